@@ -1,0 +1,59 @@
+# Two commands do everything: `make demo` and `make test`. Both make their own virtual environment.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint rust-test bench wheel lock clean tools
+
+demo: $(VENV)/.built
+	$(BIN)/windrow demo
+
+test: $(VENV)/.built tools lint rust-test
+	$(BIN)/python -m mypy.stubtest windrow --allowlist tests/stubtest_allowlist.txt --ignore-unused-allowlist
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.built
+	cargo fmt --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+rust-test:
+	cargo test -p windrow-core --locked
+
+# The peers beside us, in one run.
+bench: $(VENV)/.built
+	$(BIN)/python -m pytest bench
+
+wheel: $(VENV)/.ready
+	$(BIN)/maturin build --release --locked --out dist
+	@ls -l dist
+
+# The extension as shipped, in release mode, importable from the checkout.
+$(VENV)/.built: $(VENV)/.ready $(RUST)
+	$(BIN)/maturin develop --release --locked --quiet
+	@touch $@
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.88 or newer, for example by rustup (https://rustup.rs)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: set PYTHON to a newer one"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@touch $@
+
+# What the tests need beside Python and Rust: a browser for the report.
+tools:
+	@scripts/install_tools.sh
+
+lock: pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-annotate --no-header --no-emit-index-url \
+	  --all-extras --group dev pyproject.toml requirements.in -o requirements.lock
+
+clean:
+	rm -rf $(VENV) target dist demo

@@ -1,0 +1,511 @@
+//! Series keys: the values of the `by` columns, as bytes, as dense ids.
+//!
+//! A key's bytes order as its values do (null first, then numbers by size, text by code point), so sorting ids
+//! by their bytes gives the order of every output. Ids count from 0 in order of first sight and are stable for
+//! the life of the table. The hash is seeded per table: ids from outside can't be made to collide on purpose.
+
+use std::sync::Arc;
+
+use ahash::RandomState;
+use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, UInt64Builder};
+use arrow_array::{Array, ArrayRef};
+use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
+
+use crate::column::{Scalar, Text, Values};
+use crate::error::{Error, Result};
+
+/// What a key column holds, fixed by its first batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyType {
+    /// Not seen yet, or nulls only.
+    Unknown,
+    /// Booleans.
+    Bool,
+    /// Integers of any width.
+    Int,
+    /// Floats.
+    Float,
+    /// Text.
+    Str,
+}
+
+impl KeyType {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "nulls",
+            Self::Bool => "booleans",
+            Self::Int => "integers",
+            Self::Float => "floats",
+            Self::Str => "text",
+        }
+    }
+
+    fn of(values: &Values) -> Self {
+        match values {
+            Values::Null(_) => Self::Unknown,
+            Values::Bool(_) => Self::Bool,
+            Values::Int(_) | Values::UInt(_) => Self::Int,
+            Values::Float(_) => Self::Float,
+            Values::Str(_) => Self::Str,
+        }
+    }
+
+    fn of_scalar(value: &Scalar) -> Self {
+        match value {
+            Scalar::Null => Self::Unknown,
+            Scalar::Bool(_) => Self::Bool,
+            Scalar::Int(_) => Self::Int,
+            Scalar::Float(_) => Self::Float,
+            Scalar::Str(_) => Self::Str,
+        }
+    }
+}
+
+const NULL: u8 = 0;
+const VALUE: u8 = 1;
+
+/// Appends one value so that bytes order as values do.
+pub fn encode(value: &Scalar, out: &mut Vec<u8>) {
+    match value {
+        Scalar::Null => out.push(NULL),
+        Scalar::Bool(value) => out.extend_from_slice(&[VALUE, u8::from(*value)]),
+        Scalar::Int(value) => encode_int(*value, out),
+        Scalar::Float(value) => encode_float(*value, out),
+        Scalar::Str(text) => encode_text(text, out),
+    }
+}
+
+fn encode_int(value: i128, out: &mut Vec<u8>) {
+    out.push(VALUE);
+    out.extend_from_slice(&(value as u128 ^ (1 << 127)).to_be_bytes());
+}
+
+fn encode_float(value: f64, out: &mut Vec<u8>) {
+    let value = if value.is_nan() { f64::NAN.abs() } else { value + 0.0 };
+    let bits = value.to_bits();
+    let ordered = if bits >> 63 == 1 { !bits } else { bits | (1 << 63) };
+    out.push(VALUE);
+    out.extend_from_slice(&ordered.to_be_bytes());
+}
+
+fn encode_text(text: &str, out: &mut Vec<u8>) {
+    out.push(VALUE);
+    let mut rest = text.as_bytes();
+    // A zero byte inside is escaped, so that the end mark (two zeros) orders before everything longer.
+    while let Some(at) = rest.iter().position(|byte| *byte == 0) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(&[0, 0xff]);
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+    out.extend_from_slice(&[0, 0]);
+}
+
+/// Appends one row's value of a column, as [`encode`] does, without making a [`Scalar`].
+#[inline]
+pub fn encode_row(values: &Values, row: usize, out: &mut Vec<u8>) {
+    match values {
+        Values::Int(array) if array.is_valid(row) => encode_int(i128::from(array.value(row)), out),
+        Values::UInt(array) if array.is_valid(row) => encode_int(i128::from(array.value(row)), out),
+        Values::Float(array) if array.is_valid(row) => encode_float(array.value(row), out),
+        Values::Bool(array) if array.is_valid(row) => {
+            out.extend_from_slice(&[VALUE, u8::from(array.value(row))]);
+        }
+        Values::Str(text) => match text.get(row) {
+            Some(text) => encode_text(text, out),
+            None => out.push(NULL),
+        },
+        _ => out.push(NULL),
+    }
+}
+
+/// Reads one value back and returns what follows it; nothing where the bytes are no key of that type.
+fn decode(bytes: &[u8], kind: KeyType) -> Option<(Scalar, &[u8])> {
+    let (mark, rest) = bytes.split_first()?;
+    if *mark == NULL {
+        return Some((Scalar::Null, rest));
+    }
+    match kind {
+        KeyType::Unknown => None,
+        KeyType::Bool => rest.split_first().map(|(value, rest)| (Scalar::Bool(*value != 0), rest)),
+        KeyType::Int => {
+            let (value, rest) = rest.split_first_chunk::<16>()?;
+            Some((Scalar::Int((u128::from_be_bytes(*value) ^ (1 << 127)) as i128), rest))
+        }
+        KeyType::Float => {
+            let (value, rest) = rest.split_first_chunk::<8>()?;
+            let ordered = u64::from_be_bytes(*value);
+            let bits = if ordered >> 63 == 1 { ordered & !(1 << 63) } else { !ordered };
+            Some((Scalar::Float(f64::from_bits(bits)), rest))
+        }
+        KeyType::Str => {
+            let mut text = Vec::new();
+            let mut at = 0;
+            loop {
+                match (rest.get(at)?, rest.get(at + 1)) {
+                    (0, Some(0xff)) => {
+                        text.push(0);
+                        at += 2;
+                    }
+                    (0, Some(0)) => {
+                        return Some((Scalar::Str(String::from_utf8(text).ok()?), &rest[at + 2..]));
+                    }
+                    (byte, _) => {
+                        text.push(*byte);
+                        at += 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The keys seen so far, each with its dense id.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
+pub struct Keys {
+    names: Vec<String>,
+    kinds: Vec<KeyType>,
+    /// All keys' bytes, one after the other; key `i` ends at `ends[i]`.
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    table: HashTable<u32>,
+    hasher: RandomState,
+    scratch: Vec<u8>,
+}
+
+/// What of a key table is worth keeping: keys, never hashes.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    names: Vec<String>,
+    kinds: Vec<KeyType>,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl From<Keys> for Stored {
+    fn from(keys: Keys) -> Self {
+        Self { names: keys.names, kinds: keys.kinds, bytes: keys.bytes, ends: keys.ends }
+    }
+}
+
+impl TryFrom<Stored> for Keys {
+    type Error = String;
+
+    fn try_from(stored: Stored) -> Result<Self, String> {
+        let mut keys = Self::new(stored.names);
+        if stored.kinds.len() != keys.names.len() {
+            return Err("key columns and their types differ in number".to_owned());
+        }
+        keys.kinds = stored.kinds;
+        let mut start = 0;
+        for (id, end) in stored.ends.iter().enumerate() {
+            let key = stored.bytes.get(start..*end).ok_or("a key lies outside its bytes")?;
+            let mut rest = key;
+            for kind in &keys.kinds {
+                (_, rest) = decode(rest, *kind).ok_or("a key doesn't fit its column's type")?;
+            }
+            if !rest.is_empty() || keys.insert(key) as usize != id {
+                return Err("a key is there twice or too long".to_owned());
+            }
+            start = *end;
+        }
+        Ok(keys)
+    }
+}
+
+impl Keys {
+    /// A table for the named columns; without columns there is one key, the empty one.
+    pub fn new(names: Vec<String>) -> Self {
+        Self {
+            kinds: vec![KeyType::Unknown; names.len()],
+            names,
+            bytes: Vec::new(),
+            ends: Vec::new(),
+            table: HashTable::new(),
+            hasher: RandomState::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// The columns' names.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Keys seen.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether no key has been seen.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// A key's bytes.
+    pub fn bytes(&self, id: u32) -> &[u8] {
+        let id = id as usize;
+        &self.bytes[if id == 0 { 0 } else { self.ends[id - 1] }..self.ends[id]]
+    }
+
+    /// The id of a key's bytes, if it was seen.
+    pub fn find(&self, key: &[u8]) -> Option<u32> {
+        self.table.find(self.hasher.hash_one(key), |id| self.bytes(*id) == key).copied()
+    }
+
+    /// The id of a key's bytes, a new one if need be.
+    pub fn insert(&mut self, key: &[u8]) -> u32 {
+        if let Some(id) = self.find(key) {
+            return id;
+        }
+        let id = self.ends.len() as u32;
+        self.bytes.extend_from_slice(key);
+        self.ends.push(self.bytes.len());
+        let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
+        let start = |id: u32| if id == 0 { 0 } else { ends[id as usize - 1] };
+        self.table.insert_unique(hasher.hash_one(key), id, |id| {
+            hasher.hash_one(&bytes[start(*id)..ends[*id as usize]])
+        });
+        id
+    }
+
+    /// Takes in the types of a batch's key columns; an error where one doesn't fit what it was before.
+    pub fn admit(&mut self, columns: &[Values]) -> Result<()> {
+        self.admit_kinds(columns.iter().map(KeyType::of))
+    }
+
+    fn admit_kinds(&mut self, kinds: impl Iterator<Item = KeyType> + Clone) -> Result<()> {
+        for ((name, known), kind) in self.names.iter().zip(&self.kinds).zip(kinds.clone()) {
+            if kind != KeyType::Unknown && *known != KeyType::Unknown && kind != *known {
+                return Err(Error::data(format!(
+                    "key column `{name}` must hold {} as before, got {}",
+                    known.name(),
+                    kind.name()
+                )));
+            }
+        }
+        for (known, kind) in self.kinds.iter_mut().zip(kinds) {
+            if kind != KeyType::Unknown {
+                *known = kind;
+            }
+        }
+        Ok(())
+    }
+
+    /// The ids of a batch's rows, appended to `ids`. `columns` are the key columns in their order.
+    pub fn intern(&mut self, columns: &[Values], rows: usize, ids: &mut Vec<u32>) -> Result<()> {
+        self.admit(columns)?;
+        if columns.is_empty() {
+            let id = self.insert(&[]);
+            ids.resize(ids.len() + rows, id);
+            return Ok(());
+        }
+        if let [Values::Str(Text::Dictionary { codes, nulls, values })] = columns {
+            return self.intern_dictionary(codes, nulls.as_ref(), values, ids);
+        }
+        let mut key = std::mem::take(&mut self.scratch);
+        let mut previous = None;
+        let mut last = Vec::new();
+        ids.reserve(rows);
+        for row in 0..rows {
+            key.clear();
+            for column in columns {
+                encode_row(column, row, &mut key);
+            }
+            let id = match previous {
+                Some(id) if last == key => id,
+                _ => self.insert(&key),
+            };
+            if previous != Some(id) {
+                last.clone_from(&key);
+                previous = Some(id);
+            }
+            ids.push(id);
+        }
+        self.scratch = key;
+        Ok(())
+    }
+
+    /// One column of codes: each code is looked up once a batch.
+    fn intern_dictionary(
+        &mut self,
+        codes: &[u32],
+        nulls: Option<&arrow_buffer::NullBuffer>,
+        values: &Text,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
+        const UNSEEN: u32 = u32::MAX;
+        let mut of_code = vec![UNSEEN; values.len() + 1];
+        let null = values.len();
+        ids.reserve(codes.len());
+        for (row, code) in codes.iter().enumerate() {
+            let code = if nulls.is_some_and(|nulls| nulls.is_null(row)) { null } else { *code as usize };
+            let mut id = of_code[code];
+            if id == UNSEEN {
+                let mut key = std::mem::take(&mut self.scratch);
+                key.clear();
+                match (code != null).then(|| values.get(code)).flatten() {
+                    Some(text) => encode_text(text, &mut key),
+                    None => key.push(NULL),
+                }
+                id = self.insert(&key);
+                of_code[code] = id;
+                self.scratch = key;
+            }
+            ids.push(id);
+        }
+        Ok(())
+    }
+
+    /// The id of one key given value by value.
+    pub fn intern_one(&mut self, values: &[Scalar]) -> Result<u32> {
+        if values.len() != self.names.len() {
+            return Err(Error::data(format!(
+                "`key` must have {} values ({}), got {}",
+                self.names.len(),
+                self.names.join(", "),
+                values.len()
+            )));
+        }
+        self.admit_kinds(values.iter().map(KeyType::of_scalar))?;
+        let mut key = std::mem::take(&mut self.scratch);
+        key.clear();
+        for value in values {
+            encode(value, &mut key);
+        }
+        let id = self.insert(&key);
+        self.scratch = key;
+        Ok(id)
+    }
+
+    /// A key's values, in the order of the columns.
+    pub fn values(&self, id: u32) -> Vec<Scalar> {
+        let mut rest = self.bytes(id);
+        let mut values = Vec::with_capacity(self.kinds.len());
+        for kind in &self.kinds {
+            let Some((value, after)) = decode(rest, *kind) else { break };
+            values.push(value);
+            rest = after;
+        }
+        values.resize(self.kinds.len(), Scalar::Null);
+        values
+    }
+
+    /// The key columns of rows with these ids; `None` is a row of nulls.
+    pub fn columns(&self, ids: &[Option<u32>]) -> Vec<ArrayRef> {
+        let rows: Vec<Option<Vec<Scalar>>> = ids.iter().map(|id| id.map(|id| self.values(id))).collect();
+        let value = |row: &Option<Vec<Scalar>>, column: usize| {
+            row.as_ref().map_or(Scalar::Null, |values| values[column].clone())
+        };
+        (0..self.kinds.len())
+            .map(|column| typed_column(self.kinds[column], rows.iter().map(|row| value(row, column))))
+            .collect()
+    }
+}
+
+/// A key column of its own type, also where all its values are null.
+fn typed_column(kind: KeyType, values: impl Iterator<Item = Scalar>) -> ArrayRef {
+    match kind {
+        KeyType::Unknown | KeyType::Str => {
+            let mut builder = StringBuilder::new();
+            values.for_each(|value| {
+                builder.append_option(if let Scalar::Str(text) = value { Some(text) } else { None });
+            });
+            Arc::new(builder.finish())
+        }
+        KeyType::Bool => {
+            let mut builder = BooleanBuilder::new();
+            values.for_each(|value| {
+                builder.append_option(if let Scalar::Bool(value) = value { Some(value) } else { None });
+            });
+            Arc::new(builder.finish())
+        }
+        KeyType::Float => {
+            let mut builder = Float64Builder::new();
+            values.for_each(|value| {
+                builder.append_option(if let Scalar::Float(value) = value { Some(value) } else { None });
+            });
+            Arc::new(builder.finish())
+        }
+        KeyType::Int => {
+            let values: Vec<Option<i128>> =
+                values.map(|value| if let Scalar::Int(value) = value { Some(value) } else { None }).collect();
+            if values.iter().flatten().any(|value| *value > i128::from(i64::MAX)) {
+                let mut builder = UInt64Builder::new();
+                values.iter().for_each(|value| {
+                    builder.append_option(value.and_then(|value| u64::try_from(value).ok()));
+                });
+                return Arc::new(builder.finish());
+            }
+            let mut builder = Int64Builder::new();
+            values
+                .iter()
+                .for_each(|value| builder.append_option(value.and_then(|value| i64::try_from(value).ok())));
+            Arc::new(builder.finish())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{Int64Array, StringArray};
+
+    #[test]
+    fn bytes_order_as_values_do() {
+        let sorted: [&[Scalar]; 4] = [
+            &[Scalar::Null, Scalar::Bool(false), Scalar::Bool(true)],
+            &[Scalar::Null, Scalar::Int(-3), Scalar::Int(0), Scalar::Int(i128::from(u64::MAX))],
+            &[
+                Scalar::Null,
+                Scalar::Float(f64::NEG_INFINITY),
+                Scalar::Float(-1.5),
+                Scalar::Float(0.0),
+                Scalar::Float(2.0),
+            ],
+            &[
+                Scalar::Null,
+                Scalar::Str(String::new()),
+                Scalar::Str("\0".into()),
+                Scalar::Str("a".into()),
+                Scalar::Str("a\0".into()),
+                Scalar::Str("ab".into()),
+                Scalar::Str("ä".into()),
+            ],
+        ];
+        for values in sorted {
+            let bytes: Vec<Vec<u8>> = values
+                .iter()
+                .map(|value| {
+                    let mut out = Vec::new();
+                    encode(value, &mut out);
+                    out
+                })
+                .collect();
+            assert!(bytes.windows(2).all(|pair| pair[0] < pair[1]), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn keys_come_back_as_they_went_in() {
+        let mut keys = Keys::new(vec!["camera".into(), "lane".into()]);
+        let camera: ArrayRef = Arc::new(StringArray::from(vec![Some("a\0b"), None, Some("a\0b")]));
+        let lane: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 1]));
+        let columns = [Values::read(&camera, "camera").unwrap(), Values::read(&lane, "lane").unwrap()];
+        let mut ids = Vec::new();
+        keys.intern(&columns, 3, &mut ids).unwrap();
+        assert_eq!(ids, [0, 1, 0]);
+        assert_eq!(keys.values(0), [Scalar::Str("a\0b".into()), Scalar::Int(1)]);
+        assert_eq!(keys.values(1), [Scalar::Null, Scalar::Int(2)]);
+        assert_eq!(keys.intern_one(&[Scalar::Null, Scalar::Int(2)]).unwrap(), 1);
+        assert_eq!(
+            keys.intern_one(&[Scalar::Int(1), Scalar::Int(2)]).unwrap_err().to_string(),
+            "key column `camera` must hold text as before, got integers"
+        );
+        let restored: Keys = postcard::from_bytes(&postcard::to_stdvec(&keys).unwrap()).unwrap();
+        assert_eq!(restored.values(1), keys.values(1));
+        assert_eq!(restored.find(keys.bytes(0)), Some(0));
+    }
+}

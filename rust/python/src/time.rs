@@ -1,0 +1,90 @@
+//! Times and durations as Python passes them: aware datetimes, integers in `time_unit`, `timedelta`, text.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDateTime, PyDelta, PyDeltaAccess, PyInt, PyString, PyTzInfo};
+use windrow_core::column::Unit;
+
+use crate::error::{OrRaise, config, data};
+
+/// Nanoseconds since the epoch of an aware datetime (naive ones mean UTC, as everywhere).
+pub fn datetime_nanoseconds(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<i64> {
+    let py = value.py();
+    let utc = PyTzInfo::utc(py)?;
+    let aware = if value.getattr(intern!(py, "tzinfo"))?.is_none() {
+        let keywords = pyo3::types::PyDict::new(py);
+        keywords.set_item("tzinfo", &utc)?;
+        value.call_method(intern!(py, "replace"), (), Some(&keywords))?
+    } else {
+        value.clone()
+    };
+    let epoch = PyDateTime::new(py, 1970, 1, 1, 0, 0, 0, 0, Some(&utc))?;
+    let since = aware.call_method1(intern!(py, "__sub__"), (epoch,))?.cast_into::<PyDelta>()?;
+    let whole = delta_nanoseconds(&since)
+        .ok_or_else(|| data(format!("`{argument}` must lie between 1677 and 2262, got {value}")))?;
+    // pandas keeps what datetime can't.
+    let rest = value.getattr(intern!(py, "nanosecond")).and_then(|rest| rest.extract::<i64>()).unwrap_or(0);
+    // pandas' difference is a Timedelta, which is a timedelta cut to microseconds.
+    whole
+        .checked_add(rest)
+        .ok_or_else(|| data(format!("`{argument}` must lie between 1677 and 2262, got {value}")))
+}
+
+fn delta_nanoseconds(delta: &Bound<'_, PyDelta>) -> Option<i64> {
+    let seconds = i64::from(delta.get_days()) * 86_400 + i64::from(delta.get_seconds());
+    seconds.checked_mul(1_000_000_000)?.checked_add(i64::from(delta.get_microseconds()) * 1_000)
+}
+
+/// A time argument: an aware datetime, or an integer in `unit`.
+pub fn time(value: &Bound<'_, PyAny>, unit: Unit, argument: &str) -> PyResult<i64> {
+    let py = value.py();
+    if value.is_instance_of::<PyInt>() {
+        let out = || data(format!("`{argument}` must lie between 1677 and 2262, got {value}"));
+        return value
+            .extract::<i64>()
+            .ok()
+            .and_then(|time| time.checked_mul(unit.nanoseconds()))
+            .ok_or_else(out);
+    }
+    if value.is_instance_of::<PyDateTime>() {
+        return datetime_nanoseconds(value, argument);
+    }
+    if let Ok(number) = value.call_method0(intern!(py, "__index__")) {
+        return time(&number, unit, argument);
+    }
+    if value.hasattr(intern!(py, "astype"))? {
+        let nanoseconds: i64 =
+            value.call_method1("astype", ("M8[ns]",))?.call_method1("astype", ("i8",))?.extract()?;
+        return Ok(nanoseconds);
+    }
+    Err(data(format!(
+        "`{argument}` must be a datetime or an integer in {}, got {}",
+        unit.name(),
+        value.get_type().qualname()?
+    )))
+}
+
+/// A duration argument in nanoseconds: text such as `"5m"`, or a `timedelta`.
+pub fn duration(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<i64> {
+    if let Ok(text) = value.cast::<PyString>() {
+        return windrow_core::duration::parse(&text.to_cow()?, argument).or_raise();
+    }
+    if let Ok(delta) = value.cast::<PyDelta>() {
+        return delta_nanoseconds(delta)
+            .ok_or_else(|| config(format!("`{argument}` is longer than 292 years, got {value}")));
+    }
+    Err(config(format!(
+        "`{argument}` must be a duration such as \"5m\" or a timedelta, got {}",
+        value.repr()?
+    )))
+}
+
+/// An aware datetime in UTC, cut to microseconds.
+pub fn to_datetime(py: Python<'_>, nanoseconds: i64) -> PyResult<Bound<'_, PyAny>> {
+    let microseconds = nanoseconds.div_euclid(1_000);
+    let days = microseconds.div_euclid(86_400_000_000);
+    let rest = microseconds.rem_euclid(86_400_000_000);
+    let since = PyDelta::new(py, days as i32, (rest / 1_000_000) as i32, (rest % 1_000_000) as i32, false)?;
+    let epoch = PyDateTime::new(py, 1970, 1, 1, 0, 0, 0, 0, Some(&PyTzInfo::utc(py)?.to_owned()))?;
+    epoch.call_method1(intern!(py, "__add__"), (since,))
+}
