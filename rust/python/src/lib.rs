@@ -4,10 +4,13 @@
 
 use pyo3::prelude::*;
 
+mod alarm;
 mod arrow;
 mod batch;
 mod error;
 mod numpy;
+mod residual_scorer;
+mod rmse;
 mod time;
 
 /// The compiled part of windrow; import `windrow` instead.
@@ -16,7 +19,13 @@ mod _windrow {
     use super::*;
 
     #[pymodule_export]
+    use super::alarm::Alarm;
+    #[pymodule_export]
     use super::batch::Batch;
+    #[pymodule_export]
+    use super::residual_scorer::ResidualScorer;
+    #[pymodule_export]
+    use super::rmse::{Rmse, cumulative, ewm, rolling};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
