@@ -3,7 +3,7 @@
 #![allow(clippy::doc_markdown)]
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyInt};
+use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};
 use windrow_core::duration;
 use windrow_core::residual::rmse::Rmse as Core;
 
@@ -67,7 +67,7 @@ impl Rmse {
         slf.repr()?.hash()
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Vec<Py<PyAny>>)> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
         let windrow = py.import("windrow")?;
         let text = |length| duration::print(length).into_pyobject(py).map(|text| text.into_any().unbind());
         let (name, argument) = match self.core {
@@ -75,9 +75,11 @@ impl Rmse {
             Core::RollingTime(span) => ("rolling", text(span)?),
             Core::EwmRows(half_life) => ("ewm", half_life.into_pyobject(py)?.into_any().unbind()),
             Core::EwmTime(half_life) => ("ewm", text(half_life)?),
-            Core::Cumulative | Core::Fixed(_) => return Ok((windrow.getattr("cumulative")?, vec![])),
+            Core::Cumulative | Core::Fixed(_) => {
+                return Ok((windrow.getattr("cumulative")?, PyTuple::empty(py)));
+            }
         };
-        Ok((windrow.getattr(name)?, vec![argument]))
+        Ok((windrow.getattr(name)?, PyTuple::new(py, [argument])?))
     }
 }
 
