@@ -1,9 +1,34 @@
 """Events to windows, windows to expectations, residuals and alarms."""
 
-from windrow._windrow import Alarm, Batch, ResidualScorer, Rmse, __version__, cumulative, ewm, rolling
+from windrow._windrow import (
+    Alarm,
+    Batch,
+    ResidualScorer,
+    Rmse,
+    TumblingWindows,
+    __version__,
+    cumulative,
+    ewm,
+    rolling,
+)
+from windrow.aggregates import (
+    Aggregate,
+    count,
+    distinct,
+    first,
+    last,
+    max,
+    mean,
+    min,
+    quantile,
+    std,
+    sum,
+    var,
+)
 from windrow.errors import BusyError, ConfigError, DataError, LimitError, SnapshotError, WindrowError
 
 __all__ = [
+    "Aggregate",
     "Alarm",
     "Batch",
     "BusyError",
@@ -13,9 +38,21 @@ __all__ = [
     "ResidualScorer",
     "Rmse",
     "SnapshotError",
+    "TumblingWindows",
     "WindrowError",
     "__version__",
+    "count",
     "cumulative",
+    "distinct",
     "ewm",
+    "first",
+    "last",
+    "max",
+    "mean",
+    "min",
+    "quantile",
     "rolling",
+    "std",
+    "sum",
+    "var",
 ]
