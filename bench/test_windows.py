@@ -146,7 +146,7 @@ def test_duckdb(measure, table, expected):
         from events group by all
     """
     assert (
-        len(measure(WORKLOAD, "duckdb", ROWS, lambda: connection.execute(query).to_arrow_table())) == expected
+        len(measure(WORKLOAD, "duckdb", ROWS, lambda: connection.sql(query).to_arrow_table())) == expected
     )
 
 

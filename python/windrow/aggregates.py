@@ -28,8 +28,8 @@ __all__ = [
     "var",
 ]
 
-Value: TypeAlias = "str | int | float | bool | None"
-Where: TypeAlias = "Mapping[str, Value | Sequence[Value]]"
+Value: TypeAlias = str | int | float | bool | None
+Where: TypeAlias = Mapping[str, Value | Sequence[Value]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
