@@ -9,6 +9,7 @@ mod batch;
 mod error;
 mod numpy;
 mod time;
+mod tumbling_windows;
 
 /// The compiled part of windrow; import `windrow` instead.
 #[pymodule(gil_used = false)]
@@ -17,6 +18,8 @@ mod _windrow {
 
     #[pymodule_export]
     use super::batch::Batch;
+    #[pymodule_export]
+    use super::tumbling_windows::TumblingWindows;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
