@@ -164,8 +164,8 @@ def test_s4_keyed_stamped_with_the_end(run: Any, cases: Any, flink: Any) -> None
 def test_s5_fires_at_the_end_not_a_millisecond_before(run: Any, cases: Any, flink: Any) -> None:
     """Differs: Flink in milliseconds fires at `window_end - 1 ms`, ours at `window_end`.
 
-    At 00:05:09.999 the watermark is 00:04:59.999. The row at 00:04:57.000 that follows is late there and counted
-    here.
+    At 00:05:09.999 the watermark is 00:04:59.999. The row at 00:04:57.000 that follows is late there
+    and counted here.
     """
     out = counted(run(inputs(cases, "main"), COUNTS))
     theirs = expected(answer(flink, "S5 "))
@@ -228,7 +228,7 @@ def test_s10_offset(run: Any, cases: Any, flink: Any) -> None:
 
 
 def test_s11_a_row_without_time(run: Any, cases: Any, flink: Any) -> None:
-    """Differs: Flink fails the job in a stream (S11, S12); ours rejects the one row, as its batch mode (B3)."""
+    """Differs: Flink fails the job in a stream (S11, S12); ours rejects the row, as its batch mode (B3)."""
     assert answer(flink, "S11 ") == answer(flink, "S12 ") == []
     assert counted(run(inputs(cases, "null_time"), COUNTS)) == expected(answer(flink, "B3 "))
     assert [row["reason"] for row in run.windows.rejects()] == ["time_null"]
