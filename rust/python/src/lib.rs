@@ -1,8 +1,9 @@
 //! Python bindings of windrow: one file per class. No algorithm lives here.
 #![deny(unsafe_code)]
 #![allow(dead_code)]
+#![allow(clippy::doc_markdown, clippy::doc_link_with_quotes, reason = "docstrings are numpydoc, not rustdoc")]
 
-use pyo3::prelude::*;
+use pyo3::prelude::pymodule;
 
 mod arrow;
 mod batch;
@@ -14,7 +15,7 @@ mod tumbling_windows;
 /// The compiled part of windrow; import `windrow` instead.
 #[pymodule(gil_used = false)]
 mod _windrow {
-    use super::*;
+    use pyo3::prelude::*;
 
     #[pymodule_export]
     use super::batch::Batch;

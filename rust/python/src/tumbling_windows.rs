@@ -95,9 +95,9 @@ pub fn names(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Vec<S
     if let Ok(name) = value.cast::<PyString>() {
         return Ok(vec![name.extract()?]);
     }
-    value.extract::<Vec<String>>().map_err(|_| {
-        config(format!("`{argument}` must be a column's name or a list of names, got {}", value))
-    })
+    value
+        .extract::<Vec<String>>()
+        .map_err(|_| config(format!("`{argument}` must be a column's name or a list of names, got {value}")))
 }
 
 fn rollup(value: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Vec<String>>> {

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::aggregate::{Cells, Plan};
-use super::lane::{Handoff, Partial};
+use super::handoff::Handoff;
+use super::open::Partial;
 use super::spec::Spec;
 use crate::column::Kind;
 use crate::error::{Error, Result};

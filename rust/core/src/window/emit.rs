@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampNano
 use super::aggregate::{Cells, Plan};
 use super::assign::{Assigner, Window};
 use super::collect::{Collector, Pending, Series};
-use super::kept::table;
+use super::late::table;
 use super::spec::Spec;
 use crate::error::Result;
 use crate::time::Timestamp;

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::aggregate::Plan;
 use super::assign::Assigner;
 use super::collect::{self, Collector};
-use super::lane::{self, Handoff, Lane, Tally};
+use super::handoff::Handoff;
+use super::lane::{Lane, Tally};
+use super::rest;
 use super::spec::Spec;
 use super::watermark::NEVER;
 use crate::column::Scalar;
@@ -52,7 +54,7 @@ struct Producer {
 #[derive(Serialize, Deserialize)]
 struct Resting {
     spec: Spec,
-    lane: lane::Resting,
+    lane: rest::Resting,
     collector: collect::Resting,
     messages: bool,
 }

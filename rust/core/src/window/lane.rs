@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::aggregate::{Block, Cells, FirstSeen, Plan, SINK};
 use super::assign::{Assigner, Window};
-use super::kept::{Kept, KeptRow, LATE, LEAP, SERIES_LIMIT, WINDOW_OUT_OF_RANGE};
+use super::handoff::Handoff;
+use super::late::{Kept, KeptRow, LATE, LEAP, SERIES_LIMIT, WINDOW_OUT_OF_RANGE};
+use super::open::{Open, Partial};
 use super::rows::Rows;
 use super::spec::Spec;
 use super::watermark::Watermark;
@@ -22,35 +24,6 @@ use crate::time::Timestamp;
 
 /// Rows that are looked at together: their cells fit the first-level cache.
 const BLOCK: usize = 1_024;
-
-/// One lane's share of one window: the rows it read before its watermark reached the end, or some that it read
-/// after.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Partial {
-    /// The window's start.
-    pub start: Timestamp,
-    /// The window's end.
-    pub end: Timestamp,
-    /// Whether the rows came before the lane's watermark had reached the end.
-    pub on_time: bool,
-    /// The lane's ids of the series; the `i`-th has cell `i + 1`.
-    pub keys: Vec<u32>,
-    /// Their state.
-    pub cells: Cells,
-    /// The lane's ids of the sources that were alive in the window.
-    pub alive: Vec<u32>,
-}
-
-/// What a lane hands over at once.
-#[derive(Debug, Clone, Default)]
-pub struct Handoff {
-    /// Bytes of the keys that were not handed over before, in the order of their ids.
-    pub keys: Vec<Box<[u8]>>,
-    /// Likewise of the sources.
-    pub sources: Vec<Box<[u8]>>,
-    /// Windows, in the order in which they were closed.
-    pub partials: Vec<Partial>,
-}
 
 /// Counts of what a lane read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,96 +40,36 @@ pub struct Tally {
     pub nan: u64,
 }
 
-/// Cells of one window by series, in pages so that a few series of many cost little.
-#[derive(Debug, Clone, Default)]
-struct Pages(Vec<Option<Box<[u32; PAGE]>>>);
-
-const PAGE: usize = 256;
-
-impl Pages {
-    #[inline]
-    fn get(&self, key: u32) -> u32 {
-        match self.0.get(key as usize / PAGE) {
-            Some(Some(page)) => page[key as usize % PAGE],
-            _ => SINK,
-        }
-    }
-
-    fn set(&mut self, key: u32, cell: u32) {
-        let page = key as usize / PAGE;
-        if page >= self.0.len() {
-            self.0.resize(page + 1, None);
-        }
-        self.0[page].get_or_insert_with(|| Box::new([SINK; PAGE]))[key as usize % PAGE] = cell;
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Open {
-    window: Window,
-    /// Opened before the watermark reached the end.
-    on_time: bool,
-    pages: Pages,
-    /// In order of first sight.
-    keys: Vec<u32>,
-    cells: Vec<u32>,
-    /// Sources with a row or a heartbeat inside, each once, in order of first sight.
-    alive: Vec<u32>,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Lane {
-    keys: Keys,
-    sources: Keys,
-    kinds: Vec<Kind>,
-    watermark: Watermark,
-    assigner: Assigner,
-    cells: Cells,
+    pub(super) keys: Keys,
+    pub(super) sources: Keys,
+    pub(super) kinds: Vec<Kind>,
+    pub(super) watermark: Watermark,
+    pub(super) assigner: Assigner,
+    pub(super) cells: Cells,
     /// Series and window start of each cell.
-    of_cell: Vec<(u32, Timestamp)>,
-    memories: Vec<Option<FirstSeen>>,
-    open: Vec<Option<Open>>,
-    vacant: Vec<usize>,
+    pub(super) of_cell: Vec<(u32, Timestamp)>,
+    pub(super) memories: Vec<Option<FirstSeen>>,
+    pub(super) open: Vec<Option<Open>>,
+    pub(super) vacant: Vec<usize>,
     /// Where the window that starts then is open.
-    index: BTreeMap<Timestamp, usize>,
+    pub(super) index: BTreeMap<Timestamp, usize>,
     /// The window of the row before.
-    current: Option<usize>,
+    pub(super) current: Option<usize>,
     /// The least end of the windows that are open on time.
-    next_end: Timestamp,
+    pub(super) next_end: Timestamp,
     /// Windows to hand over once the block's rows are in.
-    closing: Vec<usize>,
-    handed_keys: usize,
-    handed_sources: usize,
-    tally: Tally,
-    late: Kept,
-    rejects: Kept,
+    pub(super) closing: Vec<usize>,
+    pub(super) handed_keys: usize,
+    pub(super) handed_sources: usize,
+    pub(super) tally: Tally,
+    pub(super) late: Kept,
+    pub(super) rejects: Kept,
     /// Room for a block's cells, and for those that a filter leaves.
-    block: Vec<u32>,
-    filtered: Vec<u32>,
-}
-
-/// A lane at rest, as snapshots keep it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Resting {
-    keys: Keys,
-    sources: Keys,
-    kinds: Vec<Kind>,
-    watermark: Watermark,
-    memories: Vec<Option<FirstSeen>>,
-    open: Vec<Partial>,
-    handed_keys: usize,
-    handed_sources: usize,
-    tally: Tally,
-    late: Kept,
-    rejects: Kept,
-}
-
-impl Resting {
-    /// Keys and sources that were handed over.
-    pub fn handed(&self) -> (usize, usize) {
-        (self.handed_keys, self.handed_sources)
-    }
+    pub(super) block: Vec<u32>,
+    pub(super) filtered: Vec<u32>,
 }
 
 impl Lane {
@@ -414,15 +327,9 @@ impl Lane {
         Place::Open(at)
     }
 
-    fn open_window(&mut self, window: Window, on_time: bool) -> usize {
-        let open = Open {
-            window,
-            on_time,
-            pages: Pages::default(),
-            keys: Vec::new(),
-            cells: Vec::new(),
-            alive: Vec::new(),
-        };
+    /// Opens a window.
+    pub(super) fn open_window(&mut self, window: Window, on_time: bool) -> usize {
+        let open = Open::new(window, on_time);
         let at = self.vacant.pop().unwrap_or(self.open.len());
         if at == self.open.len() {
             self.open.push(Some(open));
@@ -436,7 +343,8 @@ impl Lane {
         at
     }
 
-    fn cell(&mut self, window: usize, key: u32) -> u32 {
+    /// A series' cell in an open window, made if need be.
+    pub(super) fn cell(&mut self, window: usize, key: u32) -> u32 {
         let Some(open) = &mut self.open[window] else { return SINK };
         match open.pages.get(key) {
             SINK => open.add_cell(key, &mut self.cells, &mut self.of_cell),
@@ -448,29 +356,6 @@ impl Lane {
     fn observe(&mut self, source: u32, time: Timestamp) {
         self.watermark.observe(source as usize, time);
         self.set_aside();
-    }
-
-    fn set_aside(&mut self) {
-        let reached = self.watermark.get();
-        if reached < self.next_end {
-            return;
-        }
-        self.next_end = Timestamp::MAX;
-        let (closing, open) = (&mut self.closing, &self.open);
-        let mut next_end = Timestamp::MAX;
-        self.index.retain(|_, at| match &open[*at] {
-            Some(open) if open.on_time && open.window.end <= reached => {
-                closing.push(*at);
-                false
-            }
-            Some(open) if open.on_time => {
-                next_end = next_end.min(open.window.end);
-                true
-            }
-            _ => true,
-        });
-        self.next_end = next_end;
-        self.current = None;
     }
 
     /// Adds a block's rows to their cells.
@@ -497,54 +382,6 @@ impl Lane {
         };
         plan.add(&mut self.cells, &block, &rows.inputs, masks, &mut self.filtered, first);
         self.cells.drain_sink();
-    }
-
-    /// Hands over the windows that were set aside.
-    fn close(&mut self, plan: &Plan, partials: &mut Vec<Partial>) {
-        for at in std::mem::take(&mut self.closing) {
-            self.vacant.push(at);
-            if let Some(open) = self.open[at].take() {
-                partials.push(open.to_partial(self.cells.extract(plan, &open.cells)));
-            }
-        }
-    }
-
-    /// Hands over what came after its window's end, one partial a window.
-    fn close_reopened(&mut self, plan: &Plan, partials: &mut Vec<Partial>) {
-        let (closing, open) = (&mut self.closing, &self.open);
-        self.index.retain(|_, at| {
-            let stays = open[*at].as_ref().is_some_and(|open| open.on_time);
-            if !stays {
-                closing.push(*at);
-            }
-            stays
-        });
-        if !self.closing.is_empty() {
-            self.current = None;
-        }
-        self.close(plan, partials);
-    }
-
-    fn hand_over(&mut self, partials: Vec<Partial>) -> Handoff {
-        fn fresh(keys: &Keys, from: usize) -> Vec<Box<[u8]>> {
-            (from..keys.len()).map(|id| keys.bytes(id as u32).into()).collect()
-        }
-        let handoff = Handoff {
-            keys: fresh(&self.keys, self.handed_keys),
-            sources: fresh(&self.sources, self.handed_sources),
-            partials,
-        };
-        self.handed_keys = self.keys.len();
-        self.handed_sources = self.sources.len();
-        handoff
-    }
-
-    /// Hands over everything that the watermark has passed since.
-    fn settle(&mut self, plan: &Plan) -> Handoff {
-        let mut partials = Vec::new();
-        self.set_aside();
-        self.close(plan, &mut partials);
-        self.hand_over(partials)
     }
 
     /// Reads one row.
@@ -669,28 +506,6 @@ impl Lane {
         Ok(self.hand_over(partials))
     }
 
-    /// The time is `now`.
-    pub fn advance(&mut self, plan: &Plan, now: Timestamp) -> Handoff {
-        self.watermark.advance(now);
-        self.settle(plan)
-    }
-
-    /// Event time has come to `time`.
-    pub fn raise(&mut self, plan: &Plan, time: Timestamp) -> Handoff {
-        self.watermark.raise(time);
-        self.settle(plan)
-    }
-
-    /// Closes every open window, and counts them as passed.
-    pub fn flush(&mut self, plan: &Plan) -> Handoff {
-        let last =
-            self.index.values().filter_map(|at| self.open[*at].as_ref()).map(|open| open.window.end).max();
-        if let Some(end) = last {
-            self.watermark.raise(end);
-        }
-        self.settle(plan)
-    }
-
     /// Hands out what is kept since the last time.
     pub fn take_late(&mut self, spec: &Spec, plan: &Plan) -> Result<RecordBatch> {
         let columns = kept_columns(spec, plan, &self.keys, &self.kinds);
@@ -701,88 +516,6 @@ impl Lane {
     pub fn take_rejects(&mut self, spec: &Spec, plan: &Plan, messages: bool) -> Result<RecordBatch> {
         let columns = kept_columns(spec, plan, &self.keys, &self.kinds);
         self.rejects.take(&spec.time, &columns, messages)
-    }
-
-    /// The lane as it stands between two batches.
-    pub fn rest(&self, plan: &Plan) -> Resting {
-        let open = self
-            .index
-            .values()
-            .filter_map(|at| self.open[*at].as_ref())
-            .map(|open| open.to_partial(self.cells.copy(plan, &open.cells)))
-            .collect();
-        Resting {
-            keys: self.keys.clone(),
-            sources: self.sources.clone(),
-            kinds: self.kinds.clone(),
-            watermark: self.watermark.clone(),
-            memories: self.memories.clone(),
-            open,
-            handed_keys: self.handed_keys,
-            handed_sources: self.handed_sources,
-            tally: self.tally,
-            late: self.late.clone(),
-            rejects: self.rejects.clone(),
-        }
-    }
-
-    /// A lane that goes on from there.
-    pub fn wake(spec: &Spec, plan: &Plan, resting: Resting) -> Result<Self> {
-        let broken = |what: &str| Error::snapshot(format!("the snapshot's lane is inconsistent: {what}"));
-        let mut lane = Self::new(spec, plan)?;
-        if resting.keys.names() != lane.keys.names()
-            || resting.sources.names() != lane.sources.names()
-            || resting.kinds.len() != lane.kinds.len()
-            || resting.watermark.sources() > resting.sources.len()
-            || resting.handed_keys > resting.keys.len()
-            || resting.handed_sources > resting.sources.len()
-        {
-            return Err(broken("its keys or inputs"));
-        }
-        if resting.memories.len() != lane.memories.len()
-            || resting
-                .memories
-                .iter()
-                .zip(&lane.memories)
-                .any(|(a, b)| a.as_ref().map(FirstSeen::retain) != b.as_ref().map(FirstSeen::retain))
-        {
-            return Err(broken("what it has seen first"));
-        }
-        for partial in resting.open {
-            let cells = partial.keys.len() as u32 + 1;
-            if !partial.cells.fits(plan)
-                || partial.cells.len() != cells
-                || partial.keys.iter().any(|key| *key as usize >= resting.keys.len())
-                || partial.alive.iter().any(|source| *source as usize >= resting.sources.len())
-                || !partial.on_time
-                || partial.end <= partial.start
-                || lane.index.contains_key(&partial.start)
-            {
-                return Err(broken("a window"));
-            }
-            let at = lane.open_window(Window { start: partial.start, end: partial.end }, true);
-            for (key, from) in partial.keys.iter().zip(1..) {
-                if lane.open[at].as_ref().is_some_and(|open| open.pages.get(*key) != SINK) {
-                    return Err(broken("a series twice in a window"));
-                }
-                let cell = lane.cell(at, *key);
-                lane.cells.merge(cell, &partial.cells, from);
-            }
-            if let Some(open) = &mut lane.open[at] {
-                open.alive = partial.alive;
-            }
-        }
-        lane.keys = resting.keys;
-        lane.sources = resting.sources;
-        lane.kinds = resting.kinds;
-        lane.watermark = resting.watermark;
-        lane.memories = resting.memories;
-        lane.handed_keys = resting.handed_keys;
-        lane.handed_sources = resting.handed_sources;
-        lane.tally = resting.tally;
-        lane.late = resting.late;
-        lane.rejects = resting.rejects;
-        Ok(lane)
     }
 }
 
@@ -806,38 +539,6 @@ struct Context<'a> {
     sources: &'a [u32],
     /// The latest time that is not a leap.
     latest: Option<Timestamp>,
-}
-
-impl Open {
-    fn add_cell(&mut self, key: u32, cells: &mut Cells, of_cell: &mut Vec<(u32, Timestamp)>) -> u32 {
-        let cell = cells.allocate();
-        if of_cell.len() <= cell as usize {
-            of_cell.resize(cell as usize + 1, (0, 0));
-        }
-        of_cell[cell as usize] = (key, self.window.start);
-        self.pages.set(key, cell);
-        self.keys.push(key);
-        self.cells.push(cell);
-        cell
-    }
-
-    /// Remembers that a source was alive; only `fill` asks for it.
-    fn mark(&mut self, spec: &Spec, source: u32) {
-        if spec.fill && self.alive.last() != Some(&source) && !self.alive.contains(&source) {
-            self.alive.push(source);
-        }
-    }
-
-    fn to_partial(&self, cells: Cells) -> Partial {
-        Partial {
-            start: self.window.start,
-            end: self.window.end,
-            on_time: self.on_time,
-            keys: self.keys.clone(),
-            cells,
-            alive: self.alive.clone(),
-        }
-    }
 }
 
 /// The kinds of inputs after one more batch.
