@@ -30,6 +30,9 @@ pub use rows::MOST_COLUMNS;
 pub use scan::{DEEPEST, INVALID, NOT_AN_OBJECT, NOT_UTF8, TOO_DEEP, TRUNCATED};
 pub use sightings::COLUMNS;
 
+#[cfg(test)]
+mod tests;
+
 use fields::{Fields, Raw};
 use sightings::Sightings;
 
