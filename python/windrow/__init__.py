@@ -1,6 +1,6 @@
 """Events to windows, windows to expectations, residuals and alarms."""
 
-from windrow._windrow import Batch, __version__
+from windrow._windrow import Batch, Decoded, __version__, decode
 from windrow.errors import BusyError, ConfigError, DataError, LimitError, SnapshotError, WindrowError
 
 __all__ = [
@@ -8,8 +8,10 @@ __all__ = [
     "BusyError",
     "ConfigError",
     "DataError",
+    "Decoded",
     "LimitError",
     "SnapshotError",
     "WindrowError",
     "__version__",
+    "decode",
 ]

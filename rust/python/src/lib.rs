@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 mod arrow;
 mod batch;
+mod decode;
 mod error;
 mod numpy;
 mod time;
@@ -17,6 +18,9 @@ mod _windrow {
 
     #[pymodule_export]
     use super::batch::Batch;
+
+    #[pymodule_export]
+    use super::decode::{Decoded, decode};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

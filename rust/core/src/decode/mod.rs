@@ -83,11 +83,22 @@ impl Decoded {
         self.columns.iter().find(|(known, _)| known == name).map(|(_, column)| column)
     }
 
-    /// The rows as one record batch.
+    /// The rows as one record batch; few distinct texts as codes, as they were built.
     pub fn record(&self) -> Result<RecordBatch> {
-        let field = |(name, column): &(String, ArrayRef)| Field::new(name, column.data_type().clone(), true);
-        let schema = Schema::new(self.columns.iter().map(field).collect::<Vec<_>>());
-        let columns = self.columns.iter().map(|(_, column)| column.clone()).collect();
+        self.batch(|column| column.clone())
+    }
+
+    /// The rows as one record batch with every text as plain text.
+    pub fn plain_record(&self) -> Result<RecordBatch> {
+        self.batch(sightings::plain)
+    }
+
+    fn batch(&self, form: impl Fn(&ArrayRef) -> ArrayRef) -> Result<RecordBatch> {
+        let columns: Vec<ArrayRef> = self.columns.iter().map(|(_, column)| form(column)).collect();
+        let field = |((name, _), column): (&(String, ArrayRef), &ArrayRef)| {
+            Field::new(name, column.data_type().clone(), true)
+        };
+        let schema = Schema::new(self.columns.iter().zip(&columns).map(field).collect::<Vec<_>>());
         let rows = RecordBatchOptions::new().with_row_count(Some(self.rows));
         RecordBatch::try_new_with_options(schema.into(), columns, &rows)
             .map_err(|error| Error::data(error.to_string()))

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 use arrow_array::builder::{Float64Builder, StringBuilder};
+use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, DictionaryArray, Int32Array, StringArray, TimestampNanosecondArray};
 use hashbrown::HashTable;
@@ -167,6 +168,17 @@ fn dictionary(codes: Int32Array, texts: StringArray) -> ArrayRef {
         // Codes are made together with the texts they stand for, so this isn't reached.
         Err(_) => Arc::new(StringArray::new_null(0)),
     }
+}
+
+/// The same column without codes.
+pub fn plain(column: &ArrayRef) -> ArrayRef {
+    let Some(codes) = column.as_dictionary_opt::<Int32Type>() else { return column.clone() };
+    let texts = codes.values().as_string::<i32>();
+    let mut plain = StringBuilder::new();
+    for code in codes.keys() {
+        plain.append_option(code.map(|code| texts.value(code as usize)));
+    }
+    Arc::new(plain.finish())
 }
 
 /// A column of few distinct texts.

@@ -12,7 +12,7 @@ use super::*;
 use crate::column::{TIME_NULL, TIME_OUT_OF_RANGE, TIME_UNREADABLE};
 
 const FULL: &str = r#"{"messageid": "m1", "@timestamp": "2018-09-12T17:20:38.026Z", "place": {"id": "1", "location": {"lat": 0, "lon": -1.5e3, "alt": []}, "aisle": {"id": "C_1", "coordinate": {"x": 1, "y": 2.25, "z": 3}}}, "sensor": {"id": "cam-1", "type": "Camera"}, "analyticsModule": {}, "object": {"id": "^S1_^O1", "speed": 2.5, "direction": 315.3712405692192, "vehicle": {"make": "UNKNOWN", "confidence": 0.75, "type": "UNKNOWN"}, "bbox": {"topleftx": 504, "toplefty": 24, "bottomrightx": 648, "bottomrighty": 65}, "signature": [1, 2, 2.1]}, "event": {"id": "e1", "type": "moving"}, "videoPath": ""}"#;
-const MINIMAL: &str = r##"{"version":"4.0","id":418,"@timestamp":"2018-04-11T04:59:59.828Z","sensorId":"HWY_20","objects":["18446744073709551615|441.6|510|470.4|562.5|Bicycle","7|0|0|9|9|Vehicle|#|sedan|Bugatti|M|blue|CA 444|CA|0.8"]}"##;
+const MINIMAL: &str = r#"{"version":"4.0","id":418,"@timestamp":"2018-04-11T04:59:59.828Z","sensorId":"HWY_20","objects":["18446744073709551615|441.6|510|470.4|562.5|Bicycle","7|0|0|9|9|Vehicle|#|sedan|Bugatti|M|blue|CA 444|CA|0.8"]}"#;
 const PANORAMA: &str =
     r#"{"person": "17", "car": null, "camera": "n\u00f6rd \ud83d\ude97", "event_time": 1609459200123}"#;
 
@@ -62,6 +62,7 @@ fn reasons(out: &Decoded) -> Vec<(usize, &'static str)> {
     out.rejects.iter().map(|reject| (reject.line, reject.reason)).collect()
 }
 
+#[allow(clippy::unnecessary_wraps)]
 fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
@@ -382,15 +383,12 @@ fn broken_messages_are_read_as_serde_json_reads_them() {
             continue;
         }
         let fast = fast(&line, &fields);
-        match slow(&line, &paths) {
-            Some(slow) => {
-                good += 1;
-                assert_eq!(fast, Ok(slow), "{:?}", String::from_utf8_lossy(&line));
-            }
-            None => {
-                bad += 1;
-                assert!(fast.is_err(), "{:?}", String::from_utf8_lossy(&line));
-            }
+        if let Some(slow) = slow(&line, &paths) {
+            good += 1;
+            assert_eq!(fast, Ok(slow), "{:?}", String::from_utf8_lossy(&line));
+        } else {
+            bad += 1;
+            assert!(fast.is_err(), "{:?}", String::from_utf8_lossy(&line));
         }
     }
     assert!(good > 10_000 && bad > 10_000, "{good} good, {bad} bad");
