@@ -374,7 +374,7 @@ class TumblingWindows:
             rows = [(row, time) for row, time, repeated in slot.rows if column not in repeated]
             value = aggregate.of([row for row, _ in rows], [time for _, time in rows])
             out[column] = None if silent else value
-        self.pending.append({"sort": (window, level, order(key), slot.revision), "out": out})
+        self.pending.append({"sort": (window, order(key), level, slot.revision), "out": out})
 
     def drain(self) -> list[dict[str, Any]]:
         for window in self.windows:
