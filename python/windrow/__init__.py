@@ -1,17 +1,62 @@
 """Events to windows, windows to expectations, residuals and alarms."""
 
-from windrow._windrow import Batch, Decoded, __version__, decode
+from windrow._windrow import (
+    Alarm,
+    Batch,
+    Decoded,
+    ResidualScorer,
+    Rmse,
+    TumblingWindows,
+    __version__,
+    cumulative,
+    decode,
+    ewm,
+    rolling,
+)
+from windrow.aggregates import (
+    Aggregate,
+    count,
+    distinct,
+    first,
+    last,
+    max,
+    mean,
+    min,
+    quantile,
+    std,
+    sum,
+    var,
+)
 from windrow.errors import BusyError, ConfigError, DataError, LimitError, SnapshotError, WindrowError
 
 __all__ = [
+    "Aggregate",
+    "Alarm",
     "Batch",
     "BusyError",
     "ConfigError",
     "DataError",
     "Decoded",
     "LimitError",
+    "ResidualScorer",
+    "Rmse",
     "SnapshotError",
+    "TumblingWindows",
     "WindrowError",
     "__version__",
+    "count",
+    "cumulative",
     "decode",
+    "distinct",
+    "ewm",
+    "first",
+    "last",
+    "max",
+    "mean",
+    "min",
+    "quantile",
+    "rolling",
+    "std",
+    "sum",
+    "var",
 ]

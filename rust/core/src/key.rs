@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 const NULL: u8 = 0;
 const VALUE: u8 = 1;
 
+/// Stands for a key that was not let in.
+pub const NO_ID: u32 = u32::MAX;
+
 /// Appends one value so that bytes order as values do.
 pub fn encode(value: &Scalar, out: &mut Vec<u8>) {
     match value {
@@ -184,6 +187,11 @@ impl Keys {
         &self.names
     }
 
+    /// The columns' kinds.
+    pub fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
     /// Keys seen.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -226,6 +234,11 @@ impl Keys {
         self.admit_kinds(columns.iter().map(Kind::of))
     }
 
+    /// As [`Keys::admit`], of another table's kinds.
+    pub fn admit_all(&mut self, kinds: &[Kind]) -> Result<()> {
+        self.admit_kinds(kinds.iter().copied())
+    }
+
     fn admit_kinds(&mut self, kinds: impl Iterator<Item = Kind> + Clone) -> Result<()> {
         for ((name, known), kind) in self.names.iter().zip(&self.kinds).zip(kinds.clone()) {
             if kind != Kind::Unknown && *known != Kind::Unknown && kind != *known {
@@ -244,16 +257,32 @@ impl Keys {
         Ok(())
     }
 
+    /// As [`Keys::insert`], but no new key past `limit` of them: [`NO_ID`] instead.
+    fn insert_within(&mut self, key: &[u8], limit: usize) -> u32 {
+        if self.len() >= limit { self.find(key).unwrap_or(NO_ID) } else { self.insert(key) }
+    }
+
     /// The ids of a batch's rows, appended to `ids`. `columns` are the key columns in their order.
     pub fn intern(&mut self, columns: &[Values], rows: usize, ids: &mut Vec<u32>) -> Result<()> {
+        self.intern_within(columns, rows, usize::MAX, ids)
+    }
+
+    /// As [`Keys::intern`], with [`NO_ID`] for new keys beyond `limit`.
+    pub fn intern_within(
+        &mut self,
+        columns: &[Values],
+        rows: usize,
+        limit: usize,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
         self.admit(columns)?;
         if columns.is_empty() {
-            let id = self.insert(&[]);
+            let id = self.insert_within(&[], limit);
             ids.resize(ids.len() + rows, id);
             return Ok(());
         }
         if let [Values::Str(Text::Dictionary { codes, nulls, values })] = columns {
-            self.intern_dictionary(codes, nulls.as_ref(), values, ids);
+            self.intern_dictionary(codes, nulls.as_ref(), values, limit, ids);
             return Ok(());
         }
         let mut key = std::mem::take(&mut self.scratch);
@@ -267,7 +296,7 @@ impl Keys {
             }
             let id = match previous {
                 Some(id) if last == key => id,
-                _ => self.insert(&key),
+                _ => self.insert_within(&key, limit),
             };
             if previous != Some(id) {
                 last.clone_from(&key);
@@ -285,9 +314,10 @@ impl Keys {
         codes: &[u32],
         nulls: Option<&arrow_buffer::NullBuffer>,
         values: &Text,
+        limit: usize,
         ids: &mut Vec<u32>,
     ) {
-        const UNSEEN: u32 = u32::MAX;
+        const UNSEEN: u32 = u32::MAX - 1;
         let mut of_code = vec![UNSEEN; values.len() + 1];
         let null = values.len();
         ids.reserve(codes.len());
@@ -301,7 +331,7 @@ impl Keys {
                     Some(text) => encode_text(text, &mut key),
                     None => key.push(NULL),
                 }
-                id = self.insert(&key);
+                id = self.insert_within(&key, limit);
                 of_code[code] = id;
                 self.scratch = key;
             }
@@ -311,6 +341,11 @@ impl Keys {
 
     /// The id of one key given value by value.
     pub fn intern_one(&mut self, values: &[Scalar]) -> Result<u32> {
+        self.intern_one_within(values, usize::MAX)
+    }
+
+    /// As [`Keys::intern_one`], with [`NO_ID`] for a new key beyond `limit`.
+    pub fn intern_one_within(&mut self, values: &[Scalar], limit: usize) -> Result<u32> {
         if values.len() != self.names.len() {
             return Err(Error::data(format!(
                 "`key` must have {} values ({}), got {}",
@@ -325,7 +360,7 @@ impl Keys {
         for value in values {
             encode(value, &mut key);
         }
-        let id = self.insert(&key);
+        let id = self.insert_within(&key, limit);
         self.scratch = key;
         Ok(id)
     }
@@ -341,6 +376,15 @@ impl Keys {
         }
         values.resize(self.kinds.len(), Scalar::Null);
         values
+    }
+
+    /// The key that keeps only some columns, the others null.
+    pub fn coarsen(&mut self, id: u32, keep: &[bool]) -> u32 {
+        let mut key = Vec::new();
+        for (value, keep) in self.values(id).iter().zip(keep) {
+            encode(if *keep { value } else { &Scalar::Null }, &mut key);
+        }
+        self.insert(&key)
     }
 
     /// The key columns of rows with these ids; `None` is a row of nulls.

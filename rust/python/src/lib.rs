@@ -1,23 +1,36 @@
 //! Python bindings of windrow: one file per class. No algorithm lives here.
 #![deny(unsafe_code)]
 #![allow(dead_code)]
+#![allow(clippy::doc_markdown, clippy::doc_link_with_quotes, reason = "docstrings are numpydoc, not rustdoc")]
 
-use pyo3::prelude::*;
+use pyo3::prelude::pymodule;
 
+mod alarm;
 mod arrow;
 mod batch;
 mod decode;
 mod error;
 mod numpy;
+mod residual_scorer;
+mod rmse;
 mod time;
+mod tumbling_windows;
 
 /// The compiled part of windrow; import `windrow` instead.
 #[pymodule(gil_used = false)]
 mod _windrow {
-    use super::*;
+    use pyo3::prelude::*;
 
     #[pymodule_export]
+    use super::alarm::Alarm;
+    #[pymodule_export]
     use super::batch::Batch;
+    #[pymodule_export]
+    use super::residual_scorer::ResidualScorer;
+    #[pymodule_export]
+    use super::rmse::{Rmse, cumulative, ewm, rolling};
+    #[pymodule_export]
+    use super::tumbling_windows::TumblingWindows;
 
     #[pymodule_export]
     use super::decode::{Decoded, decode};
