@@ -166,7 +166,7 @@ fn aggregate(name: String, value: &Bound<'_, PyAny>) -> PyResult<Aggregate> {
         let one = |wanted: &Bound<'_, PyAny>| {
             scalar(wanted).ok_or_else(|| {
                 config(format!(
-                    "`where[{column:?}]` must be a number, a boolean, text or a list of these, got {wanted}"
+                    "`where` must hold numbers, booleans, text or lists of these, got {wanted} for `{column}`"
                 ))
             })
         };
