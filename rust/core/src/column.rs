@@ -39,6 +39,66 @@ pub enum Scalar {
     Str(String),
 }
 
+/// What kind of values a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// Not seen yet, or nulls only.
+    Unknown,
+    /// Booleans.
+    Bool,
+    /// Integers of any width.
+    Int,
+    /// Floats.
+    Float,
+    /// Text.
+    Str,
+}
+
+impl Kind {
+    /// Its name in errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "nulls",
+            Self::Bool => "booleans",
+            Self::Int => "integers",
+            Self::Float => "floats",
+            Self::Str => "text",
+        }
+    }
+
+    /// Of a column.
+    pub fn of(values: &Values) -> Self {
+        match values {
+            Values::Null(_) => Self::Unknown,
+            Values::Bool(_) => Self::Bool,
+            Values::Int(_) | Values::UInt(_) => Self::Int,
+            Values::Float(_) => Self::Float,
+            Values::Str(_) => Self::Str,
+        }
+    }
+
+    /// Of one value.
+    pub fn of_scalar(value: &Scalar) -> Self {
+        match value {
+            Scalar::Null => Self::Unknown,
+            Scalar::Bool(_) => Self::Bool,
+            Scalar::Int(_) => Self::Int,
+            Scalar::Float(_) => Self::Float,
+            Scalar::Str(_) => Self::Str,
+        }
+    }
+
+    /// The kind that holds both: nulls fit everything, integers fit floats.
+    pub fn unify(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Unknown, kind) | (kind, Self::Unknown) => Some(kind),
+            (Self::Int, Self::Float) | (Self::Float, Self::Int) => Some(Self::Float),
+            (a, b) if a == b => Some(a),
+            _ => None,
+        }
+    }
+}
+
 /// A column of text in whichever of Arrow's layouts it came.
 #[derive(Debug, Clone)]
 pub enum Text {
@@ -169,19 +229,12 @@ impl Values {
 
     /// What kind of values these are, for errors.
     pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Null(_) => "nulls",
-            Self::Bool(_) => "booleans",
-            Self::Int(_) | Self::UInt(_) => "integers",
-            Self::Float(_) => "floats",
-            Self::Str(_) => "text",
-        }
+        Kind::of(self).name()
     }
 
     /// One row's value.
     pub fn scalar(&self, row: usize) -> Scalar {
         match self {
-            Self::Null(_) => Scalar::Null,
             Self::Bool(array) if array.is_valid(row) => Scalar::Bool(array.value(row)),
             Self::Int(array) if array.is_valid(row) => Scalar::Int(i128::from(array.value(row))),
             Self::UInt(array) if array.is_valid(row) => Scalar::Int(i128::from(array.value(row))),
@@ -532,6 +585,49 @@ pub fn from_scalars<'a>(values: impl ExactSizeIterator<Item = &'a Scalar> + Clon
     let mut builder = Float64Builder::new();
     values.for_each(|value| builder.append_option(as_float(value)));
     Arc::new(builder.finish())
+}
+
+/// A column of its stated kind, also where all its values are null. Integers beyond 63 bits make it unsigned.
+pub fn of_kind(kind: Kind, values: impl Iterator<Item = Scalar>) -> ArrayRef {
+    match kind {
+        Kind::Unknown | Kind::Str => Arc::new(
+            values
+                .map(|value| if let Scalar::Str(text) = value { Some(text) } else { None })
+                .collect::<StringArray>(),
+        ),
+        Kind::Bool => Arc::new(
+            values
+                .map(|value| if let Scalar::Bool(value) = value { Some(value) } else { None })
+                .collect::<BooleanArray>(),
+        ),
+        Kind::Float => Arc::new(
+            values
+                .map(|value| match value {
+                    Scalar::Float(value) => Some(value),
+                    Scalar::Int(value) => Some(value as f64),
+                    _ => None,
+                })
+                .collect::<Float64Array>(),
+        ),
+        Kind::Int => {
+            let values: Vec<Option<i128>> =
+                values.map(|value| if let Scalar::Int(value) = value { Some(value) } else { None }).collect();
+            if values.iter().flatten().any(|value| *value > i128::from(i64::MAX)) {
+                return Arc::new(
+                    values
+                        .into_iter()
+                        .map(|value| value.and_then(|value| u64::try_from(value).ok()))
+                        .collect::<UInt64Array>(),
+                );
+            }
+            Arc::new(
+                values
+                    .into_iter()
+                    .map(|value| value.and_then(|value| i64::try_from(value).ok()))
+                    .collect::<Int64Array>(),
+            )
+        }
+    }
 }
 
 #[cfg(test)]

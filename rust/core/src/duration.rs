@@ -90,7 +90,8 @@ pub fn print(mut nanoseconds: i64) -> String {
         let count = nanoseconds / length;
         nanoseconds %= length;
         if count != 0 {
-            text.push_str(&format!("{}{name}", count.unsigned_abs()));
+            text.push_str(&count.unsigned_abs().to_string());
+            text.push_str(name);
         }
     }
     text

@@ -4,66 +4,19 @@
 //! by their bytes gives the order of every output. Ids count from 0 in order of first sight and are stable for
 //! the life of the table. The hash is seeded per table: ids from outside can't be made to collide on purpose.
 
-use std::sync::Arc;
-
 use ahash::RandomState;
-use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, UInt64Builder};
 use arrow_array::{Array, ArrayRef};
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
-use crate::column::{Scalar, Text, Values};
+use crate::column::{self, Kind, Scalar, Text, Values};
 use crate::error::{Error, Result};
-
-/// What a key column holds, fixed by its first batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum KeyType {
-    /// Not seen yet, or nulls only.
-    Unknown,
-    /// Booleans.
-    Bool,
-    /// Integers of any width.
-    Int,
-    /// Floats.
-    Float,
-    /// Text.
-    Str,
-}
-
-impl KeyType {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "nulls",
-            Self::Bool => "booleans",
-            Self::Int => "integers",
-            Self::Float => "floats",
-            Self::Str => "text",
-        }
-    }
-
-    fn of(values: &Values) -> Self {
-        match values {
-            Values::Null(_) => Self::Unknown,
-            Values::Bool(_) => Self::Bool,
-            Values::Int(_) | Values::UInt(_) => Self::Int,
-            Values::Float(_) => Self::Float,
-            Values::Str(_) => Self::Str,
-        }
-    }
-
-    fn of_scalar(value: &Scalar) -> Self {
-        match value {
-            Scalar::Null => Self::Unknown,
-            Scalar::Bool(_) => Self::Bool,
-            Scalar::Int(_) => Self::Int,
-            Scalar::Float(_) => Self::Float,
-            Scalar::Str(_) => Self::Str,
-        }
-    }
-}
 
 const NULL: u8 = 0;
 const VALUE: u8 = 1;
+
+/// Stands for a key that was not let in.
+pub const NO_ID: u32 = u32::MAX;
 
 /// Appends one value so that bytes order as values do.
 pub fn encode(value: &Scalar, out: &mut Vec<u8>) {
@@ -121,25 +74,25 @@ pub fn encode_row(values: &Values, row: usize, out: &mut Vec<u8>) {
 }
 
 /// Reads one value back and returns what follows it; nothing where the bytes are no key of that type.
-fn decode(bytes: &[u8], kind: KeyType) -> Option<(Scalar, &[u8])> {
+fn decode(bytes: &[u8], kind: Kind) -> Option<(Scalar, &[u8])> {
     let (mark, rest) = bytes.split_first()?;
     if *mark == NULL {
         return Some((Scalar::Null, rest));
     }
     match kind {
-        KeyType::Unknown => None,
-        KeyType::Bool => rest.split_first().map(|(value, rest)| (Scalar::Bool(*value != 0), rest)),
-        KeyType::Int => {
+        Kind::Unknown => None,
+        Kind::Bool => rest.split_first().map(|(value, rest)| (Scalar::Bool(*value != 0), rest)),
+        Kind::Int => {
             let (value, rest) = rest.split_first_chunk::<16>()?;
             Some((Scalar::Int((u128::from_be_bytes(*value) ^ (1 << 127)) as i128), rest))
         }
-        KeyType::Float => {
+        Kind::Float => {
             let (value, rest) = rest.split_first_chunk::<8>()?;
             let ordered = u64::from_be_bytes(*value);
             let bits = if ordered >> 63 == 1 { ordered & !(1 << 63) } else { !ordered };
             Some((Scalar::Float(f64::from_bits(bits)), rest))
         }
-        KeyType::Str => {
+        Kind::Str => {
             let mut text = Vec::new();
             let mut at = 0;
             loop {
@@ -166,7 +119,7 @@ fn decode(bytes: &[u8], kind: KeyType) -> Option<(Scalar, &[u8])> {
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Keys {
     names: Vec<String>,
-    kinds: Vec<KeyType>,
+    kinds: Vec<Kind>,
     /// All keys' bytes, one after the other; key `i` ends at `ends[i]`.
     bytes: Vec<u8>,
     ends: Vec<usize>,
@@ -179,7 +132,7 @@ pub struct Keys {
 #[derive(Serialize, Deserialize)]
 struct Stored {
     names: Vec<String>,
-    kinds: Vec<KeyType>,
+    kinds: Vec<Kind>,
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -219,7 +172,7 @@ impl Keys {
     /// A table for the named columns; without columns there is one key, the empty one.
     pub fn new(names: Vec<String>) -> Self {
         Self {
-            kinds: vec![KeyType::Unknown; names.len()],
+            kinds: vec![Kind::Unknown; names.len()],
             names,
             bytes: Vec::new(),
             ends: Vec::new(),
@@ -232,6 +185,11 @@ impl Keys {
     /// The columns' names.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The columns' kinds.
+    pub fn kinds(&self) -> &[Kind] {
+        &self.kinds
     }
 
     /// Keys seen.
@@ -273,12 +231,17 @@ impl Keys {
 
     /// Takes in the types of a batch's key columns; an error where one doesn't fit what it was before.
     pub fn admit(&mut self, columns: &[Values]) -> Result<()> {
-        self.admit_kinds(columns.iter().map(KeyType::of))
+        self.admit_kinds(columns.iter().map(Kind::of))
     }
 
-    fn admit_kinds(&mut self, kinds: impl Iterator<Item = KeyType> + Clone) -> Result<()> {
+    /// As [`Keys::admit`], of another table's kinds.
+    pub fn admit_all(&mut self, kinds: &[Kind]) -> Result<()> {
+        self.admit_kinds(kinds.iter().copied())
+    }
+
+    fn admit_kinds(&mut self, kinds: impl Iterator<Item = Kind> + Clone) -> Result<()> {
         for ((name, known), kind) in self.names.iter().zip(&self.kinds).zip(kinds.clone()) {
-            if kind != KeyType::Unknown && *known != KeyType::Unknown && kind != *known {
+            if kind != Kind::Unknown && *known != Kind::Unknown && kind != *known {
                 return Err(Error::data(format!(
                     "key column `{name}` must hold {} as before, got {}",
                     known.name(),
@@ -287,23 +250,40 @@ impl Keys {
             }
         }
         for (known, kind) in self.kinds.iter_mut().zip(kinds) {
-            if kind != KeyType::Unknown {
+            if kind != Kind::Unknown {
                 *known = kind;
             }
         }
         Ok(())
     }
 
+    /// As [`Keys::insert`], but no new key past `limit` of them: [`NO_ID`] instead.
+    fn insert_within(&mut self, key: &[u8], limit: usize) -> u32 {
+        if self.len() >= limit { self.find(key).unwrap_or(NO_ID) } else { self.insert(key) }
+    }
+
     /// The ids of a batch's rows, appended to `ids`. `columns` are the key columns in their order.
     pub fn intern(&mut self, columns: &[Values], rows: usize, ids: &mut Vec<u32>) -> Result<()> {
+        self.intern_within(columns, rows, usize::MAX, ids)
+    }
+
+    /// As [`Keys::intern`], with [`NO_ID`] for new keys beyond `limit`.
+    pub fn intern_within(
+        &mut self,
+        columns: &[Values],
+        rows: usize,
+        limit: usize,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
         self.admit(columns)?;
         if columns.is_empty() {
-            let id = self.insert(&[]);
+            let id = self.insert_within(&[], limit);
             ids.resize(ids.len() + rows, id);
             return Ok(());
         }
         if let [Values::Str(Text::Dictionary { codes, nulls, values })] = columns {
-            return self.intern_dictionary(codes, nulls.as_ref(), values, ids);
+            self.intern_dictionary(codes, nulls.as_ref(), values, limit, ids);
+            return Ok(());
         }
         let mut key = std::mem::take(&mut self.scratch);
         let mut previous = None;
@@ -316,7 +296,7 @@ impl Keys {
             }
             let id = match previous {
                 Some(id) if last == key => id,
-                _ => self.insert(&key),
+                _ => self.insert_within(&key, limit),
             };
             if previous != Some(id) {
                 last.clone_from(&key);
@@ -334,9 +314,10 @@ impl Keys {
         codes: &[u32],
         nulls: Option<&arrow_buffer::NullBuffer>,
         values: &Text,
+        limit: usize,
         ids: &mut Vec<u32>,
-    ) -> Result<()> {
-        const UNSEEN: u32 = u32::MAX;
+    ) {
+        const UNSEEN: u32 = u32::MAX - 1;
         let mut of_code = vec![UNSEEN; values.len() + 1];
         let null = values.len();
         ids.reserve(codes.len());
@@ -350,17 +331,21 @@ impl Keys {
                     Some(text) => encode_text(text, &mut key),
                     None => key.push(NULL),
                 }
-                id = self.insert(&key);
+                id = self.insert_within(&key, limit);
                 of_code[code] = id;
                 self.scratch = key;
             }
             ids.push(id);
         }
-        Ok(())
     }
 
     /// The id of one key given value by value.
     pub fn intern_one(&mut self, values: &[Scalar]) -> Result<u32> {
+        self.intern_one_within(values, usize::MAX)
+    }
+
+    /// As [`Keys::intern_one`], with [`NO_ID`] for a new key beyond `limit`.
+    pub fn intern_one_within(&mut self, values: &[Scalar], limit: usize) -> Result<u32> {
         if values.len() != self.names.len() {
             return Err(Error::data(format!(
                 "`key` must have {} values ({}), got {}",
@@ -369,13 +354,13 @@ impl Keys {
                 values.len()
             )));
         }
-        self.admit_kinds(values.iter().map(KeyType::of_scalar))?;
+        self.admit_kinds(values.iter().map(Kind::of_scalar))?;
         let mut key = std::mem::take(&mut self.scratch);
         key.clear();
         for value in values {
             encode(value, &mut key);
         }
-        let id = self.insert(&key);
+        let id = self.insert_within(&key, limit);
         self.scratch = key;
         Ok(id)
     }
@@ -393,6 +378,15 @@ impl Keys {
         values
     }
 
+    /// The key that keeps only some columns, the others null.
+    pub fn coarsen(&mut self, id: u32, keep: &[bool]) -> u32 {
+        let mut key = Vec::new();
+        for (value, keep) in self.values(id).iter().zip(keep) {
+            encode(if *keep { value } else { &Scalar::Null }, &mut key);
+        }
+        self.insert(&key)
+    }
+
     /// The key columns of rows with these ids; `None` is a row of nulls.
     pub fn columns(&self, ids: &[Option<u32>]) -> Vec<ArrayRef> {
         let rows: Vec<Option<Vec<Scalar>>> = ids.iter().map(|id| id.map(|id| self.values(id))).collect();
@@ -400,51 +394,8 @@ impl Keys {
             row.as_ref().map_or(Scalar::Null, |values| values[column].clone())
         };
         (0..self.kinds.len())
-            .map(|column| typed_column(self.kinds[column], rows.iter().map(|row| value(row, column))))
+            .map(|column| column::of_kind(self.kinds[column], rows.iter().map(|row| value(row, column))))
             .collect()
-    }
-}
-
-/// A key column of its own type, also where all its values are null.
-fn typed_column(kind: KeyType, values: impl Iterator<Item = Scalar>) -> ArrayRef {
-    match kind {
-        KeyType::Unknown | KeyType::Str => {
-            let mut builder = StringBuilder::new();
-            values.for_each(|value| {
-                builder.append_option(if let Scalar::Str(text) = value { Some(text) } else { None });
-            });
-            Arc::new(builder.finish())
-        }
-        KeyType::Bool => {
-            let mut builder = BooleanBuilder::new();
-            values.for_each(|value| {
-                builder.append_option(if let Scalar::Bool(value) = value { Some(value) } else { None });
-            });
-            Arc::new(builder.finish())
-        }
-        KeyType::Float => {
-            let mut builder = Float64Builder::new();
-            values.for_each(|value| {
-                builder.append_option(if let Scalar::Float(value) = value { Some(value) } else { None });
-            });
-            Arc::new(builder.finish())
-        }
-        KeyType::Int => {
-            let values: Vec<Option<i128>> =
-                values.map(|value| if let Scalar::Int(value) = value { Some(value) } else { None }).collect();
-            if values.iter().flatten().any(|value| *value > i128::from(i64::MAX)) {
-                let mut builder = UInt64Builder::new();
-                values.iter().for_each(|value| {
-                    builder.append_option(value.and_then(|value| u64::try_from(value).ok()));
-                });
-                return Arc::new(builder.finish());
-            }
-            let mut builder = Int64Builder::new();
-            values
-                .iter()
-                .for_each(|value| builder.append_option(value.and_then(|value| i64::try_from(value).ok())));
-            Arc::new(builder.finish())
-        }
     }
 }
 
@@ -452,6 +403,7 @@ fn typed_column(kind: KeyType, values: impl Iterator<Item = Scalar>) -> ArrayRef
 mod tests {
     use super::*;
     use arrow_array::{Int64Array, StringArray};
+    use std::sync::Arc;
 
     #[test]
     fn bytes_order_as_values_do() {

@@ -114,7 +114,7 @@ fn mapping(py: Python<'_>, columns: Vec<(String, Bound<'_, PyAny>)>) -> PyResult
         fields.push(Field::new(name, array.data_type().clone(), true));
         arrays.push(array);
     }
-    let rows = arrays.first().map_or(0, |array| array.len());
+    let rows = arrays.first().map_or(0, Array::len);
     RecordBatch::try_new_with_options(
         Arc::new(Schema::new(fields)),
         arrays,

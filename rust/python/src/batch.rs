@@ -170,16 +170,22 @@ fn cell(py: Python<'_>, array: &ArrayRef, row: usize) -> PyResult<String> {
         return Ok("null".to_owned());
     }
     match array.data_type() {
-        DataType::Float64 => Ok(format!("{:.6}", array.as_primitive::<Float64Type>().value(row))
-            .trim_end_matches('0')
-            .trim_end_matches('.')
-            .to_owned()),
+        DataType::Float64 => Ok(number(array.as_primitive::<Float64Type>().value(row))),
         DataType::Timestamp(_, _) => {
             let text: String = value.call_method0(intern!(py, "isoformat"))?.extract()?;
             Ok(text.replace("+00:00", "Z"))
         }
         _ => value.str()?.extract(),
     }
+}
+
+/// A float in few digits.
+fn number(value: f64) -> String {
+    if value != 0.0 && value.is_finite() && !(1e-4..1e15).contains(&value.abs()) {
+        return format!("{value:.5e}");
+    }
+    let digits = format!("{value:.6}");
+    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.').to_owned() } else { digits }
 }
 
 /// The type of every time that windrow gives out.

@@ -1,22 +1,26 @@
 //! Python bindings of windrow: one file per class. No algorithm lives here.
 #![deny(unsafe_code)]
 #![allow(dead_code)]
+#![allow(clippy::doc_markdown, clippy::doc_link_with_quotes, reason = "docstrings are numpydoc, not rustdoc")]
 
-use pyo3::prelude::*;
+use pyo3::prelude::pymodule;
 
 mod arrow;
 mod batch;
 mod error;
 mod numpy;
 mod time;
+mod tumbling_windows;
 
 /// The compiled part of windrow; import `windrow` instead.
 #[pymodule(gil_used = false)]
 mod _windrow {
-    use super::*;
+    use pyo3::prelude::*;
 
     #[pymodule_export]
     use super::batch::Batch;
+    #[pymodule_export]
+    use super::tumbling_windows::TumblingWindows;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

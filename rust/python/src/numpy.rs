@@ -72,7 +72,7 @@ pub fn read(column: &Bound<'_, PyAny>, name: &str) -> PyResult<ArrayRef> {
             let values: Vec<bool> = bytes.into_iter().map(|byte| byte != 0).collect();
             Ok(Arc::new(BooleanArray::new(values.into(), nulls)))
         }
-        ("M", 8) => datetimes(&contiguous()?, &dtype, nulls, name),
+        ("M", 8) => datetimes(&contiguous()?, &dtype, nulls),
         ("U" | "T" | "O" | "S", _) => objects(&array, name, nulls.as_ref()),
         _ => Err(data(format!(
             "column `{name}` must hold numbers, booleans, text or times, got dtype {}",
@@ -114,7 +114,6 @@ fn datetimes(
     array: &Bound<'_, PyAny>,
     dtype: &Bound<'_, PyAny>,
     nulls: Option<NullBuffer>,
-    name: &str,
 ) -> PyResult<ArrayRef> {
     const NOT_A_TIME: i64 = i64::MIN;
     let py = array.py();
@@ -122,11 +121,11 @@ fn datetimes(
         py.import(intern!(py, "numpy"))?.call_method1("datetime_data", (dtype,))?.extract()?;
     if !matches!((unit.as_str(), count), ("s" | "ms" | "us" | "ns", 1)) {
         let seconds = array.call_method1(intern!(py, "astype"), ("M8[s]",))?;
-        return datetimes(&seconds, &seconds.getattr(intern!(py, "dtype"))?, nulls, name);
+        return datetimes(&seconds, &seconds.getattr(intern!(py, "dtype"))?, nulls);
     }
     let integers = primitive::<Int64Type>(&array.call_method1(intern!(py, "view"), ("i8",))?, None)?;
     let values = arrow_array::cast::AsArray::as_primitive::<Int64Type>(&integers).values().clone();
-    let missing = values.iter().any(|value| *value == NOT_A_TIME);
+    let missing = values.contains(&NOT_A_TIME);
     let nulls = if missing {
         let valid: NullBuffer = values.iter().map(|value| *value != NOT_A_TIME).collect::<Vec<bool>>().into();
         NullBuffer::union(Some(&valid), nulls.as_ref())

@@ -13,7 +13,7 @@ pub fn datetime_nanoseconds(value: &Bound<'_, PyAny>, argument: &str) -> PyResul
     let utc = PyTzInfo::utc(py)?;
     let aware = if value.getattr(intern!(py, "tzinfo"))?.is_none() {
         let keywords = pyo3::types::PyDict::new(py);
-        keywords.set_item("tzinfo", &utc)?;
+        keywords.set_item("tzinfo", utc)?;
         value.call_method(intern!(py, "replace"), (), Some(&keywords))?
     } else {
         value.clone()

@@ -1,1 +1,28 @@
-//! .
+//! Tumbling windows on event time: rows in, one row a window and series out.
+//!
+//! ```text
+//! rows --> lane (assign, fold, watermark) --> partials --> collector (merge, fire, fill, roll up) --> rows
+//! ```
+//!
+//! A lane is written by one producer and knows nothing of the others; the collector sees only what lanes hand over.
+//! Semantics are those of Apache Flink's TUMBLE, with the differences that the documentation states.
+
+pub mod aggregate;
+mod assign;
+mod collect;
+mod emit;
+mod engine;
+mod fill;
+mod handoff;
+mod lane;
+mod late;
+mod open;
+mod rest;
+mod rows;
+mod spec;
+mod watermark;
+
+pub use aggregate::{Aggregate, Condition, CountOn, Function};
+pub use engine::{Stats, TumblingWindows};
+pub use rows::find;
+pub use spec::{Label, Spec};

@@ -1,0 +1,88 @@
+//! `count_on = "first"`: a value counts only in the window in which it was first seen.
+//!
+//! First in the order of arrival on its lane, so a producer's result depends on its own rows alone. A value is
+//! remembered until `retain` of event time has gone by without it.
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// Where and when a value was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Sighting {
+    /// Start of the window that counts it.
+    window: Timestamp,
+    /// Latest event time.
+    last: Timestamp,
+}
+
+/// The values that one aggregate of one lane remembers.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub struct FirstSeen {
+    retain: i64,
+    /// By series and value.
+    seen: HashMap<Box<[u8]>, Sighting, RandomState>,
+    /// Size at which forgotten values are looked for next; doubles with what is left, so that the search costs
+    /// nothing a row.
+    sweep_at: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    retain: i64,
+    seen: Vec<(Box<[u8]>, Sighting)>,
+}
+
+impl From<FirstSeen> for Stored {
+    fn from(first: FirstSeen) -> Self {
+        let mut seen: Vec<_> = first.seen.into_iter().collect();
+        seen.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        Self { retain: first.retain, seen }
+    }
+}
+
+impl From<Stored> for FirstSeen {
+    fn from(stored: Stored) -> Self {
+        Self { retain: stored.retain, seen: stored.seen.into_iter().collect(), sweep_at: 0 }
+    }
+}
+
+impl FirstSeen {
+    /// Nothing seen yet.
+    pub fn new(retain: i64) -> Self {
+        Self { retain, ..Self::default() }
+    }
+
+    /// How long values are remembered, in nanoseconds.
+    pub fn retain(&self) -> i64 {
+        self.retain
+    }
+
+    /// Whether a value (`key` is the series and the value) counts in the window that starts at `window`.
+    pub fn counts(&mut self, key: &[u8], window: Timestamp, time: Timestamp) -> bool {
+        if let Some(sighting) = self.seen.get_mut(key) {
+            let remembered = time <= sighting.last.saturating_add(self.retain);
+            sighting.last = sighting.last.max(time);
+            if remembered {
+                return sighting.window == window;
+            }
+            sighting.window = window;
+            return true;
+        }
+        self.seen.insert(key.into(), Sighting { window, last: time });
+        true
+    }
+
+    /// Forgets what was last seen more than `retain` before `time`.
+    pub fn sweep(&mut self, time: Timestamp) {
+        if self.seen.len() < self.sweep_at.max(1_024) {
+            return;
+        }
+        let retain = self.retain;
+        self.seen.retain(|_, sighting| time <= sighting.last.saturating_add(retain));
+        self.sweep_at = 2 * self.seen.len();
+    }
+}

@@ -1,0 +1,263 @@
+//! Aggregates: what a window computes of its rows, cell by cell.
+//!
+//! A *cell* is one series in one window. All cells of a lane live side by side in a [`Cells`], one store for each
+//! kind of state that the asked aggregates need, so that `sum` and `mean` of a column share theirs. Every store
+//! merges: two cells of the same series and window make the one that all their rows would have made.
+
+mod count;
+mod distinct;
+mod edge;
+mod extrema;
+mod first_seen;
+mod moments;
+mod plan;
+mod quantile;
+mod sum;
+
+use arrow_array::Array;
+use serde::{Deserialize, Serialize};
+
+pub use distinct::{encode, encode_scalar};
+pub use edge::End;
+pub use first_seen::FirstSeen;
+pub use plan::{Accumulator, Aggregate, Condition, CountOn, Function, Plan};
+
+use crate::column::{Scalar, Values};
+use crate::time::Timestamp;
+
+/// The cell that swallows rows which count nowhere (late, rejected, filtered out): branch-free kernels write
+/// there too.
+pub const SINK: u32 = 0;
+
+/// Some rows of a batch, each with the cell it belongs to.
+#[derive(Clone, Copy)]
+pub struct Block<'a> {
+    /// The first row of the block in its batch.
+    pub start: usize,
+    /// One cell a row.
+    pub cells: &'a [u32],
+    /// One event time a row; anything where the row went to the sink.
+    pub times: &'a [Timestamp],
+}
+
+/// Whether a row holds something that is neither null nor NaN.
+fn is_value(values: &Values, row: usize) -> bool {
+    match values {
+        Values::Null(_) => false,
+        Values::Bool(array) => array.is_valid(row),
+        Values::Int(array) => array.is_valid(row),
+        Values::UInt(array) => array.is_valid(row),
+        Values::Float(array) => array.is_valid(row) && !array.value(row).is_nan(),
+        Values::Str(text) => text.get(row).is_some(),
+    }
+}
+
+/// As [`is_value`], of a single value.
+fn is_there(value: &Scalar) -> bool {
+    !matches!(value, Scalar::Null) && !matches!(value, Scalar::Float(value) if value.is_nan())
+}
+
+/// An integer or boolean.
+fn integer(values: &Values, row: usize) -> Option<i128> {
+    match values {
+        Values::Bool(array) if array.is_valid(row) => Some(i128::from(array.value(row))),
+        Values::Int(array) if array.is_valid(row) => Some(i128::from(array.value(row))),
+        Values::UInt(array) if array.is_valid(row) => Some(i128::from(array.value(row))),
+        _ => None,
+    }
+}
+
+/// Any number that is not NaN.
+fn number(values: &Values, row: usize) -> Option<f64> {
+    match values {
+        Values::Float(array) if array.is_valid(row) => Some(array.value(row)).filter(|value| !value.is_nan()),
+        _ => integer(values, row).map(|value| value as f64),
+    }
+}
+
+fn scalar_number(value: &Scalar) -> Option<f64> {
+    match value {
+        Scalar::Float(value) if !value.is_nan() => Some(*value),
+        Scalar::Int(value) => Some(*value as f64),
+        Scalar::Bool(value) => Some(f64::from(u8::from(*value))),
+        _ => None,
+    }
+}
+
+/// One kind of state for all cells.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Store {
+    /// Rows or values.
+    Counts(count::Counts),
+    /// Sums and means.
+    Sums(sum::Sums),
+    /// Least and greatest.
+    Extrema(extrema::Extrema),
+    /// Variances.
+    Moments(moments::Moments),
+    /// First or last.
+    Edges(edge::Edges),
+    /// Distinct values.
+    Sets(distinct::Sets),
+    /// Quantiles.
+    Sketches(quantile::Sketches),
+}
+
+macro_rules! each {
+    ($store:expr, $name:ident => $body:expr) => {
+        match $store {
+            Store::Counts($name) => $body,
+            Store::Sums($name) => $body,
+            Store::Extrema($name) => $body,
+            Store::Moments($name) => $body,
+            Store::Edges($name) => $body,
+            Store::Sets($name) => $body,
+            Store::Sketches($name) => $body,
+        }
+    };
+}
+
+impl Store {
+    fn resize(&mut self, cells: usize) {
+        each!(self, store => store.resize(cells));
+    }
+
+    fn len(&self) -> usize {
+        each!(self, store => store.len())
+    }
+
+    fn reset(&mut self, cell: u32) {
+        each!(self, store => store.reset(cell));
+    }
+
+    /// Adds what `from` holds; stores of different kinds, which one plan never makes, leave it as it is.
+    fn merge(&mut self, into: u32, other: &Self, from: u32) {
+        match (self, other) {
+            (Self::Counts(store), Self::Counts(other)) => store.merge(into, other, from),
+            (Self::Sums(store), Self::Sums(other)) => store.merge(into, other, from),
+            (Self::Extrema(store), Self::Extrema(other)) => store.merge(into, other, from),
+            (Self::Moments(store), Self::Moments(other)) => store.merge(into, other, from),
+            (Self::Edges(store), Self::Edges(other)) => store.merge(into, other, from),
+            (Self::Sets(store), Self::Sets(other)) => store.merge(into, other, from),
+            (Self::Sketches(store), Self::Sketches(other)) => store.merge(into, other, from),
+            _ => debug_assert!(false, "stores of one plan are of one kind"),
+        }
+    }
+
+    /// Whether both hold the same kind of state, with the same parameters.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Edges(store), Self::Edges(other)) => store.end() == other.end(),
+            (Self::Sets(store), Self::Sets(other)) => store.min_hits() == other.min_hits(),
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+}
+
+/// Cells and their state. Freed cells are used again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Cells {
+    stores: Vec<Store>,
+    free: Vec<u32>,
+    len: u32,
+}
+
+impl Cells {
+    /// No cells but the sink.
+    pub fn new(plan: &Plan) -> Self {
+        let mut cells = Self { stores: plan.stores(), free: Vec::new(), len: 0 };
+        cells.allocate();
+        cells
+    }
+
+    /// A fresh cell.
+    pub fn allocate(&mut self) -> u32 {
+        if let Some(cell) = self.free.pop() {
+            return cell;
+        }
+        let cell = self.len;
+        self.len += 1;
+        // Stores grow in steps, so that this is rarely more than a bump.
+        let capacity = self.stores.first().map_or(usize::MAX, Store::len);
+        if self.len as usize > capacity {
+            let cells = (self.len as usize).max(capacity + capacity / 2).max(16);
+            self.stores.iter_mut().for_each(|store| store.resize(cells));
+        }
+        cell
+    }
+
+    /// Forgets what a cell holds and lets it be used again.
+    pub fn release(&mut self, cell: u32) {
+        self.stores.iter_mut().for_each(|store| store.reset(cell));
+        self.free.push(cell);
+    }
+
+    /// Forgets what the sink has swallowed.
+    pub fn drain_sink(&mut self) {
+        self.stores.iter_mut().for_each(|store| store.reset(SINK));
+    }
+
+    /// Cells in use, the sink apart.
+    pub fn in_use(&self) -> usize {
+        self.len as usize - 1 - self.free.len()
+    }
+
+    /// Adds the state of another set's cell.
+    pub fn merge(&mut self, into: u32, other: &Self, from: u32) {
+        for (store, other) in self.stores.iter_mut().zip(&other.stores) {
+            store.merge(into, other, from);
+        }
+    }
+
+    /// The stores, in the order of the plan's accumulators.
+    pub fn stores(&self) -> &[Store] {
+        &self.stores
+    }
+
+    /// The stores, for kernels.
+    pub fn stores_mut(&mut self) -> &mut [Store] {
+        &mut self.stores
+    }
+
+    /// Copies cells out, in the given order; in the result they are cells 1, 2, 3, ...
+    #[must_use]
+    pub fn copy(&self, plan: &Plan, cells: &[u32]) -> Self {
+        let mut out = Self::new(plan);
+        for cell in cells {
+            let into = out.allocate();
+            out.merge(into, self, *cell);
+        }
+        out
+    }
+
+    /// As [`Cells::copy`], and releases them.
+    #[must_use]
+    pub fn extract(&mut self, plan: &Plan, cells: &[u32]) -> Self {
+        let out = self.copy(plan, cells);
+        cells.iter().for_each(|cell| self.release(*cell));
+        out
+    }
+
+    /// Whether this set could have been made by the plan; for state that comes from outside.
+    pub fn fits(&self, plan: &Plan) -> bool {
+        let stores = plan.stores();
+        self.len >= 1
+            && self.free.is_empty()
+            && self.stores.len() == stores.len()
+            && self
+                .stores
+                .iter()
+                .zip(&stores)
+                .all(|(store, like)| store.is_like(like) && store.len() >= self.len as usize)
+    }
+
+    /// Cells that ever were, the sink included.
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether there is nothing but the sink.
+    pub fn is_empty(&self) -> bool {
+        self.in_use() == 0
+    }
+}

@@ -1,0 +1,152 @@
+//! `sum` and `mean`: exact for integers (128 bits), plain addition in row order for floats.
+
+use arrow_array::Array;
+use serde::{Deserialize, Serialize};
+
+use super::Block;
+use crate::column::{Scalar, Values};
+use crate::snapshot;
+
+/// Sums, one a cell: of integers until the first float column, of floats from then on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Empty once there are floats.
+    ints: Vec<IntSum>,
+    floats: Option<Vec<FloatSum>>,
+}
+
+/// Count and sum of integers. 2^63 rows of 64-bit values fit 128 bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntSum {
+    count: u64,
+    sum: i128,
+}
+
+/// Count and sum of floats.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct FloatSum {
+    count: u64,
+    #[serde(with = "snapshot::float")]
+    sum: f64,
+}
+
+impl FloatSum {
+    fn add(&mut self, value: f64) {
+        self.count += 1;
+        self.sum += value;
+    }
+}
+
+impl IntSum {
+    fn add(&mut self, value: i128) {
+        self.count += 1;
+        self.sum += value;
+    }
+
+    fn as_float(self) -> FloatSum {
+        FloatSum { count: self.count, sum: self.sum as f64 }
+    }
+}
+
+impl Sums {
+    pub(super) fn resize(&mut self, cells: usize) {
+        match &mut self.floats {
+            None => self.ints.resize(cells, IntSum::default()),
+            Some(floats) => floats.resize(cells, FloatSum::default()),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.floats.as_ref().map_or(self.ints.len(), Vec::len)
+    }
+
+    fn floats(&mut self) -> &mut Vec<FloatSum> {
+        let ints = &mut self.ints;
+        self.floats.get_or_insert_with(|| std::mem::take(ints).into_iter().map(IntSum::as_float).collect())
+    }
+
+    fn float(&self, cell: u32) -> FloatSum {
+        self.floats
+            .as_ref()
+            .map_or_else(|| self.ints[cell as usize].as_float(), |floats| floats[cell as usize])
+    }
+
+    fn add_int(&mut self, cell: u32, value: i128) {
+        match &mut self.floats {
+            None => self.ints[cell as usize].add(value),
+            Some(floats) => floats[cell as usize].add(value as f64),
+        }
+    }
+
+    pub(super) fn add(&mut self, block: &Block<'_>, values: &Values) {
+        if let Values::Float(array) = values {
+            let sums = self.floats();
+            let column = &array.values()[block.start..block.start + block.cells.len()];
+            if array.null_count() == 0 {
+                for (cell, value) in block.cells.iter().zip(column) {
+                    if !value.is_nan() {
+                        sums[*cell as usize].add(*value);
+                    }
+                }
+            } else {
+                for (at, (cell, value)) in block.cells.iter().zip(column).enumerate() {
+                    if array.is_valid(block.start + at) && !value.is_nan() {
+                        sums[*cell as usize].add(*value);
+                    }
+                }
+            }
+            return;
+        }
+        for (at, cell) in block.cells.iter().enumerate() {
+            if let Some(value) = super::integer(values, block.start + at) {
+                self.add_int(*cell, value);
+            }
+        }
+    }
+
+    pub(super) fn add_one(&mut self, cell: u32, value: &Scalar) {
+        match value {
+            Scalar::Float(value) if !value.is_nan() => self.floats()[cell as usize].add(*value),
+            Scalar::Int(value) => self.add_int(cell, *value),
+            Scalar::Bool(value) => self.add_int(cell, i128::from(*value)),
+            _ => {}
+        }
+    }
+
+    pub(super) fn merge(&mut self, into: u32, other: &Self, from: u32) {
+        if self.floats.is_none() && other.floats.is_none() {
+            let (sum, other) = (&mut self.ints[into as usize], other.ints[from as usize]);
+            sum.count += other.count;
+            sum.sum += other.sum;
+            return;
+        }
+        let other = other.float(from);
+        let sum = &mut self.floats()[into as usize];
+        sum.count += other.count;
+        sum.sum += other.sum;
+    }
+
+    pub(super) fn reset(&mut self, cell: u32) {
+        match &mut self.floats {
+            None => self.ints[cell as usize] = IntSum::default(),
+            Some(floats) => floats[cell as usize] = FloatSum::default(),
+        }
+    }
+
+    pub(super) fn mean(&self, cell: u32) -> Option<f64> {
+        let FloatSum { count, sum } = self.float(cell);
+        (count > 0).then(|| sum / count as f64)
+    }
+
+    /// The sum; none of no values. Integers may lie beyond 64 bits: the caller sees to that.
+    pub(super) fn get(&self, cell: u32) -> Option<Scalar> {
+        match &self.floats {
+            None => {
+                Some(self.ints[cell as usize]).filter(|sum| sum.count > 0).map(|sum| Scalar::Int(sum.sum))
+            }
+            Some(floats) => {
+                Some(floats[cell as usize]).filter(|sum| sum.count > 0).map(|sum| Scalar::Float(sum.sum))
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Rows out: which windows and series are due, in which revision, and their columns.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampNanosecondArray};
+
+use super::aggregate::{Cells, Plan};
+use super::assign::{Assigner, Window};
+use super::collect::{Collector, Pending, Series};
+use super::late::table;
+use super::spec::Spec;
+use crate::error::Result;
+use crate::time::Timestamp;
+
+/// One row to come out.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    window: Window,
+    key: u32,
+    level: u32,
+    revision: u64,
+    silent: bool,
+    /// Its cell among the totals; none for a row of nulls.
+    cell: Option<u32>,
+}
+
+/// Rows on their way out, and the cells that they show.
+struct Out {
+    rows: Vec<Row>,
+    totals: Cells,
+}
+
+impl Collector {
+    /// The rows of all windows that the watermark has passed and that are new or changed.
+    pub fn drain(
+        &mut self,
+        spec: &Spec,
+        plan: &Plan,
+        assigner: &mut Assigner,
+        reached: Timestamp,
+    ) -> Result<RecordBatch> {
+        let mut out = Out { rows: Vec::new(), totals: Cells::new(plan) };
+        let coarse_of = self.coarse_keys(spec);
+        let due: Vec<Timestamp> = self
+            .windows
+            .iter()
+            .filter(|(_, pending)| {
+                pending.end <= reached && (!pending.fired || pending.series.values().any(|s| s.changed))
+            })
+            .map(|(start, _)| *start)
+            .collect();
+        let mut due = due.into_iter().peekable();
+        if spec.fill {
+            loop {
+                // Before anything has fired, filling starts with the first window that holds something.
+                let next = self.fill.next(spec, assigner, &self.windows, reached);
+                let Some(start) =
+                    next.map(|window| window.start).into_iter().chain(due.peek().copied()).min()
+                else {
+                    break;
+                };
+                if due.peek() == Some(&start) {
+                    due.next();
+                }
+                let end = match (next, self.windows.get(&start)) {
+                    (_, Some(pending)) => pending.end,
+                    (Some(window), None) => window.end,
+                    (None, None) => break,
+                };
+                let window = Window { start, end };
+                let in_turn = next.map_or(!self.fill.begun(), |next| next.start == start);
+                self.emit(spec, window, in_turn, &coarse_of, &mut out);
+                self.fill.fired(window);
+            }
+        } else {
+            for start in due {
+                let end = self.windows.get(&start).map_or(start, |pending| pending.end);
+                self.emit(spec, Window { start, end }, false, &coarse_of, &mut out);
+            }
+        }
+        let batch = self.columns(spec, plan, out);
+        self.expire(spec, reached);
+        batch
+    }
+
+    /// The coarser keys of every key, level by level.
+    fn coarse_keys(&mut self, spec: &Spec) -> BTreeMap<u32, Vec<u32>> {
+        if spec.rollup.is_empty() {
+            return BTreeMap::new();
+        }
+        let in_windows = self.windows.values().flat_map(|pending| pending.series.keys().copied());
+        let keys: BTreeSet<u32> = in_windows.chain(self.fill.known()).collect();
+        let keep: Vec<Vec<bool>> = spec
+            .rollup
+            .iter()
+            .map(|level| spec.by.iter().map(|name| level.contains(name)).collect())
+            .collect();
+        keys.into_iter()
+            .map(|key| (key, keep.iter().map(|keep| self.keys.coarsen(key, keep)).collect()))
+            .collect()
+    }
+
+    /// The rows of one window. `in_turn`: it is the next of an unbroken run, so that series without rows are filled.
+    fn emit(
+        &mut self,
+        spec: &Spec,
+        window: Window,
+        in_turn: bool,
+        coarse_of: &BTreeMap<u32, Vec<u32>>,
+        out: &mut Out,
+    ) {
+        let mut pending = self.windows.remove(&window.start).unwrap_or_else(|| Pending {
+            end: window.end,
+            fired: false,
+            series: BTreeMap::new(),
+            alive: BTreeSet::new(),
+            coarse: BTreeMap::new(),
+        });
+        if !pending.fired {
+            pending.fired = true;
+            let on_time = |series: &Series| series.shares.iter().any(|share| share.on_time.is_some());
+            let present: BTreeSet<u32> =
+                pending.series.iter().filter(|(_, series)| on_time(series)).map(|(key, _)| *key).collect();
+            self.rows_of(window, &mut pending, &present, false, coarse_of, out);
+            if spec.fill && in_turn {
+                let coarse_present = pending.coarse.keys().copied().collect();
+                for filled in self.fill.rows(spec, &self.keys, &pending, &present, &coarse_present, coarse_of)
+                {
+                    if filled.level == 0 {
+                        pending.series.entry(filled.key).or_default().revision = Some(0);
+                    } else {
+                        pending.coarse.insert((filled.level, filled.key), 0);
+                    }
+                    out.rows.push(Row {
+                        window,
+                        key: filled.key,
+                        level: filled.level,
+                        revision: 0,
+                        silent: filled.silent,
+                        cell: (!filled.silent).then(|| out.totals.allocate()),
+                    });
+                }
+            }
+        }
+        let changed: BTreeSet<u32> =
+            pending.series.iter().filter(|(_, series)| series.changed).map(|(key, _)| *key).collect();
+        if !changed.is_empty() {
+            self.rows_of(window, &mut pending, &changed, true, coarse_of, out);
+        }
+        self.windows.insert(window.start, pending);
+    }
+
+    /// One row for each of these series, and for each coarser key that holds one of them.
+    fn rows_of(
+        &self,
+        window: Window,
+        pending: &mut Pending,
+        keys: &BTreeSet<u32>,
+        with_late: bool,
+        coarse_of: &BTreeMap<u32, Vec<u32>>,
+        out: &mut Out,
+    ) {
+        let next = |revision: Option<u64>| revision.map_or(0, |revision| revision + 1);
+        let mut coarse: BTreeSet<(u32, u32)> = BTreeSet::new();
+        for key in keys {
+            let Some(series) = pending.series.get_mut(key) else { continue };
+            let cell = out.totals.allocate();
+            self.add_shares(cell, series, with_late, &mut out.totals);
+            series.revision = Some(next(series.revision));
+            series.changed &= !with_late;
+            let revision = series.revision.unwrap_or(0);
+            out.rows.push(Row { window, key: *key, level: 0, revision, silent: false, cell: Some(cell) });
+            coarse
+                .extend(coarse_of.get(key).into_iter().flatten().zip(1..).map(|(key, level)| (level, *key)));
+        }
+        if coarse.is_empty() {
+            return;
+        }
+        let mut members: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
+        for key in pending.series.keys() {
+            for (coarser, level) in coarse_of.get(key).into_iter().flatten().zip(1..) {
+                if coarse.contains(&(level, *coarser)) {
+                    members.entry((level, *coarser)).or_default().push(*key);
+                }
+            }
+        }
+        for ((level, key), mut members) in members {
+            // By their values: ids depend on which lane was first.
+            members.sort_by_key(|key| self.keys.bytes(*key));
+            let cell = out.totals.allocate();
+            for member in members {
+                if let Some(series) = pending.series.get(&member) {
+                    self.add_shares(cell, series, with_late, &mut out.totals);
+                }
+            }
+            let revision = next(pending.coarse.get(&(level, key)).copied());
+            pending.coarse.insert((level, key), revision);
+            out.rows.push(Row { window, key, level, revision, silent: false, cell: Some(cell) });
+        }
+    }
+
+    /// Adds a series' shares to a total: lane by lane, each lane's rows on time and then its late ones.
+    fn add_shares(&self, total: u32, series: &Series, with_late: bool, totals: &mut Cells) {
+        for share in &series.shares {
+            for cell in share.on_time.into_iter().chain(share.late.filter(|_| with_late)) {
+                totals.merge(total, &self.cells, cell);
+            }
+        }
+    }
+
+    /// The columns of drained windows.
+    fn columns(&mut self, spec: &Spec, plan: &Plan, out: Out) -> Result<RecordBatch> {
+        let Out { mut rows, totals } = out;
+        rows.sort_by(|a, b| {
+            (a.window.start, a.window.end)
+                .cmp(&(b.window.start, b.window.end))
+                .then_with(|| self.keys.bytes(a.key).cmp(self.keys.bytes(b.key)))
+                .then_with(|| (a.level, a.revision).cmp(&(b.level, b.revision)))
+        });
+        let keys: Vec<Option<u32>> = rows.iter().map(|row| Some(row.key)).collect();
+        let mut columns: Vec<(String, ArrayRef)> =
+            spec.by.iter().cloned().zip(self.keys.columns(&keys)).collect();
+        let times = |time: fn(&Row) -> Timestamp| -> ArrayRef {
+            Arc::new(TimestampNanosecondArray::from_iter_values(rows.iter().map(time)).with_timezone("UTC"))
+        };
+        columns.push(("window_start".to_owned(), times(|row| row.window.start)));
+        columns.push(("window_end".to_owned(), times(|row| row.window.end)));
+        if !spec.rollup.is_empty() {
+            let levels = Int64Array::from_iter_values(rows.iter().map(|row| i64::from(row.level)));
+            columns.push(("level".to_owned(), Arc::new(levels)));
+        }
+        let revisions = Int64Array::from_iter_values(rows.iter().map(|row| row.revision as i64));
+        columns.push(("revision".to_owned(), Arc::new(revisions)));
+        if spec.fill {
+            let silent: BooleanArray = rows.iter().map(|row| Some(row.silent)).collect();
+            columns.push(("silent".to_owned(), Arc::new(silent)));
+        }
+        let cells: Vec<Option<u32>> = rows.iter().map(|row| row.cell).collect();
+        let (aggregates, overflows) = plan.finish(&totals, &cells, &self.kinds);
+        self.overflows += overflows;
+        columns.extend(plan.aggregates().iter().map(|aggregate| aggregate.name.clone()).zip(aggregates));
+        table(columns, rows.len())
+    }
+}

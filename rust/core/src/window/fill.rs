@@ -1,0 +1,146 @@
+//! Rows for series that had none: a zero where their source was alive, a silent row where it wasn't.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::assign::{Assigner, Window};
+use super::collect::Pending;
+use super::spec::Spec;
+use crate::key::{self, Keys};
+use crate::time::Timestamp;
+
+/// What `fill` remembers between windows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fill {
+    /// Silent rows in a run, by series seen in a window that fired.
+    known: BTreeMap<u32, u64>,
+    /// Likewise by level and coarser key.
+    coarse: BTreeMap<(u32, u32), u64>,
+    /// Start of the window that fires next.
+    next: Option<Timestamp>,
+}
+
+/// A row for a series that had none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filled {
+    /// 0, or the level of the roll-up.
+    pub level: u32,
+    /// The series.
+    pub key: u32,
+    /// Whether its source was silent too.
+    pub silent: bool,
+}
+
+impl Fill {
+    /// Whether it could belong to a table of so many keys.
+    pub fn fits(&self, keys: usize) -> bool {
+        self.known.keys().chain(self.coarse.keys().map(|(_, key)| key)).all(|key| (*key as usize) < keys)
+    }
+
+    /// The window after the one that fired last, where it is due and needs a look: it is in `windows`, or a
+    /// series still gets silent rows. Windows in which nothing can come out are passed over.
+    pub fn next(
+        &mut self,
+        spec: &Spec,
+        assigner: &mut Assigner,
+        windows: &BTreeMap<Timestamp, Pending>,
+        reached: Timestamp,
+    ) -> Option<Window> {
+        let mut window = assigner.window(self.next?)?;
+        let quiet = |silent: &u64| *silent >= spec.silent_rows();
+        if !windows.contains_key(&window.start)
+            && self.known.values().all(quiet)
+            && self.coarse.values().all(quiet)
+        {
+            let waiting =
+                windows.range(window.start..).find(|(_, pending)| !pending.fired).map(|(start, _)| *start);
+            let due = assigner.window(reached).map_or(reached, |window| window.start);
+            window = assigner.window(waiting.map_or(due, |start| start.min(due)).max(window.start))?;
+        }
+        self.next = Some(window.start);
+        (window.end <= reached).then_some(window)
+    }
+
+    /// Whether a window has fired yet.
+    pub fn begun(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// That window has fired.
+    pub fn fired(&mut self, window: Window) {
+        if self.next.is_none_or(|next| next < window.end) {
+            self.next = Some(window.end);
+        }
+    }
+
+    /// The rows that a window lacks, given the series that have one, and what is known from now on.
+    pub fn rows(
+        &mut self,
+        spec: &Spec,
+        keys: &Keys,
+        pending: &Pending,
+        present: &BTreeSet<u32>,
+        coarse_present: &BTreeSet<(u32, u32)>,
+        coarse_of: &BTreeMap<u32, Vec<u32>>,
+    ) -> Vec<Filled> {
+        let limit = spec.silent_rows();
+        let by_source =
+            spec.source.as_ref().and_then(|source| spec.by.iter().position(|name| name == source));
+        let anything = !pending.alive.is_empty();
+        let mut rows = Vec::new();
+        let mut coarse_alive = BTreeSet::new();
+        for (key, silent) in &mut self.known {
+            if present.contains(key) {
+                continue;
+            }
+            let alive = match by_source {
+                None => anything,
+                Some(at) => pending.alive.contains(source_bytes(keys, *key, at).as_slice()),
+            };
+            if alive {
+                *silent = 0;
+                rows.push(Filled { level: 0, key: *key, silent: false });
+                if let Some(levels) = coarse_of.get(key) {
+                    coarse_alive.extend(levels.iter().zip(1..).map(|(coarse, level)| (level, *coarse)));
+                }
+            } else if *silent < limit {
+                *silent += 1;
+                rows.push(Filled { level: 0, key: *key, silent: true });
+            }
+        }
+        for ((level, key), silent) in &mut self.coarse {
+            if coarse_present.contains(&(*level, *key)) {
+                continue;
+            }
+            if coarse_alive.contains(&(*level, *key)) {
+                *silent = 0;
+                rows.push(Filled { level: *level, key: *key, silent: false });
+            } else if *silent < limit {
+                *silent += 1;
+                rows.push(Filled { level: *level, key: *key, silent: true });
+            }
+        }
+        for key in present {
+            self.known.insert(*key, 0);
+        }
+        for key in coarse_present {
+            self.coarse.insert(*key, 0);
+        }
+        rows
+    }
+
+    /// Series that were seen.
+    pub fn known(&self) -> impl Iterator<Item = u32> + '_ {
+        self.known.keys().copied()
+    }
+}
+
+/// The bytes under which a lane knows the source that is one of the key's values.
+fn source_bytes(keys: &Keys, id: u32, at: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(value) = keys.values(id).get(at) {
+        key::encode(value, &mut bytes);
+    }
+    bytes
+}

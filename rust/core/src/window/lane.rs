@@ -1,0 +1,558 @@
+//! One producer's open windows.
+//!
+//! A lane reads its rows in their order, alone: it assigns them to windows, tells late ones, folds them into
+//! cells, and moves its watermark. What its watermark has passed it hands over as [`Partial`]s; merging and firing
+//! are the collector's.
+
+use std::collections::BTreeMap;
+
+use arrow_array::RecordBatch;
+use serde::{Deserialize, Serialize};
+
+use super::aggregate::{Block, Cells, FirstSeen, Plan, SINK};
+use super::assign::{Assigner, Window};
+use super::handoff::Handoff;
+use super::late::{Kept, KeptRow, LATE, LEAP, SERIES_LIMIT, WINDOW_OUT_OF_RANGE};
+use super::open::{Open, Partial};
+use super::rows::Rows;
+use super::spec::Spec;
+use super::watermark::Watermark;
+use crate::column::{Kind, Scalar, Values};
+use crate::error::{Error, Result};
+use crate::key::{Keys, NO_ID};
+use crate::time::Timestamp;
+
+/// Rows that are looked at together: their cells fit the first-level cache.
+const BLOCK: usize = 1_024;
+
+/// Counts of what a lane read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Rows, and messages that could not be read.
+    pub read: u64,
+    /// Rows in windows.
+    pub counted: u64,
+    /// Rows whose window had expired.
+    pub late: u64,
+    /// Rows without a usable time, and messages that could not be read.
+    pub rejected: u64,
+    /// NaN among the inputs.
+    pub nan: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Lane {
+    pub(super) keys: Keys,
+    pub(super) sources: Keys,
+    pub(super) kinds: Vec<Kind>,
+    pub(super) watermark: Watermark,
+    pub(super) assigner: Assigner,
+    pub(super) cells: Cells,
+    /// Series and window start of each cell.
+    pub(super) of_cell: Vec<(u32, Timestamp)>,
+    pub(super) memories: Vec<Option<FirstSeen>>,
+    pub(super) open: Vec<Option<Open>>,
+    pub(super) vacant: Vec<usize>,
+    /// Where the window that starts then is open.
+    pub(super) index: BTreeMap<Timestamp, usize>,
+    /// The window of the row before.
+    pub(super) current: Option<usize>,
+    /// The least end of the windows that are open on time.
+    pub(super) next_end: Timestamp,
+    /// Windows to hand over once the block's rows are in.
+    pub(super) closing: Vec<usize>,
+    pub(super) handed_keys: usize,
+    pub(super) handed_sources: usize,
+    pub(super) tally: Tally,
+    pub(super) late: Kept,
+    pub(super) rejects: Kept,
+    /// Room for a block's cells, and for those that a filter leaves.
+    pub(super) block: Vec<u32>,
+    pub(super) filtered: Vec<u32>,
+}
+
+impl Lane {
+    /// An empty lane.
+    pub fn new(spec: &Spec, plan: &Plan) -> Result<Self> {
+        Ok(Self {
+            keys: Keys::new(spec.by.clone()),
+            sources: Keys::new(spec.source.iter().cloned().collect()),
+            kinds: vec![Kind::Unknown; plan.inputs().len()],
+            watermark: Watermark::new(spec.out_of_orderness, spec.idle_timeout),
+            assigner: Assigner::new(spec.every, spec.offset, spec.zone.as_deref())?,
+            cells: Cells::new(plan),
+            of_cell: Vec::new(),
+            memories: plan.memories(),
+            open: Vec::new(),
+            vacant: Vec::new(),
+            index: BTreeMap::new(),
+            current: None,
+            next_end: Timestamp::MAX,
+            closing: Vec::new(),
+            handed_keys: 0,
+            handed_sources: 0,
+            tally: Tally::default(),
+            late: Kept::default(),
+            rejects: Kept::default(),
+            block: Vec::new(),
+            filtered: Vec::new(),
+        })
+    }
+
+    /// Its watermark.
+    pub fn watermark(&self) -> Timestamp {
+        self.watermark.get()
+    }
+
+    /// What it read.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Cells and windows that it holds open.
+    pub fn held(&self) -> u64 {
+        self.cells.in_use() as u64 + self.index.len() as u64
+    }
+
+    /// Cells that it holds open.
+    pub fn cells(&self) -> u64 {
+        self.cells.in_use() as u64
+    }
+
+    /// Series that it has seen.
+    pub fn series(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Kinds of the inputs.
+    pub fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    /// The key table, for the types of the key columns.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Reads a batch.
+    pub fn push(
+        &mut self,
+        spec: &Spec,
+        plan: &Plan,
+        batches: &[RecordBatch],
+        now: Option<Timestamp>,
+    ) -> Result<Handoff> {
+        // Everything that can be wrong with the columns is found before a row is read.
+        let tables = batches.iter().map(|batch| Rows::read(spec, plan, batch)).collect::<Result<Vec<_>>>()?;
+        let mut kinds = self.kinds.clone();
+        for rows in &tables {
+            unify(&mut kinds, rows.inputs.iter().map(Kind::of), plan)?;
+        }
+        plan.check(&kinds)?;
+        for rows in &tables {
+            self.keys.admit(&rows.keys)?;
+            self.sources.admit(&rows.source)?;
+        }
+        self.kinds = kinds;
+        if let Some(now) = now {
+            self.watermark.tick(now);
+        }
+        let mut partials = Vec::new();
+        for rows in &tables {
+            self.read(spec, plan, rows, now, &mut partials)?;
+        }
+        self.close_reopened(plan, &mut partials);
+        Ok(self.hand_over(partials))
+    }
+
+    fn read(
+        &mut self,
+        spec: &Spec,
+        plan: &Plan,
+        rows: &Rows,
+        now: Option<Timestamp>,
+        partials: &mut Vec<Partial>,
+    ) -> Result<()> {
+        let count = rows.times.len();
+        let mut ids = Vec::with_capacity(count);
+        let limit = spec.max_series.map_or(usize::MAX, |limit| limit as usize);
+        self.keys.intern_within(&rows.keys, count, limit, &mut ids)?;
+        let mut sources = Vec::new();
+        if spec.source.is_some() {
+            self.sources.intern(&rows.source, count, &mut sources)?;
+        } else if self.sources.is_empty() {
+            self.sources.insert(&[]);
+        }
+        let masks = plan.masks(&rows.inputs, count);
+        self.tally.read += count as u64;
+        self.tally.nan += rows.nan();
+        let latest = now.zip(spec.max_ahead).map(|(now, ahead)| now.saturating_add(ahead));
+        for start in (0..count).step_by(BLOCK) {
+            let end = (start + BLOCK).min(count);
+            let mut cells = std::mem::take(&mut self.block);
+            cells.clear();
+            let context = Context { spec, rows, ids: &ids, sources: &sources, latest };
+            if !self.assign_together(&context, start..end, &mut cells) {
+                for row in start..end {
+                    let cell = self.assign(&context, row);
+                    cells.push(cell);
+                }
+            }
+            self.fold(plan, rows, &masks, start, &cells);
+            self.block = cells;
+            self.close(plan, partials);
+        }
+        let reached = self.watermark.get();
+        self.memories.iter_mut().flatten().for_each(|memory| memory.sweep(reached));
+        Ok(())
+    }
+
+    /// Cells for a block whose rows all lie in the current window and can't close it: no arithmetic a row. False
+    /// where that isn't so.
+    fn assign_together(
+        &mut self,
+        context: &Context<'_>,
+        block: std::ops::Range<usize>,
+        cells: &mut Vec<u32>,
+    ) -> bool {
+        let Some(current) = self.current else { return false };
+        let Some(open) = &mut self.open[current] else { return false };
+        if !open.on_time || context.rows.times.nulls.is_some() || context.spec.max_series.is_some() {
+            return false;
+        }
+        let times = &context.rows.times.values[block.clone()];
+        let (mut least, mut most) = (Timestamp::MAX, Timestamp::MIN);
+        for time in times {
+            least = least.min(*time);
+            most = most.max(*time);
+        }
+        if least < open.window.start
+            || most >= open.window.end
+            || self.watermark.reach(most) >= self.next_end
+            || context.latest.is_some_and(|latest| most > latest)
+        {
+            return false;
+        }
+        for key in &context.ids[block.clone()] {
+            let mut cell = open.pages.get(*key);
+            if cell == SINK {
+                cell = open.add_cell(*key, &mut self.cells, &mut self.of_cell);
+            }
+            cells.push(cell);
+        }
+        self.tally.counted += block.len() as u64;
+        if context.sources.is_empty() {
+            self.watermark.observe(0, most);
+            open.mark(context.spec, 0);
+        } else {
+            for (source, time) in context.sources[block].iter().zip(times) {
+                self.watermark.observe(*source as usize, *time);
+                open.mark(context.spec, *source);
+            }
+        }
+        true
+    }
+
+    /// The cell of one row, after all before it; the sink where it counts nowhere.
+    fn assign(&mut self, context: &Context<'_>, row: usize) -> u32 {
+        let Context { spec, rows, ids, sources, latest } = context;
+        let source = sources.get(row).copied().unwrap_or(0);
+        let time = match rows.times.get(row) {
+            Ok(time) if latest.is_some_and(|latest| time > latest) => {
+                return self.reject(rows, row, Some(time), LEAP);
+            }
+            Ok(time) => time,
+            Err(reason) => return self.reject(rows, row, None, reason),
+        };
+        if ids[row] == NO_ID {
+            return self.reject(rows, row, Some(time), SERIES_LIMIT);
+        }
+        match self.place(spec, time) {
+            Place::Open(window) => {
+                let cell = self.cell(window, ids[row]);
+                if let Some(open) = &mut self.open[window] {
+                    open.mark(spec, source);
+                }
+                self.tally.counted += 1;
+                self.observe(source, time);
+                cell
+            }
+            Place::Expired => {
+                self.tally.late += 1;
+                self.late.push(KeptRow {
+                    time: Some(time),
+                    values: rows.values(row),
+                    reason: LATE.to_owned(),
+                    message: None,
+                });
+                self.observe(source, time);
+                SINK
+            }
+            Place::Nowhere => self.reject(rows, row, Some(time), WINDOW_OUT_OF_RANGE),
+        }
+    }
+
+    fn reject(&mut self, rows: &Rows, row: usize, time: Option<Timestamp>, reason: &str) -> u32 {
+        self.tally.rejected += 1;
+        self.rejects.push(KeptRow {
+            time,
+            values: rows.values(row),
+            reason: reason.to_owned(),
+            message: None,
+        });
+        SINK
+    }
+
+    /// The open window of a time, opened if need be.
+    fn place(&mut self, spec: &Spec, time: Timestamp) -> Place {
+        if let Some(current) = self.current
+            && let Some(open) = &self.open[current]
+            && open.window.start <= time
+            && time < open.window.end
+            && (open.on_time || self.watermark.get() < spec.expiry(open.window.end))
+        {
+            return Place::Open(current);
+        }
+        let Some(window) = self.assigner.window(time) else { return Place::Nowhere };
+        let reached = self.watermark.get();
+        if spec.expiry(window.end) <= reached {
+            return Place::Expired;
+        }
+        let at = match self.index.get(&window.start) {
+            Some(at) => *at,
+            None => self.open_window(window, window.end > reached),
+        };
+        self.current = Some(at);
+        Place::Open(at)
+    }
+
+    /// Opens a window.
+    pub(super) fn open_window(&mut self, window: Window, on_time: bool) -> usize {
+        let open = Open::new(window, on_time);
+        let at = self.vacant.pop().unwrap_or(self.open.len());
+        if at == self.open.len() {
+            self.open.push(Some(open));
+        } else {
+            self.open[at] = Some(open);
+        }
+        self.index.insert(window.start, at);
+        if on_time {
+            self.next_end = self.next_end.min(window.end);
+        }
+        at
+    }
+
+    /// A series' cell in an open window, made if need be.
+    pub(super) fn cell(&mut self, window: usize, key: u32) -> u32 {
+        let Some(open) = &mut self.open[window] else { return SINK };
+        match open.pages.get(key) {
+            SINK => open.add_cell(key, &mut self.cells, &mut self.of_cell),
+            cell => cell,
+        }
+    }
+
+    /// Moves event time on, and with it sets aside the windows that this closes.
+    fn observe(&mut self, source: u32, time: Timestamp) {
+        self.watermark.observe(source as usize, time);
+        self.set_aside();
+    }
+
+    /// Adds a block's rows to their cells.
+    fn fold(&mut self, plan: &Plan, rows: &Rows, masks: &[Vec<bool>], start: usize, cells: &[u32]) {
+        let times = &rows.times.values[start..start + cells.len()];
+        let block = Block { start, cells, times };
+        let (of_cell, memories) = (&self.of_cell, &mut self.memories);
+        let mut value = Vec::new();
+        let first = |index: usize, inputs: &[&Values], block: &Block<'_>, counted: &mut Vec<u32>| {
+            let Some(Some(memory)) = memories.get_mut(index) else { return };
+            for (at, cell) in counted.iter_mut().enumerate() {
+                if *cell == SINK {
+                    continue;
+                }
+                let (key, window) = of_cell[*cell as usize];
+                value.clear();
+                value.extend_from_slice(&key.to_le_bytes());
+                if !super::aggregate::encode(inputs, block.start + at, &mut value)
+                    || !memory.counts(&value, window, block.times[at])
+                {
+                    *cell = SINK;
+                }
+            }
+        };
+        plan.add(&mut self.cells, &block, &rows.inputs, masks, &mut self.filtered, first);
+        self.cells.drain_sink();
+    }
+
+    /// Reads one row.
+    pub fn push_one(
+        &mut self,
+        spec: &Spec,
+        plan: &Plan,
+        time: Timestamp,
+        key: &[Scalar],
+        values: &[Scalar],
+    ) -> Result<Handoff> {
+        let mut kinds = self.kinds.clone();
+        unify(&mut kinds, values.iter().map(Kind::of_scalar), plan)?;
+        plan.check(&kinds)?;
+        let limit = spec.max_series.map_or(usize::MAX, |limit| limit as usize);
+        let id = self.keys.intern_one_within(key, limit)?;
+        self.kinds = kinds;
+        let source = match &spec.source {
+            None => self.sources.insert(&[]),
+            Some(column) => {
+                let value = spec.by.iter().position(|name| name == column).map(|at| &key[at]);
+                let value = value
+                    .or_else(|| plan.inputs().iter().position(|name| name == column).map(|at| &values[at]));
+                let value = value.ok_or_else(|| {
+                    Error::config(format!(
+                        "`push_one` needs the source column `{column}` among `by` or the inputs"
+                    ))
+                })?;
+                self.sources.intern_one(std::slice::from_ref(value))?
+            }
+        };
+        self.tally.read += 1;
+        self.tally.nan +=
+            values.iter().filter(|value| matches!(value, Scalar::Float(value) if value.is_nan())).count()
+                as u64;
+        let keep = |reason: &str| KeptRow {
+            time: Some(time),
+            values: key.iter().chain(values).cloned().collect(),
+            reason: reason.to_owned(),
+            message: None,
+        };
+        if id == NO_ID {
+            self.tally.rejected += 1;
+            self.rejects.push(keep(SERIES_LIMIT));
+            return Ok(Handoff::default());
+        }
+        match self.place(spec, time) {
+            Place::Open(window) => {
+                let cell = self.cell(window, id);
+                if let Some(open) = &mut self.open[window] {
+                    open.mark(spec, source);
+                }
+                self.tally.counted += 1;
+                let (memories, start) = (&mut self.memories, self.of_cell[cell as usize].1);
+                plan.add_one(&mut self.cells, cell, time, values, |index, value| {
+                    match &mut memories[index] {
+                        None => true,
+                        Some(memory) => memory.counts(&[&id.to_le_bytes(), value].concat(), start, time),
+                    }
+                });
+                self.observe(source, time);
+                // Nothing to hand over, nearly always.
+                if self.closing.is_empty() && self.open[window].as_ref().is_some_and(|open| open.on_time) {
+                    return Ok(Handoff::default());
+                }
+                let mut partials = Vec::new();
+                self.close(plan, &mut partials);
+                self.close_reopened(plan, &mut partials);
+                Ok(self.hand_over(partials))
+            }
+            Place::Expired => {
+                self.tally.late += 1;
+                self.late.push(keep(LATE));
+                self.observe(source, time);
+                Ok(self.settle(plan))
+            }
+            Place::Nowhere => {
+                self.tally.rejected += 1;
+                self.rejects.push(keep(WINDOW_OUT_OF_RANGE));
+                Ok(Handoff::default())
+            }
+        }
+    }
+
+    /// Takes note that a message could not be read.
+    pub fn reject_message(&mut self, reason: &str, message: &[u8]) {
+        self.tally.read += 1;
+        self.tally.rejected += 1;
+        self.rejects.push(KeptRow {
+            time: None,
+            values: Vec::new(),
+            reason: reason.to_owned(),
+            message: Some(message.to_vec()),
+        });
+    }
+
+    /// A heartbeat: the source is alive at that event time, and has no row to show for it.
+    pub fn alive(
+        &mut self,
+        spec: &Spec,
+        plan: &Plan,
+        source: Option<&Scalar>,
+        time: Timestamp,
+    ) -> Result<Handoff> {
+        let source = match (&spec.source, source) {
+            (None, _) => self.sources.insert(&[]),
+            (Some(_), Some(source)) => self.sources.intern_one(std::slice::from_ref(source))?,
+            (Some(column), None) => {
+                return Err(Error::data(format!("`source` must be a value of column `{column}`, got None")));
+            }
+        };
+        if spec.fill
+            && let Place::Open(window) = self.place(spec, time)
+            && let Some(open) = &mut self.open[window]
+        {
+            open.mark(spec, source);
+        }
+        self.observe(source, time);
+        let mut partials = Vec::new();
+        self.close(plan, &mut partials);
+        self.close_reopened(plan, &mut partials);
+        Ok(self.hand_over(partials))
+    }
+
+    /// Hands out what is kept since the last time.
+    pub fn take_late(&mut self, spec: &Spec, plan: &Plan) -> Result<RecordBatch> {
+        let columns = kept_columns(spec, plan, &self.keys, &self.kinds);
+        self.late.take(&spec.time, &columns, false)
+    }
+
+    /// As [`Lane::take_late`], of rows and messages that could not be read.
+    pub fn take_rejects(&mut self, spec: &Spec, plan: &Plan, messages: bool) -> Result<RecordBatch> {
+        let columns = kept_columns(spec, plan, &self.keys, &self.kinds);
+        self.rejects.take(&spec.time, &columns, messages)
+    }
+}
+
+/// Where a time goes.
+enum Place {
+    /// The open window at this place.
+    Open(usize),
+    /// Its window has expired.
+    Expired,
+    /// No 64-bit window holds it.
+    Nowhere,
+}
+
+/// What assigning the rows of a batch needs beside the lane.
+struct Context<'a> {
+    spec: &'a Spec,
+    rows: &'a Rows,
+    /// Series of each row.
+    ids: &'a [u32],
+    /// Source of each row; empty without a source column.
+    sources: &'a [u32],
+    /// The latest time that is not a leap.
+    latest: Option<Timestamp>,
+}
+
+/// The kinds of inputs after one more batch.
+fn unify(kinds: &mut [Kind], fresh: impl Iterator<Item = Kind>, plan: &Plan) -> Result<()> {
+    for ((kind, fresh), name) in kinds.iter_mut().zip(fresh).zip(plan.inputs()) {
+        *kind = kind.unify(fresh).ok_or_else(|| {
+            Error::data(format!("column `{name}` must hold {} as before, got {}", kind.name(), fresh.name()))
+        })?;
+    }
+    Ok(())
+}
+
+/// Names and kinds of what kept rows hold.
+fn kept_columns<'a>(spec: &'a Spec, plan: &'a Plan, keys: &Keys, kinds: &[Kind]) -> Vec<(&'a str, Kind)> {
+    let by = spec.by.iter().zip(keys.kinds()).map(|(name, kind)| (name.as_str(), *kind));
+    by.chain(plan.inputs().iter().zip(kinds).map(|(name, kind)| (name.as_str(), *kind))).collect()
+}

@@ -1,0 +1,114 @@
+//! A window while its lane holds it open, and the share of it that is handed over.
+
+use serde::{Deserialize, Serialize};
+
+use super::aggregate::{Cells, SINK};
+use super::assign::Window;
+use super::spec::Spec;
+use crate::time::Timestamp;
+
+/// One lane's share of one window: the rows it read before its watermark reached the end, or some that it read
+/// after.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Partial {
+    /// The window's start.
+    pub start: Timestamp,
+    /// The window's end.
+    pub end: Timestamp,
+    /// Whether the rows came before the lane's watermark had reached the end.
+    pub on_time: bool,
+    /// The lane's ids of the series; the `i`-th has cell `i + 1`.
+    pub keys: Vec<u32>,
+    /// Their state.
+    pub cells: Cells,
+    /// The lane's ids of the sources that were alive in the window.
+    pub alive: Vec<u32>,
+}
+
+/// Cells of one window by series, in pages so that a few series of many cost little.
+#[derive(Debug, Clone, Default)]
+pub struct Pages(Vec<Option<Box<[u32; PAGE]>>>);
+
+const PAGE: usize = 256;
+
+impl Pages {
+    /// A series' cell; the sink where it has none.
+    #[inline]
+    pub fn get(&self, key: u32) -> u32 {
+        match self.0.get(key as usize / PAGE) {
+            Some(Some(page)) => page[key as usize % PAGE],
+            _ => SINK,
+        }
+    }
+
+    fn set(&mut self, key: u32, cell: u32) {
+        let page = key as usize / PAGE;
+        if page >= self.0.len() {
+            self.0.resize(page + 1, None);
+        }
+        self.0[page].get_or_insert_with(|| Box::new([SINK; PAGE]))[key as usize % PAGE] = cell;
+    }
+}
+
+/// An open window: which series have which cells.
+#[derive(Debug, Clone)]
+pub struct Open {
+    /// Its start and end.
+    pub window: Window,
+    /// Opened before the watermark reached the end.
+    pub on_time: bool,
+    /// Cells by series.
+    pub pages: Pages,
+    /// In order of first sight.
+    pub keys: Vec<u32>,
+    /// Their cells.
+    pub cells: Vec<u32>,
+    /// Sources with a row or a heartbeat inside, each once, in order of first sight.
+    pub alive: Vec<u32>,
+}
+
+impl Open {
+    /// Empty.
+    pub fn new(window: Window, on_time: bool) -> Self {
+        Self {
+            window,
+            on_time,
+            pages: Pages::default(),
+            keys: Vec::new(),
+            cells: Vec::new(),
+            alive: Vec::new(),
+        }
+    }
+
+    /// A cell for a series that has none.
+    pub fn add_cell(&mut self, key: u32, cells: &mut Cells, of_cell: &mut Vec<(u32, Timestamp)>) -> u32 {
+        let cell = cells.allocate();
+        if of_cell.len() <= cell as usize {
+            of_cell.resize(cell as usize + 1, (0, 0));
+        }
+        of_cell[cell as usize] = (key, self.window.start);
+        self.pages.set(key, cell);
+        self.keys.push(key);
+        self.cells.push(cell);
+        cell
+    }
+
+    /// Remembers that a source was alive; only `fill` asks for it.
+    pub fn mark(&mut self, spec: &Spec, source: u32) {
+        if spec.fill && self.alive.last() != Some(&source) && !self.alive.contains(&source) {
+            self.alive.push(source);
+        }
+    }
+
+    /// The share to hand over, with these cells.
+    pub fn to_partial(&self, cells: Cells) -> Partial {
+        Partial {
+            start: self.window.start,
+            end: self.window.end,
+            on_time: self.on_time,
+            keys: self.keys.clone(),
+            cells,
+            alive: self.alive.clone(),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A lane at rest: what snapshots keep of it.
+//!
+//! The state is kept by what it means, window by window and series by series, never by where it lies in memory. What is
+//! read back is checked against the plan and the keys, so that bytes from outside can't reach past a table's end.
+
+use serde::{Deserialize, Serialize};
+
+use super::aggregate::{FirstSeen, Plan, SINK};
+use super::assign::Window;
+use super::lane::{Lane, Tally};
+use super::late::Kept;
+use super::open::Partial;
+use super::spec::Spec;
+use super::watermark::Watermark;
+use crate::column::Kind;
+use crate::error::{Error, Result};
+use crate::key::Keys;
+
+/// A lane at rest, as snapshots keep it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Resting {
+    keys: Keys,
+    sources: Keys,
+    kinds: Vec<Kind>,
+    watermark: Watermark,
+    memories: Vec<Option<FirstSeen>>,
+    open: Vec<Partial>,
+    handed_keys: usize,
+    handed_sources: usize,
+    tally: Tally,
+    late: Kept,
+    rejects: Kept,
+}
+
+impl Resting {
+    /// Keys and sources that were handed over.
+    pub fn handed(&self) -> (usize, usize) {
+        (self.handed_keys, self.handed_sources)
+    }
+}
+
+impl Lane {
+    /// The lane as it stands between two batches.
+    pub fn rest(&self, plan: &Plan) -> Resting {
+        let open = self
+            .index
+            .values()
+            .filter_map(|at| self.open[*at].as_ref())
+            .map(|open| open.to_partial(self.cells.copy(plan, &open.cells)))
+            .collect();
+        Resting {
+            keys: self.keys.clone(),
+            sources: self.sources.clone(),
+            kinds: self.kinds.clone(),
+            watermark: self.watermark.clone(),
+            memories: self.memories.clone(),
+            open,
+            handed_keys: self.handed_keys,
+            handed_sources: self.handed_sources,
+            tally: self.tally,
+            late: self.late.clone(),
+            rejects: self.rejects.clone(),
+        }
+    }
+
+    /// A lane that goes on from there.
+    pub fn wake(spec: &Spec, plan: &Plan, resting: Resting) -> Result<Self> {
+        let broken = |what: &str| Error::snapshot(format!("the snapshot's lane is inconsistent: {what}"));
+        let mut lane = Self::new(spec, plan)?;
+        if resting.keys.names() != lane.keys.names()
+            || resting.sources.names() != lane.sources.names()
+            || resting.kinds.len() != lane.kinds.len()
+            || resting.watermark.sources() > resting.sources.len()
+            || resting.handed_keys > resting.keys.len()
+            || resting.handed_sources > resting.sources.len()
+        {
+            return Err(broken("its keys or inputs"));
+        }
+        if resting.memories.len() != lane.memories.len()
+            || resting
+                .memories
+                .iter()
+                .zip(&lane.memories)
+                .any(|(a, b)| a.as_ref().map(FirstSeen::retain) != b.as_ref().map(FirstSeen::retain))
+        {
+            return Err(broken("what it has seen first"));
+        }
+        for partial in resting.open {
+            let cells = partial.keys.len() as u32 + 1;
+            if !partial.cells.fits(plan)
+                || partial.cells.len() != cells
+                || partial.keys.iter().any(|key| *key as usize >= resting.keys.len())
+                || partial.alive.iter().any(|source| *source as usize >= resting.sources.len())
+                || !partial.on_time
+                || partial.end <= partial.start
+                || lane.index.contains_key(&partial.start)
+            {
+                return Err(broken("a window"));
+            }
+            let at = lane.open_window(Window { start: partial.start, end: partial.end }, true);
+            for (key, from) in partial.keys.iter().zip(1..) {
+                if lane.open[at].as_ref().is_some_and(|open| open.pages.get(*key) != SINK) {
+                    return Err(broken("a series twice in a window"));
+                }
+                let cell = lane.cell(at, *key);
+                lane.cells.merge(cell, &partial.cells, from);
+            }
+            if let Some(open) = &mut lane.open[at] {
+                open.alive = partial.alive;
+            }
+        }
+        lane.keys = resting.keys;
+        lane.sources = resting.sources;
+        lane.kinds = resting.kinds;
+        lane.watermark = resting.watermark;
+        lane.memories = resting.memories;
+        lane.handed_keys = resting.handed_keys;
+        lane.handed_sources = resting.handed_sources;
+        lane.tally = resting.tally;
+        lane.late = resting.late;
+        lane.rejects = resting.rejects;
+        Ok(lane)
+    }
+}

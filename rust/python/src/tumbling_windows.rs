@@ -1,0 +1,588 @@
+//! `TumblingWindows`.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyMapping, PySequence, PyString, PyTuple, PyType};
+use windrow_core::column::{Scalar, Unit};
+use windrow_core::duration;
+use windrow_core::window::{Aggregate, Condition, CountOn, Function, Label, Spec};
+
+use crate::arrow::read_table;
+use crate::batch::Batch;
+use crate::error::{OrRaise, config, data};
+use crate::numpy::scalar;
+use crate::time;
+
+/// Rows of a batch from which it pays to let other threads run meanwhile.
+const DETACH_FROM: usize = 4_096;
+
+/// Tumbling windows over events, in event time.
+///
+/// Rows are pushed in any order; each belongs to the one window `[start, end)` that holds its time. A window
+/// fires when the watermark (the largest time seen less ``out_of_orderness``) reaches its end, and comes out of
+/// `drain` as one row a series.
+///
+/// Parameters
+/// ----------
+/// every : str or datetime.timedelta
+///     Length of a window, such as ``"5m"``.
+/// aggregates : dict of str to Aggregate
+///     Output columns by name: `count`, `sum`, `mean`, `min`, `max`, `std`, `var`, `first`, `last`, `distinct`,
+///     `quantile`.
+/// by : str or list of str, optional
+///     Columns whose values make a series. A null is a value of its own.
+/// time : str, default "time"
+///     The column of event times: timestamps of any unit and zone (naive ones are UTC), integers in
+///     ``time_unit``, ISO 8601 text, or epoch seconds as floats.
+/// time_unit : {"ns", "us", "ms", "s"}, default "ns"
+///     Unit of integer times.
+/// source : str, optional
+///     The column whose values have watermarks of their own; the slowest one that is alive holds windows open.
+/// offset : str or datetime.timedelta, default "0s"
+///     Shift of all windows; may be negative.
+/// zone : str, optional
+///     IANA time zone whose civil time windows align to. Days are 23 or 25 hours long when clocks change.
+/// label : {"start", "end"}, default "start"
+///     Which end later stages treat as the window's time.
+/// out_of_orderness : str or datetime.timedelta, default "0s"
+///     How far rows may lag behind the largest time seen without being late.
+/// allowed_lateness : str or datetime.timedelta, default "0s"
+///     How long after its end a window still takes rows; each drain gives a changed one anew, with ``revision`` one
+///     higher. What comes later still is late: counted, and handed out by `late`.
+/// idle_timeout : str or datetime.timedelta, optional
+///     Silence, by the clock that ``now`` brings, after which a source stops holding windows open.
+/// max_ahead : str or datetime.timedelta, optional
+///     How far beyond ``now`` a row may lie; one further ahead is a reject (``leap``).
+/// fill : bool, default False
+///     Whether series seen before get a row for windows without rows: zero counts where their source was alive, nulls
+///     and ``silent`` where it wasn't.
+/// fill_limit : int, optional
+///     Silent rows in a run; a day's worth by default.
+/// rollup : list of list of str, optional
+///     Coarser keys, such as ``[["camera"], []]``; their rows have ``level`` 1, 2, ...
+/// max_cells : int, default 10_000_000
+///     Open windows times series; `push` raises when they are reached.
+/// max_series : int, optional
+///     Series; rows of new ones beyond are rejects (``series_limit``).
+///
+/// Raises
+/// ------
+/// ConfigError
+///     An argument can't be meant.
+///
+/// Notes
+/// -----
+/// Windows, watermarks and lateness are those of Apache Flink's TUMBLE, but judged row by row.
+///
+/// Examples
+/// --------
+/// >>> import windrow as wr
+/// >>> w = wr.TumblingWindows(
+/// ...     every="5m", aggregates={"cars": wr.distinct("track"), "n": wr.count()}, by="camera", time_unit="s"
+/// ... )
+/// >>> w.push({"time": [0, 10, 299, 300], "camera": ["a", "a", "a", "a"], "track": [7, 7, 8, 9]})
+/// >>> w.drain()
+/// windrow.Batch: 1 rows
+/// camera  window_start          window_end            revision  cars  n
+/// a       1970-01-01T00:00:00Z  1970-01-01T00:05:00Z  0         2     3
+#[pyclass(frozen, module = "windrow")]
+pub struct TumblingWindows {
+    core: windrow_core::window::TumblingWindows,
+}
+
+/// Names of columns: nothing, one, or several.
+pub fn names(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Vec<String>> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    if let Ok(name) = value.cast::<PyString>() {
+        return Ok(vec![name.extract()?]);
+    }
+    value
+        .extract::<Vec<String>>()
+        .map_err(|_| config(format!("`{argument}` must be a column's name or a list of names, got {value}")))
+}
+
+fn rollup(value: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Vec<String>>> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    if value.is_instance_of::<PyString>() {
+        return Err(config(format!("`rollup` must be a list of lists of names, got {}", value.repr()?)));
+    }
+    value
+        .try_iter()
+        .map_err(|_| config(format!("`rollup` must be a list of lists of names, got {value}")))?
+        .map(|level| names(Some(&level?), "rollup"))
+        .collect()
+}
+
+fn aggregate(name: String, value: &Bound<'_, PyAny>) -> PyResult<Aggregate> {
+    let unfit = || {
+        config(format!("`aggregates[{name:?}]` must be an aggregate such as windrow.count(), got {value}"))
+    };
+    let function: String =
+        value.getattr("function").and_then(|function| function.extract()).map_err(|_| unfit())?;
+    let columns: Vec<String> =
+        value.getattr("columns").and_then(|columns| columns.extract()).map_err(|_| unfit())?;
+    let function = match function.as_str() {
+        "count" => Function::Count,
+        "sum" => Function::Sum,
+        "mean" => Function::Mean,
+        "min" => Function::Min,
+        "max" => Function::Max,
+        "std" => Function::Std,
+        "var" => Function::Var,
+        "first" => Function::First,
+        "last" => Function::Last,
+        "quantile" => Function::Quantile(value.getattr("q")?.extract()?),
+        "distinct" => Function::Distinct {
+            min_hits: value.getattr("min_hits")?.extract()?,
+            count_on: match value.getattr("count_on")?.extract::<String>()?.as_str() {
+                "first" => CountOn::First { retain: time::duration(&value.getattr("retain")?, "retain")? },
+                _ => CountOn::Every,
+            },
+        },
+        _ => return Err(unfit()),
+    };
+    let mut filter = Vec::new();
+    for item in value.getattr("where")?.cast::<PyMapping>()?.items()? {
+        let (column, wanted): (String, Bound<'_, PyAny>) = item.extract()?;
+        let one = |wanted: &Bound<'_, PyAny>| {
+            scalar(wanted).ok_or_else(|| {
+                config(format!(
+                    "`where[{column:?}]` must be a number, a boolean, text or a list of these, got {wanted}"
+                ))
+            })
+        };
+        let any_of = if wanted.is_instance_of::<PyString>() || wanted.try_iter().is_err() {
+            vec![one(&wanted)?]
+        } else {
+            wanted.try_iter()?.map(|wanted| one(&wanted?)).collect::<PyResult<_>>()?
+        };
+        filter.push(Condition { column, any_of });
+    }
+    Ok(Aggregate { name, function, columns, filter })
+}
+
+#[pymethods]
+impl TumblingWindows {
+    #[new]
+    #[pyo3(signature = (
+        *, every, aggregates, by=None, time="time", time_unit="ns", source=None, offset=None, zone=None, label="start",
+        out_of_orderness=None, allowed_lateness=None, idle_timeout=None, max_ahead=None, fill=false, fill_limit=None,
+        rollup=None, max_cells=10_000_000, max_series=None
+    ))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        every: &Bound<'_, PyAny>,
+        aggregates: &Bound<'_, PyAny>,
+        by: Option<&Bound<'_, PyAny>>,
+        time: &str,
+        time_unit: &str,
+        source: Option<String>,
+        offset: Option<&Bound<'_, PyAny>>,
+        zone: Option<String>,
+        label: &str,
+        out_of_orderness: Option<&Bound<'_, PyAny>>,
+        allowed_lateness: Option<&Bound<'_, PyAny>>,
+        idle_timeout: Option<&Bound<'_, PyAny>>,
+        max_ahead: Option<&Bound<'_, PyAny>>,
+        fill: bool,
+        fill_limit: Option<i64>,
+        rollup: Option<&Bound<'_, PyAny>>,
+        max_cells: i64,
+        max_series: Option<i64>,
+    ) -> PyResult<Self> {
+        let optional = |value: Option<&Bound<'_, PyAny>>, name: &str| {
+            value.map(|value| time::duration(value, name)).transpose()
+        };
+        let size = |value: i64, name: &str| {
+            u64::try_from(value).map_err(|_| config(format!("`{name}` must not be negative, got {value}")))
+        };
+        let aggregates = aggregates
+            .cast::<PyMapping>()
+            .map_err(|_| {
+                config(format!("`aggregates` must be a dict of names to aggregates, got {aggregates}"))
+            })?
+            .items()?
+            .iter()
+            .map(|item| {
+                let (name, value): (String, Bound<'_, PyAny>) = item.extract()?;
+                aggregate(name, &value)
+            })
+            .collect::<PyResult<_>>()?;
+        let spec = Spec {
+            every: time::duration(every, "every")?,
+            offset: optional(offset, "offset")?.unwrap_or(0),
+            zone,
+            label: match label {
+                "start" => Label::Start,
+                "end" => Label::End,
+                _ => return Err(config(format!("`label` must be \"start\" or \"end\", got {label:?}"))),
+            },
+            aggregates,
+            by: names(by, "by")?,
+            time: time.to_owned(),
+            time_unit: Unit::parse(time_unit).or_raise()?,
+            source,
+            out_of_orderness: optional(out_of_orderness, "out_of_orderness")?.unwrap_or(0),
+            allowed_lateness: optional(allowed_lateness, "allowed_lateness")?.unwrap_or(0),
+            idle_timeout: optional(idle_timeout, "idle_timeout")?,
+            max_ahead: optional(max_ahead, "max_ahead")?,
+            fill,
+            fill_limit: fill_limit.map(|limit| size(limit, "fill_limit")).transpose()?,
+            rollup: self::rollup(rollup)?,
+            max_cells: size(max_cells, "max_cells")?,
+            max_series: max_series.map(|limit| size(limit, "max_series")).transpose()?,
+        };
+        Ok(Self { core: windrow_core::window::TumblingWindows::new(spec).or_raise()? })
+    }
+
+    /// Columns that the aggregates read, in order of first mention.
+    #[getter]
+    fn inputs(&self) -> Vec<String> {
+        self.core.inputs().to_vec()
+    }
+
+    /// Which end of a window is its time: ``"start"`` or ``"end"``.
+    #[getter]
+    fn label(&self) -> &'static str {
+        match self.core.spec().label {
+            Label::Start => "start",
+            Label::End => "end",
+        }
+    }
+
+    /// Counts of what was read and is held.
+    ///
+    /// ``read`` rows and unreadable messages, of which ``counted``, ``late`` or ``rejected``; ``nan`` values among the
+    /// inputs, which count as null; ``overflow``, integer sums beyond 64 bits, which are null; ``open`` windows x
+    /// series; ``series``; ``watermark`` as a datetime, or None.
+    #[getter]
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = self.core.stats();
+        let out = PyDict::new(py);
+        out.set_item("read", stats.tally.read)?;
+        out.set_item("counted", stats.tally.counted)?;
+        out.set_item("late", stats.tally.late)?;
+        out.set_item("rejected", stats.tally.rejected)?;
+        out.set_item("nan", stats.tally.nan)?;
+        out.set_item("overflow", stats.overflows)?;
+        out.set_item("open", stats.open)?;
+        out.set_item("series", stats.series)?;
+        out.set_item("watermark", stats.watermark.map(|at| time::to_datetime(py, at)).transpose()?)?;
+        Ok(out)
+    }
+
+    /// Reads rows.
+    ///
+    /// Parameters
+    /// ----------
+    /// batch : table
+    ///     Anything with the Arrow PyCapsule interface (pyarrow, polars, pandas, duckdb, windrow), or a dict of columns.
+    /// now : datetime.datetime or int, optional
+    ///     The clock, for ``idle_timeout`` and ``max_ahead``.
+    ///
+    /// Raises
+    /// ------
+    /// DataError
+    ///     A column is missing or of a type that can't be read; nothing was read.
+    /// LimitError
+    ///     ``max_cells`` is reached; nothing was read.
+    /// BusyError
+    ///     Another thread is pushing.
+    #[pyo3(signature = (batch, now=None))]
+    fn push(&self, py: Python<'_>, batch: &Bound<'_, PyAny>, now: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let batches = read_table(batch)?;
+        let now = self.moment(now, "now")?;
+        let rows: usize = batches.iter().map(arrow_array::RecordBatch::num_rows).sum();
+        if rows < DETACH_FROM {
+            return self.core.push(&batches, now).or_raise();
+        }
+        py.detach(|| self.core.push(&batches, now)).or_raise()
+    }
+
+    /// Reads one row.
+    ///
+    /// Parameters
+    /// ----------
+    /// time : datetime.datetime or int
+    ///     Its event time.
+    /// key : scalar, tuple or None
+    ///     The series: a value for one column of ``by``, a tuple for several, None for none.
+    /// values : sequence or mapping
+    ///     Input values in the order of `inputs`, or by name.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import windrow as wr
+    /// >>> w = wr.TumblingWindows(every="1m", aggregates={"hottest": wr.max("celsius")}, by="motor", time_unit="s")
+    /// >>> w.push_one(5, "m1", [71.5])
+    /// >>> w.push_one(6, "m1", {"celsius": 72.25})
+    /// >>> w.flush().to_pydict()["hottest"]
+    /// [72.25]
+    fn push_one(
+        &self,
+        time: &Bound<'_, PyAny>,
+        key: &Bound<'_, PyAny>,
+        values: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let time = time::time(time, self.core.spec().time_unit, "time")?;
+        let key = self.key(key)?;
+        let values = self.values(values)?;
+        self.core.push_one(time, &key, &values).or_raise()
+    }
+
+    /// Tells the clock: silent sources stop holding windows open, and when all are silent, windows close by it.
+    ///
+    /// Parameters
+    /// ----------
+    /// now : datetime.datetime or int
+    ///     The time by the clock.
+    fn advance(&self, now: &Bound<'_, PyAny>) -> PyResult<()> {
+        let now = time::time(now, self.core.spec().time_unit, "now")?;
+        self.core.advance(now).or_raise()
+    }
+
+    /// Sets the watermark, which never falls: windows up to `time` close.
+    fn watermark(&self, time: &Bound<'_, PyAny>) -> PyResult<()> {
+        let time = time::time(time, self.core.spec().time_unit, "time")?;
+        self.core.watermark(time).or_raise()
+    }
+
+    /// Notes a heartbeat: the source was alive at that event time, whether or not it saw anything.
+    ///
+    /// Parameters
+    /// ----------
+    /// source : scalar
+    ///     A value of the ``source`` column; None where there is none.
+    /// time : datetime.datetime or int
+    ///     Event time of the heartbeat. It moves the watermark as a row would.
+    fn alive(&self, source: &Bound<'_, PyAny>, time: &Bound<'_, PyAny>) -> PyResult<()> {
+        let time = time::time(time, self.core.spec().time_unit, "time")?;
+        let source = scalar(source)
+            .ok_or_else(|| data(format!("`source` must be a number, a boolean or text, got {source}")))?;
+        let source =
+            Some(source).filter(|source| *source != Scalar::Null || self.core.spec().source.is_some());
+        self.core.alive(source.as_ref(), time).or_raise()
+    }
+
+    /// Rows of the windows that fired or changed since the last call.
+    ///
+    /// Returns
+    /// -------
+    /// Batch
+    ///     Columns: ``by``, ``window_start``, ``window_end``, ``level`` (with ``rollup``; 0 is the finest), ``revision``,
+    ///     ``silent`` (with ``fill``), the aggregates. In the order of window, key, level, revision.
+    fn drain(&self, py: Python<'_>) -> PyResult<Batch> {
+        py.detach(|| self.core.drain()).or_raise().map(Batch::new)
+    }
+
+    /// Fires all windows, also those that the watermark has not passed; it counts as having passed them.
+    ///
+    /// Returns
+    /// -------
+    /// Batch
+    ///     As of `drain`.
+    fn flush(&self, py: Python<'_>) -> PyResult<Batch> {
+        py.detach(|| self.core.flush()).or_raise().map(Batch::new)
+    }
+
+    /// Hands out the late rows since the last call, the newest 100,000 of them.
+    ///
+    /// Returns
+    /// -------
+    /// Batch
+    ///     The time, ``by``, the inputs, and ``reason``.
+    fn late(&self) -> PyResult<Batch> {
+        self.core.take_late().or_raise().map(Batch::new)
+    }
+
+    /// Hands out the rejects since the last call, the newest 100,000 of them.
+    ///
+    /// Returns
+    /// -------
+    /// Batch
+    ///     The time, ``by``, the inputs, and ``reason``: ``time_null``, ``time_unreadable``, ``time_out_of_range``,
+    ///     ``window_out_of_range``, ``leap`` or ``series_limit``. Once messages were pushed also ``message``, the bytes of
+    ///     those that could not be read.
+    fn rejects(&self) -> PyResult<Batch> {
+        self.core.take_rejects().or_raise().map(Batch::new)
+    }
+
+    /// The whole state as bytes: versioned, checksummed, the same on every machine.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = py.detach(|| self.core.snapshot()).or_raise()?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// Windows that go on where `snapshot` was taken.
+    ///
+    /// Raises
+    /// ------
+    /// SnapshotError
+    ///     The bytes are cut off, altered, of another kind or of a newer version.
+    #[classmethod]
+    fn restore(class: &Bound<'_, PyType>, data: &[u8]) -> PyResult<Self> {
+        let _ = class;
+        Ok(Self { core: windrow_core::window::TumblingWindows::restore(data).or_raise()? })
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        Ok((slf.get_type().getattr("restore")?, (slf.get().snapshot(slf.py())?,)))
+    }
+
+    fn __repr__(&self) -> String {
+        represent(self.core.spec())
+    }
+}
+
+impl TumblingWindows {
+    fn moment(&self, value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<i64>> {
+        value.map(|value| time::time(value, self.core.spec().time_unit, argument)).transpose()
+    }
+
+    fn key(&self, key: &Bound<'_, PyAny>) -> PyResult<Vec<Scalar>> {
+        let one = |value: &Bound<'_, PyAny>| {
+            scalar(value)
+                .ok_or_else(|| data(format!("`key` must hold numbers, booleans or text, got {value}")))
+        };
+        match self.core.spec().by.len() {
+            0 if key.is_none() => Ok(Vec::new()),
+            1 if !key.is_instance_of::<PyTuple>() => Ok(vec![one(key)?]),
+            _ => {
+                let tuple = key.cast::<PyTuple>().map_err(|_| {
+                    data(format!("`key` must be a tuple of {} values, got {key}", self.core.spec().by.len()))
+                })?;
+                tuple.iter().map(|value| one(&value)).collect()
+            }
+        }
+    }
+
+    fn values(&self, values: &Bound<'_, PyAny>) -> PyResult<Vec<Scalar>> {
+        let inputs = self.core.inputs();
+        let one = |value: &Bound<'_, PyAny>, name: &str| {
+            scalar(value).ok_or_else(|| {
+                data(format!("`values` must hold numbers, booleans or text, got {value} for `{name}`"))
+            })
+        };
+        if let Ok(mapping) = values.cast::<PyMapping>() {
+            return inputs
+                .iter()
+                .map(|name| {
+                    let value = mapping
+                        .get_item(name)
+                        .map_err(|_| data(format!("`values` must have `{name}`, got {values}")))?;
+                    one(&value, name)
+                })
+                .collect();
+        }
+        let unfit = || {
+            data(format!("`values` must hold {} values ({}), got {values}", inputs.len(), inputs.join(", ")))
+        };
+        let sequence = values.cast::<PySequence>().map_err(|_| unfit())?;
+        if sequence.len()? != inputs.len() || values.is_instance_of::<PyString>() {
+            return Err(unfit());
+        }
+        inputs.iter().enumerate().map(|(at, name)| one(&sequence.get_item(at)?, name)).collect()
+    }
+}
+
+/// A Python expression that makes windows of these parameters.
+fn represent(spec: &Spec) -> String {
+    let text = |value: &str| format!("{value:?}").replace("\\'", "'");
+    let list = |values: &[String]| {
+        format!("[{}]", values.iter().map(|value| text(value)).collect::<Vec<_>>().join(", "))
+    };
+    let aggregates: Vec<String> = spec
+        .aggregates
+        .iter()
+        .map(|aggregate| format!("{}: {}", text(&aggregate.name), represent_aggregate(aggregate)))
+        .collect();
+    let mut arguments = vec![
+        format!("every={:?}", duration::print(spec.every)),
+        format!("aggregates={{{}}}", aggregates.join(", ")),
+    ];
+    let mut add = |name: &str, shown: bool, value: String| {
+        if shown {
+            arguments.push(format!("{name}={value}"));
+        }
+    };
+    let length = |value: i64| format!("{:?}", duration::print(value));
+    match spec.by.as_slice() {
+        [] => {}
+        [one] => add("by", true, text(one)),
+        several => add("by", true, list(several)),
+    }
+    add("time", spec.time != "time", text(&spec.time));
+    add("time_unit", spec.time_unit != Unit::Nanosecond, text(spec.time_unit.name()));
+    add("source", spec.source.is_some(), text(spec.source.as_deref().unwrap_or_default()));
+    add("offset", spec.offset != 0, length(spec.offset));
+    add("zone", spec.zone.is_some(), text(spec.zone.as_deref().unwrap_or_default()));
+    add("label", spec.label == Label::End, text("end"));
+    add("out_of_orderness", spec.out_of_orderness != 0, length(spec.out_of_orderness));
+    add("allowed_lateness", spec.allowed_lateness != 0, length(spec.allowed_lateness));
+    add("idle_timeout", spec.idle_timeout.is_some(), length(spec.idle_timeout.unwrap_or(0)));
+    add("max_ahead", spec.max_ahead.is_some(), length(spec.max_ahead.unwrap_or(0)));
+    add("fill", spec.fill, "True".to_owned());
+    add("fill_limit", spec.fill_limit.is_some(), spec.fill_limit.unwrap_or(0).to_string());
+    let levels: Vec<String> = spec.rollup.iter().map(|level| list(level)).collect();
+    add("rollup", !levels.is_empty(), format!("[{}]", levels.join(", ")));
+    add("max_cells", spec.max_cells != 10_000_000, spec.max_cells.to_string());
+    add("max_series", spec.max_series.is_some(), spec.max_series.unwrap_or(0).to_string());
+    format!("TumblingWindows({})", arguments.join(", "))
+}
+
+fn represent_aggregate(aggregate: &Aggregate) -> String {
+    let quoted = |columns: &[String]| {
+        columns.iter().map(|column| format!("{column:?}")).collect::<Vec<_>>().join(", ")
+    };
+    let value = |value: &Scalar| match value {
+        Scalar::Null => "None".to_owned(),
+        Scalar::Bool(value) => if *value { "True" } else { "False" }.to_owned(),
+        Scalar::Int(value) => value.to_string(),
+        Scalar::Float(value) => format!("{value:?}"),
+        Scalar::Str(text) => format!("{text:?}"),
+    };
+    let mut arguments = match aggregate.columns.as_slice() {
+        [] => Vec::new(),
+        [one] => vec![format!("{one:?}")],
+        several => vec![format!("[{}]", quoted(several))],
+    };
+    let name = match aggregate.function {
+        Function::Count => "count",
+        Function::Sum => "sum",
+        Function::Mean => "mean",
+        Function::Min => "min",
+        Function::Max => "max",
+        Function::Std => "std",
+        Function::Var => "var",
+        Function::First => "first",
+        Function::Last => "last",
+        Function::Quantile(q) => {
+            arguments.push(format!("{q:?}"));
+            "quantile"
+        }
+        Function::Distinct { min_hits, count_on } => {
+            if min_hits != 1 {
+                arguments.push(format!("min_hits={min_hits}"));
+            }
+            if let CountOn::First { retain } = count_on {
+                arguments.push(format!("count_on=\"first\", retain={:?}", duration::print(retain)));
+            }
+            "distinct"
+        }
+    };
+    if !aggregate.filter.is_empty() {
+        let conditions: Vec<String> = aggregate
+            .filter
+            .iter()
+            .map(|condition| match condition.any_of.as_slice() {
+                [one] => format!("{:?}: {}", condition.column, value(one)),
+                several => format!(
+                    "{:?}: [{}]",
+                    condition.column,
+                    several.iter().map(value).collect::<Vec<_>>().join(", ")
+                ),
+            })
+            .collect();
+        arguments.push(format!("where={{{}}}", conditions.join(", ")));
+    }
+    format!("{name}({})", arguments.join(", "))
+}
