@@ -264,7 +264,7 @@ class AlarmSection(Section):
     breaches: Annotated[int, Field(ge=1)] = option(1, "M points in breach ...")
     of: Annotated[int, Field(ge=1)] | None = option(None, "... of the last N; as many as `breaches` unless given", 1)
     missing: Literal["missing", "ignore", "breaching", "not_breaching"] = option("missing", "what a missing point counts as")
-    direction: Literal["both", "above", "below"] = option("both", "threshold: which side of the score")
+    direction: Literal["both", "up", "down"] = option("both", "threshold: which side of the score")
     clear_below: float | None = option(None, "stay in alarm until below this", 2.0)
     lasting: Positive | None = option(None, "in breach for this long instead of M of N", "3m")
     look_back: Annotated[int, Field(ge=1)] | None = option(None, "points to look back for real ones; N + 2 unless given", 3)

@@ -32,7 +32,7 @@ from windrow.config import (
 )
 from windrow.errors import ConfigError
 
-__all__ = ["InvalidConfig", "Problem", "check", "load", "loads"]
+__all__ = ["InvalidConfig", "Problem", "check", "load", "loads", "near"]
 
 Place = tuple[str | int, ...]
 
@@ -142,7 +142,7 @@ def check(data: Mapping[str, Any]) -> tuple[Config | None, list[Problem]]:
     problems: list[Problem] = []
     for name in data:
         if name not in _TOP:
-            problems.append(Problem((name,), f"unknown section [{name}]{_near(name, _TOP)}"))
+            problems.append(Problem((name,), f"unknown section [{name}]{near(name, _TOP)}"))
     sections: dict[str, Any] = {}
     if "source" not in data:
         problems.append(Problem((), "the section [source] is missing"))
@@ -184,7 +184,7 @@ def _kind(place: Place, raw: Any, models: Mapping[str, type[Section]], problems:
         problems.append(
             Problem(
                 (*place, "kind"),
-                f"{_where(place)} `kind` must be {choices}, got {_show(kind)}{_near(kind, models, quoted=True)}",
+                f"{_where(place)} `kind` must be {choices}, got {_show(kind)}{near(kind, models, quoted=True)}",
             )
         )
     # Which options there are isn't known now, but which there never are is.
@@ -230,7 +230,7 @@ def _problems(place: Place, error: ValidationError, model: type[Section], raw: A
             case "literal_error":
                 choices = re.findall(r"'([^']*)'", context["expected"])
                 choices = choices or [context["expected"].lower()]
-                hint = _near(found["input"], choices, quoted=True)
+                hint = near(found["input"], choices, quoted=True)
                 text = f"{where} `{name}` must be {_or(choices)}, got {given}{hint}"
             case "duration":
                 text = f"{where} `{name}` {found['msg']}"
@@ -268,7 +268,7 @@ def _unknown(at: Place, known: Iterable[str]) -> Problem:
             for section, models in {"source": SOURCES.values(), **{k: (v,) for k, v in _SECTIONS.items()}}.items()
             if section != at[0] and any(name in model.model_fields for model in models)
         ]
-        hint = f" (it belongs in {_or(homes)})" if homes else _near(name, known)
+        hint = f" (it belongs in {_or(homes)})" if homes else near(name, known)
     return Problem(at, f"{_where(at[:-1])} unknown option `{name}`{hint}")
 
 
@@ -349,13 +349,13 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
             yield Problem(
                 ("detect", "measures"),
                 f"[detect] `measures` must be aggregates of [window] ({', '.join(made)}), got {_show(column)}"
-                f"{_near(column, made, quoted=True)}",
+                f"{near(column, made, quoted=True)}",
             )
     keys, by = _names(window.get("by", [])), _names(detect.get("by", []))
     for column in by:
         if column not in keys:
             got = f"[detect] `by` must be columns of `by` in [window] ({', '.join(keys) or 'none'}), got {_show(column)}"
-            yield Problem(("detect", "by"), got + _near(column, keys, quoted=True))
+            yield Problem(("detect", "by"), got + near(column, keys, quoted=True))
 
 
 def _alarms(alarm: Mapping[str, Any]) -> Iterator[Problem]:
@@ -394,7 +394,7 @@ def _nearest(word: Any, choices: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(str(word), list(choices), n=1, cutoff=0.6)), None)
 
 
-def _near(word: Any, choices: Iterable[str], *, quoted: bool = False) -> str:
+def near(word: Any, choices: Iterable[str], *, quoted: bool = False) -> str:
     near = _nearest(word, choices)
     mark = '"' if quoted else "`"
     return f" (did you mean {mark}{near}{mark}?)" if near else ""
