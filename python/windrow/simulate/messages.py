@@ -14,20 +14,23 @@ __all__ = ["FORMS", "spell"]
 _DEEPSTREAM = (
     '{"messageid":"<row____>","mdsversion":"1.0","@timestamp":"<time__________________>",'
     '"place":{"id":"1","name":"junction","type":"intersection"},"sensor":{"id":<camera>,"type":"Camera"},'
-    '"object":{"id":"<track_>","speed":<speed>,<object__________________________________>,'
-    '"bbox":{"topleftx":<x>,"toplefty":<y>,"bottomrightx":<u>,"bottomrighty":<v>}},'
-    '"event":{"id":"<row____>","type":"moving"}<fault________________>}\n'
+    '"object":<object__________________________________________________________________________________________________________________________>,'
+    '"event":{"id":"<row____>","type":"moving"}<fault___________________>}\n'
 )
-_PANORAMA = '{"camera":<camera>,<object____________________>,"event_time":"<time__________________>"<fault________________>}\n'
+_PANORAMA = '{"camera":<camera>,<object____________________>,"event_time":"<time__________________>"<fault___________________>}\n'
 FORMS = {"deepstream": _DEEPSTREAM, "panorama": _PANORAMA}
 
+_SEEN = '{"id":"<id__>","speed":<sp>,%s,"bbox":{"topleftx":<x>,"toplefty":<y>,"bottomrightx":<u>,"bottomrighty":<v>}}'
+#: What each class puts in the place of `<object>`, itself with fields to fill in.
 _OBJECTS = {
     "deepstream": {
-        "car": '"vehicle":{"type":"car","confidence":0.9}',
-        "person": '"person":{"type":"person"}',
+        "vehicle": _SEEN % '"vehicle":{"type":"car"}',
+        "person": _SEEN % '"person":{}',
+        "": "null",
     },
-    "panorama": {"car": '"car":@@@@@@@,"person":null', "person": '"car":null,"person":@@@@@@@'},
+    "panorama": {"vehicle": '"car":<id__>,"person":null', "person": '"car":null,"person":<id__>', "": '"car":null,"person":null'},
 }
+_FIELD = re.compile(r"<([a-z]+)_*>")
 
 
 def spell(
@@ -39,49 +42,46 @@ def spell(
     fault: np.ndarray[Any, Any] | None,
 ) -> bytes:
     """Write one block of messages; `fault` holds JSON values, or is nothing when the world is healthy."""
-    template = FORMS[form]
-    rows = len(time)
-    lines = np.empty((rows, len(template)), np.uint8)
-    lines[:] = np.frombuffer(template.encode(), np.uint8)
-    # The box wanders with the track's number: plausible, and the same every time.
-    digits = {
-        "row": time // 1_000_000,
-        "track": track,
-        "x": 100 + track * 37 % 700,
-        "y": 100 + track * 61 % 700,
-        "u": 180 + track * 37 % 700,
-        "v": 160 + track * 61 % 700,
-    }
-    for found in re.finditer(r"<([a-z]+)_*>", template):
-        name, start, end = found[1], found.start(), found.end()
-        width = end - start
-        if name in digits:
-            lines[:, start:end] = _digits(digits[name], width)
-        elif name == "time":
-            stamps = np.datetime_as_string(time.view("M8[ns]").astype("M8[ms]"))
-            lines[:, start:end] = _text(np.char.add(stamps, "Z"), width)
-        elif name == "speed":
-            lines[:, start:end] = _digits(1_000_000 + track * 791_900 % 8_000_000, width)
-            lines[:, start + 2] = ord(".")
-        elif name == "camera":
-            lines[:, start:end] = _text(_quoted(camera), width)
-        elif name == "object":
-            spelled = _text(_lookup(_OBJECTS[form], kind), width)
-            _fill_track(spelled, track)
-            lines[:, start:end] = spelled
-        elif name == "fault":
-            spelled = np.full(rows, "") if fault is None else np.char.add(',"fault":', fault)
-            lines[:, start:end] = _text(spelled, width)
+    lines = _filled(FORMS[form], len(time), {
+        "row": _digits(time // 1_000_000, 9),
+        "time": _text(np.char.add(np.datetime_as_string(time.view("M8[ns]").astype("M8[ms]")), "Z"), 24),
+        "camera": _text(np.char.add(np.char.add('"', camera), '"'), 8),
+        "fault": _text(np.full(len(time), "") if fault is None else np.char.add(',"fault":', fault), 26),
+    })
+    at = _place(FORMS[form], "object")
+    for name, template in _OBJECTS[form].items():
+        rows = np.flatnonzero(kind == name)
+        number = track[rows]
+        # The box and the speed go by the track's number: plausible, and the same every time.
+        x, y = 100 + number * 37 % 700, 100 + number * 61 % 700
+        speed = _digits(1_000 + number * 791 % 5_000, 4)
+        speed[:, 2] = ord(".")
+        spelled = _filled(template, len(rows), {
+            "id": _digits(100_000 + number, 6),
+            "sp": speed,
+            "x": _digits(x, 3),
+            "y": _digits(y, 3),
+            "u": _digits(x + 80, 3),
+            "v": _digits(y + 60, 3),
+        })
+        lines[rows, at.start : at.start + len(template)] = spelled
+        lines[rows, at.start + len(template) : at.stop] = ord(" ")
     return lines.tobytes()
 
 
-def _quoted(text: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return np.char.add(np.char.add('"', text), '"')
+def _place(template: str, field: str) -> slice:
+    found = next(found for found in _FIELD.finditer(template) if found[1] == field)
+    return slice(found.start(), found.end())
 
 
-def _lookup(words: dict[str, str], keys: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    names = np.array(sorted(words))
-    return np.array([words[name] for name in names])[np.searchsorted(names, keys)]
+def _filled(template: str, rows: int, fields: dict[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Rows of one template, its fields filled in."""
+    lines = np.empty((rows, len(template)), np.uint8)
+    lines[:] = np.frombuffer(template.encode(), np.uint8)
+    for found in _FIELD.finditer(template):
+        if found[1] in fields:
+            lines[:, found.start() : found.end()] = fields[found[1]]
+    return lines
 
 
 def _text(values: np.ndarray[Any, Any], width: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -94,11 +94,3 @@ def _digits(values: np.ndarray[Any, np.dtype[np.int64]], width: int) -> np.ndarr
     """Whole numbers as a matrix of decimal digits, zero-padded, cut to `width`."""
     powers = 10 ** np.arange(width - 1, -1, -1, dtype=np.int64)
     return (values[:, None] // powers % 10 + ord("0")).astype(np.uint8)
-
-
-def _fill_track(spelled: np.ndarray[Any, np.dtype[np.uint8]], track: np.ndarray[Any, Any]) -> None:
-    """Replace a row's run of `@` by its track as a plain number: offset, so that it has no leading zero."""
-    rows, columns = np.nonzero(spelled == ord("@"))
-    if len(rows):
-        width = len(rows) // len(spelled)
-        spelled[rows, columns] = _digits(10 ** (width - 1) + track, width).ravel()

@@ -19,7 +19,9 @@ from windrow.simulate.messages import FORMS, spell
 __all__ = ["Traffic", "traffic"]
 
 CAMERAS = ("north", "south")
-CLASSES = ("car", "person")
+#: What the messages call cars and persons; the last is a heartbeat, which shows nothing but that the camera lives.
+CLASSES = ("vehicle", "person", "")
+CAR, PERSON, HEARTBEAT = 0, 1, 2
 #: Share of all passers-by that each camera sees.
 BUSYNESS = (1.0, 0.7)
 #: Seconds between two messages about the same object.
@@ -40,7 +42,7 @@ class Traffic:
     camera, kind : ndarray of uint8, shape (n,)
         Indices into `CAMERAS` and `CLASSES`.
     track : ndarray of int64, shape (n,)
-        The tracker's number of the object, unique only with its camera and class.
+        The tracker's number of the object, unique only with its camera and class; 0 in heartbeats.
     fault : ndarray of uint8, shape (n,)
         0, or 1 + the index into `faults` of the fault under way at the junction at that time, whichever camera
         it concerns (a stopped camera sends nothing that could carry a label).
@@ -66,7 +68,8 @@ class Traffic:
         Returns
         -------
         dict of str to ndarray
-            `time` (datetime64[ns]), `camera`, `class`, `track` and, unless healthy, `fault` (empty text: none).
+            `time` (datetime64[ns]), `camera`, `class` (empty in heartbeats), `track` and, unless healthy, `fault`
+            (empty: none).
         """
         columns: dict[str, np.ndarray[Any, Any]] = {
             "time": self.time.view("M8[ns]"),
@@ -86,7 +89,8 @@ class Traffic:
         form : {"deepstream", "panorama"}
             `deepstream` is the full form of NVIDIA's message converter, one object a message. It is the default
             because it says more (class, box, speed) and is what the recorded messages of real garages look like;
-            `panorama` is the flat form of home-made trackers, a field per class.
+            cars are of class `vehicle` there. `panorama` is the flat form of home-made trackers, a field per class
+            (`car`, `person`).
         rows : int
             Messages a block.
 
@@ -121,7 +125,7 @@ def traffic(
 
     Cars and persons arrive at random (Poisson) at a rate with a daily season, rush hours on workdays, calmer
     weekends and a slow noise that no calendar explains. Each lives for several messages with the same track
-    number. Messages come up to two seconds late and so out of order.
+    number. Each camera adds a heartbeat a minute. Messages come up to two seconds late and so out of order.
 
     Unless healthy, three things go wrong after the middle, when a detector has seen enough: a **blocked
     road** (no cars for three hours while persons go on), a **stopped camera** (nothing at all for three hours), a
@@ -170,15 +174,17 @@ def traffic(
     first_minute = int(start.timestamp()) // 60
     seen: list[tuple[np.ndarray[Any, Any], ...]] = []
     for camera, name in enumerate(CAMERAS):
-        for kind, label in enumerate(CLASSES):
-            expected = rate * BUSYNESS[camera] * _season(label, first_minute + np.arange(minutes))
+        pulse = np.arange(minutes) * 60 + 30.0
+        seen.append((pulse, np.full(minutes, camera), np.full(minutes, HEARTBEAT), np.zeros(minutes, np.int64)))
+        for kind in (CAR, PERSON):
+            expected = rate * BUSYNESS[camera] * _season(kind, first_minute + np.arange(minutes))
             expected *= _unexplained(random, minutes)
             for fault in faults:
                 if fault.series == {"camera": name} and fault.kind in ("crowd", "blocked road"):
                     a, b = (int(time.timestamp()) // 60 - first_minute for time in (fault.start, fault.end))
-                    if fault.kind == "crowd" and label == "person":
+                    if fault.kind == "crowd" and kind == PERSON:
                         expected[a:b] *= 8
-                    if fault.kind == "blocked road" and label == "car":
+                    if fault.kind == "blocked road" and kind == CAR:
                         expected[a:b] = 0
             arrivals = np.repeat(np.arange(minutes), random.poisson(expected))
             first = (arrivals + random.random(len(arrivals))) * 60
@@ -201,7 +207,7 @@ def traffic(
             keep &= ~(within & (camera_of == CAMERAS.index(fault.series["camera"])))
         if fault.kind == "blocked road":
             # Nobody drives on either: a track that began before the blockage ends with it.
-            keep &= ~(within & (camera_of == CAMERAS.index(fault.series["camera"])) & (kind_of == 0))
+            keep &= ~(within & (camera_of == CAMERAS.index(fault.series["camera"])) & (kind_of == CAR))
     order = order[keep[order]]
     return Traffic(
         time=time_ns[order],
@@ -231,7 +237,7 @@ def _faults(days: float, start: datetime) -> tuple[Fault, ...]:
     )
 
 
-def _season(label: str, minute: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _season(kind: int, minute: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Expected passers-by a minute, by the UTC hour and the day of the week."""
     hour = minute / 60 % 24
     # The epoch began on a Thursday.
@@ -241,7 +247,7 @@ def _season(label: str, minute: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtyp
         away = np.minimum(np.abs(hour - at), 24 - np.abs(hour - at))
         return np.exp(-0.5 * (away / width) ** 2)
 
-    if label == "car":
+    if kind == CAR:
         workday = 1.2 + 9 * peak(13, 4.5) + 8 * peak(8, 1.0) + 9 * peak(17.3, 1.3)
         free = 1.5 + 8 * peak(14.5, 4.0)
     else:
