@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import itertools
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+import windrow as wr
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import alarm as oracle
-
-import windrow as wr
 
 STATES = ["ok", "alarm", "insufficient_data"]
 RULES = ["missing", "ignore", "breaching", "not_breaching"]
@@ -52,7 +52,12 @@ def test_documented_cell(points: str, m: int, missing: str, expected: str) -> No
 shapes = st.integers(1, 6).flatmap(lambda n: st.tuples(st.integers(1, n), st.just(n), st.integers(n, n + 4)))
 
 
-@given(st.lists(st.sampled_from([True, False, None]), max_size=14), shapes, st.sampled_from(RULES), st.sampled_from(STATES))
+@given(
+    st.lists(st.sampled_from([True, False, None]), max_size=14),
+    shapes,
+    st.sampled_from(RULES),
+    st.sampled_from(STATES),
+)
 def test_rule_equals_its_oracle(
     points: list[bool | None], shape: tuple[int, int, int], missing: str, state: str
 ) -> None:
@@ -61,7 +66,9 @@ def test_rule_equals_its_oracle(
     assert alarm.evaluate(points, state) == oracle.evaluate(points, m, n, look_back, missing, state)
 
 
-values = st.one_of(st.none(), st.sampled_from([0.0, 2.0, 3.0, -3.5, 4.0, float("nan"), float("inf"), -float("inf")]))
+values = st.one_of(
+    st.none(), st.sampled_from([0.0, 2.0, 3.0, -3.5, 4.0, float("nan"), float("inf"), -float("inf")])
+)
 gaps = st.lists(st.tuples(st.integers(-3, 40), values), min_size=1, max_size=40)
 
 
@@ -105,7 +112,7 @@ def test_data_that_stops_fires_nothing_again(missing: str) -> None:
     silence = [None] * 10
     states = alarm.states(range(13), [9.0, 0.0, 9.0, *silence])
     assert states[2] == "alarm"
-    changes = [after for before, after in zip(states, states[1:], strict=False) if before != after]
+    changes = [after for before, after in itertools.pairwise(states) if before != after]
     assert changes.count("alarm") == 1
     assert states[-1] == {"missing": "insufficient_data", "ignore": "ok", "not_breaching": "ok"}[missing]
 
@@ -115,7 +122,11 @@ def test_absent_rows_end_an_alarm_as_null_ones_do() -> None:
     minute = 60_000_000_000
     assert alarm.states([0, 5 * minute, 12 * minute], [0.0, 9.0, None]) == ["ok", "alarm", "alarm"]
     # An hour without rows: forgotten; the null row afterwards brings nothing back.
-    assert alarm.states([0, 5 * minute, 65 * minute], [0.0, 9.0, None]) == ["ok", "alarm", "insufficient_data"]
+    assert alarm.states([0, 5 * minute, 65 * minute], [0.0, 9.0, None]) == [
+        "ok",
+        "alarm",
+        "insufficient_data",
+    ]
 
 
 def test_silence_may_be_declared_a_breach() -> None:
@@ -160,7 +171,11 @@ def test_machine_temperature(data: Path) -> None:
     lasting=st.sampled_from([None, "3m", dt.timedelta(hours=1, seconds=5)]),
 )
 def test_alarm_is_a_value(
-    shape: tuple[int, int, int], threshold: float, missing: str, direction: str, lasting: str | dt.timedelta | None
+    shape: tuple[int, int, int],
+    threshold: float,
+    missing: str,
+    direction: str,
+    lasting: str | dt.timedelta | None,
 ) -> None:
     m, n, look_back = shape
     alarm = wr.Alarm(
@@ -191,7 +206,10 @@ def test_hostile_snapshots(pick: st.DataObject) -> None:
     ("arguments", "message"),
     [
         ({}, "exactly one of `threshold` and `severity` must be given, got neither"),
-        ({"threshold": 3.0, "severity": 50}, "exactly one of `threshold` and `severity` must be given, got both"),
+        (
+            {"threshold": 3.0, "severity": 50},
+            "exactly one of `threshold` and `severity` must be given, got both",
+        ),
         ({"threshold": -1.0}, "`threshold` must be a finite number of at least 0, got -1"),
         ({"severity": 101}, "`severity` must be between 0 and 100, got 101"),
         ({"severity": 50, "direction": "up"}, '`direction` must be "both" with `severity`'),
@@ -200,7 +218,10 @@ def test_hostile_snapshots(pick: st.DataObject) -> None:
         ({"threshold": 3.0, "of": -1}, "`of` must be a small positive number, got -1"),
         ({"threshold": 3.0, "of": 3, "look_back": 2}, "`look_back` must be at least `of` (3), got 2"),
         ({"threshold": 3.0, "of": 5_000}, "`of` must be at most 1438, got 5000"),
-        ({"threshold": 3.0, "clear_below": 3.5}, "`clear_below` must be between 0 and `threshold` (3), got 3.5"),
+        (
+            {"threshold": 3.0, "clear_below": 3.5},
+            "`clear_below` must be between 0 and `threshold` (3), got 3.5",
+        ),
         ({"threshold": 3.0, "lasting": "-5m"}, '`lasting` must be positive, got "-5m"'),
         ({"threshold": 3.0, "period": "5 apples"}, "`period` must be a duration"),
         ({"threshold": 3.0, "missing": "none"}, '`missing` must be "missing", "ignore", "breaching" or'),

@@ -28,8 +28,8 @@ __all__ = [
     "var",
 ]
 
-Value: TypeAlias = "str | int | float | bool | None"
-Where: TypeAlias = "Mapping[str, Value | Sequence[Value]]"
+Value: TypeAlias = str | int | float | bool | None
+Where: TypeAlias = Mapping[str, Value | Sequence[Value]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -45,7 +45,11 @@ class Aggregate:
     retain: str | dt.timedelta = "1h"
 
     def __repr__(self) -> str:
-        arguments = [repr(self.columns[0]) if len(self.columns) == 1 else repr(list(self.columns))] if self.columns else []
+        arguments = (
+            [repr(self.columns[0]) if len(self.columns) == 1 else repr(list(self.columns))]
+            if self.columns
+            else []
+        )
         if self.q is not None:
             arguments.append(repr(self.q))
         if self.min_hits != 1:
@@ -230,7 +234,12 @@ def distinct(
     if count_on not in ("every", "first"):
         raise ConfigError(f'`count_on` must be "every" or "first", got {count_on!r}')
     return Aggregate(
-        function="distinct", columns=names, where=where or {}, min_hits=min_hits, count_on=count_on, retain=retain
+        function="distinct",
+        columns=names,
+        where=where or {},
+        min_hits=min_hits,
+        count_on=count_on,
+        retain=retain,
     )
 
 

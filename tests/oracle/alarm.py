@@ -17,7 +17,9 @@ def evaluate(
         points = [None] * (look_back - len(points)) + points
     real = [point for point in points if point is not None]
     if not real:
-        return {"missing": "insufficient_data", "ignore": state, "breaching": "alarm", "not_breaching": "ok"}[missing]
+        return {"missing": "insufficient_data", "ignore": state, "breaching": "alarm", "not_breaching": "ok"}[
+            missing
+        ]
     if len(real) >= n:
         return "alarm" if sum(real[-n:]) >= m else "ok"
     shortfall = min(n - len(real), points.count(None))
@@ -61,8 +63,8 @@ class Series:
         if self.period is not None and self.newest is not None:
             start = self.newest
             # Rows are due every period; the k-th is absent when the row comes over half a period after it.
-            for k in range(1, max(0, ceil(Fraction(time - start, self.period) - Fraction(3, 2))) + 1):
-                seen.append(self.take(start + k * self.period, None))
+            absent = ceil(Fraction(time - start, self.period) - Fraction(3, 2))
+            seen.extend(self.take(start + k * self.period, None) for k in range(1, absent + 1))
         seen.append(self.take(time, self.breaches(value)))
         return seen
 
@@ -70,8 +72,11 @@ class Series:
         """Take a point in."""
         self.newest = time if self.newest is None else max(self.newest, time)
         self.points.append(point)
-        held = (True if self.missing == "breaching" else False if self.missing == "not_breaching" else None) \
-            if point is None else point
+        held = (
+            (True if self.missing == "breaching" else False if self.missing == "not_breaching" else None)
+            if point is None
+            else point
+        )
         if held is False:
             self.breach_since = None
         elif held and self.breach_since is None:

@@ -6,7 +6,7 @@ from math import fsum, inf, isinf, isnan, nan, sqrt
 
 @dataclass
 class Rmse:
-    """`kind` is one of cumulative, rolling_rows, rolling_time, ewm_rows, ewm_time, fixed; `size` its parameter."""
+    """`kind`: cumulative, rolling_rows, rolling_time, ewm_rows, ewm_time or fixed; `size`: its parameter."""
 
     kind: str
     size: float = 0
@@ -65,7 +65,7 @@ class Series:
         smoothed = plain_sum(window) / len(window) if enough else None
         if smoothed is not None and isnan(smoothed):
             smoothed = None
-        if smoothed is None or not rmse or isinf(smoothed) and isinf(rmse):
+        if smoothed is None or not rmse or (isinf(smoothed) and isinf(rmse)):
             return smoothed, rmse, None
         return smoothed, rmse, smoothed / rmse
 
