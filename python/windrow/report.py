@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from windrow.config import AlarmSection, Config
+from windrow.config import Config
 from windrow.stages import alarm, detect_keys
 
 __all__ = ["Series", "series_of", "write"]
@@ -138,7 +138,7 @@ def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: 
     shown = series[: section.series if section is not None else 12]
     rule = alarm(config.alarm) if detect is not None else None
     threshold = None if rule is None else rule.threshold
-    plots = [(one, timeline(one.thinned(), faults, steps=config.window is not None)) for one in shown]
+    plots = [(one, timeline(one.thinned(), faults, steps=config.window is not None, threshold=threshold)) for one in shown]
     scores = None
     if detect is not None and detect.method == "residual" and threshold is not None:
         scores = histogram(np.concatenate([one.score for one in series]) if series else np.array([]), threshold)
@@ -203,8 +203,3 @@ def _newest(batches: Sequence[Any]) -> list[dict[str, Any]]:
         if len(rows) >= MOST_WINDOWS:
             break
     return rows[:MOST_WINDOWS]
-
-
-def default_alarm() -> AlarmSection:
-    """The alarm of a config that says nothing about it."""
-    return AlarmSection()

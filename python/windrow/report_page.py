@@ -24,9 +24,10 @@ h2 { font-size: 17px; font-weight: 650; margin: 40px 0 12px; }
 h3 { font-size: 15px; font-weight: 600; margin: 0; }
 p { margin: 0 0 12px; } .muted { color: var(--muted); } .small { font-size: 13px; }
 .figures { display: flex; flex-wrap: wrap; gap: 12px; margin: 28px 0 0; }
-.figure { flex: 1 1 110px; background: white; border: 1px solid var(--line); border-radius: 8px; padding: 12px 16px; }
+.figure { flex: 1 1 112px; background: white; border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; }
 .figure b { display: block; font-size: 22px; font-weight: 620; font-variant-numeric: tabular-nums; line-height: 1.3; }
-.figure span { color: var(--muted); font-size: 13px; }
+.figure span { color: var(--muted); font-size: 13px; white-space: nowrap; }
+.scroll + p, .card + p { margin-top: 14px; }
 .card { background: white; border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px 4px; margin: 0 0 16px; }
 .head { display: flex; justify-content: space-between; align-items: baseline; gap: 16px; }
 .scroll { overflow: auto; max-height: 520px; background: white; border: 1px solid var(--line); border-radius: 8px; }
@@ -34,7 +35,7 @@ table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-
 th { position: sticky; top: 0; background: white; text-align: left; font-weight: 600; color: var(--muted);
   border-bottom: 1px solid var(--line); padding: 9px 12px; white-space: nowrap; }
 td { border-bottom: 1px solid #f0f2f4; padding: 8px 12px; vertical-align: top; }
-tr:last-child td { border-bottom: 0; } td.number, th.number { text-align: right; } td.time { white-space: nowrap; }
+tr:last-child td { border-bottom: 0; } td.number, th.number { text-align: right; } td.time, td.number { white-space: nowrap; }
 .badge { display: inline-block; min-width: 34px; text-align: center; border-radius: 5px; padding: 0 7px; font-weight: 600;
   background: #e9edf1; color: var(--ink); }
 .badge.high { background: #fbe3e1; color: var(--red); } .badge.medium { background: #fbeed5; color: var(--amber); }
@@ -77,6 +78,10 @@ def page(
         )
     if plots:
         body.append("<h2>Series</h2>")
+        if events:
+            body.append(
+                '<p class="small muted">Plots begin at the events; a double click shows the whole run, dragging zooms.</p>'
+            )
         if left_out:
             body.append(
                 f'<p class="muted">The {len(plots)} series with the worst events of {len(plots) + left_out}; '
@@ -106,7 +111,9 @@ def page(
 
 def _plot(series: Any, figure: Any) -> str:
     count = len(series.events)
-    note = "no events" if not count else f"{count} event{'s' if count > 1 else ''}, worst severity {max(series.worst, 0):.0f}"
+    note = "no events" if not count else f"{count} event{'s' if count > 1 else ''}"
+    if series.worst > 0:
+        note += f", worst severity {series.worst:.0f}"
     head = f'<div class="head"><h3>{escape(series.name)}</h3><span class="small muted">{note}</span></div>'
     return f'<div class="card series">{head}{_figure(figure)}</div>'
 
@@ -126,7 +133,7 @@ def _events(events: Sequence[dict[str, Any]], by: Sequence[str]) -> str:
         expected = _number(event["expected"])
         if event["lower"] is not None and event["upper"] is not None:
             expected += f' <span class="muted">({_number(event["lower"])} to {_number(event["upper"])})</span>'
-        why = ", ".join(filter(None, (event["reason"], event["rule"])))
+        why = str(event["reason"] or event["rule"])
         cells = [
             f'<td class="number"><span class="badge {grade}">{"–" if severity is None else f"{severity:.0f}"}</span></td>',
             *(f"<td>{escape(str(event[name]))}</td>" for name in by),

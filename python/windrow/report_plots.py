@@ -17,11 +17,15 @@ __all__ = ["histogram", "timeline"]
 
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#edf0f3"
 BLUE, BAND, RED, FAULT = "#2563a8", "rgba(37,99,168,0.14)", "#c8322b", "rgba(201,138,20,0.16)"
+DAY = 86_400_000.0
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
-def timeline(series: Series, faults: Sequence[Any], *, steps: bool) -> go.Figure:
+def timeline(series: Series, faults: Sequence[Any], *, steps: bool, threshold: float | None = None) -> go.Figure:
     """One series: what came, what was expected, the points in alarm, the stretches of its events.
+
+    Weeks of five-minute windows are a black bar, so the first view is from two days before the first event to a day
+    after the last one; a double click shows everything.
 
     Parameters
     ----------
@@ -31,17 +35,19 @@ def timeline(series: Series, faults: Sequence[Any], *, steps: bool) -> go.Figure
         Injected faults; those of this series are shaded.
     steps : bool
         Whether a point stands for a window, which lasts until the next.
+    threshold : float, optional
+        Of the score, drawn in its own row where rows are scored.
     """
     scored = steps is False and bool(np.isfinite(series.score).any())
     figure = make_subplots(
         rows=2 if scored else 1, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.68, 0.32] if scored else [1]
     )
     shape = "hv" if steps else "linear"
-    for name, values, fill in (("lower", series.lower, None), ("expected band", series.upper, "tonexty")):
-        figure.add_scatter(
-            x=series.time, y=values, mode="lines", line={"width": 0, "shape": shape}, fill=fill, fillcolor=BAND,
-            name=name, showlegend=fill is not None, hoverinfo="skip", row=1, col=1,
-        )  # fmt: skip
+    x, y = _band(series)
+    figure.add_scatter(
+        x=x, y=y, mode="lines", line={"width": 0}, fill="toself", fillcolor=BAND, name="expected band", hoverinfo="skip",
+        row=1, col=1,
+    )  # fmt: skip
     figure.add_scatter(
         x=series.time, y=series.expected, mode="lines", line={"width": 1, "color": BLUE, "dash": "dot", "shape": shape},
         name="expected", row=1, col=1,
@@ -64,18 +70,51 @@ def timeline(series: Series, faults: Sequence[Any], *, steps: bool) -> go.Figure
             x=series.time, y=series.score, mode="lines", line={"width": 1, "color": MUTED}, name="score", row=2, col=1
         )
         figure.update_yaxes(title_text="score", row=2, col=1)
+        for level in () if threshold is None else (threshold, -threshold):
+            figure.add_hline(y=level, line={"color": RED, "width": 1, "dash": "dash"}, row=2, col=1)
     end = float(np.nanmax(series.time)) if len(series.time) else 0.0
     for event in series.events:
         until = end if event["end"] is None else _milliseconds(event["end"])
         figure.add_vrect(x0=_milliseconds(event["start"]), x1=until, fillcolor=RED, opacity=0.10, line_width=0)
     for fault in faults:
         if series.measure in fault.measures and all(series.key.get(k) == v for k, v in fault.series.items()):
-            figure.add_vrect(
-                x0=_milliseconds(fault.start), x1=_milliseconds(fault.end), fillcolor=FAULT, line_width=0, layer="below",
-                annotation={"text": fault.kind, "font": {"size": 11, "color": "#8a5a00"}}, annotation_position="top left",
+            begin, until = _milliseconds(fault.start), _milliseconds(fault.end)
+            figure.add_vrect(x0=begin, x1=until, fillcolor=FAULT, line_width=0, layer="below")
+            figure.add_annotation(
+                x=begin, y=1, yref="y domain", text=fault.kind, showarrow=False, xanchor="left", yanchor="bottom",
+                font={"size": 11, "color": "#8a5a00"}, row=1, col=1,
             )  # fmt: skip
+    if series.events:
+        _look_at_events(figure, series, end)
     figure.update_yaxes(title_text=series.measure.replace("_", " "), row=1, col=1)
-    return _dressed(figure, 340 if scored else 260, dates=True)
+    return _dressed(figure, 380 if scored else 290, dates=True)
+
+
+def _band(series: Series) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """The outline of the expected band: one closed shape for each stretch that has one."""
+    known = np.isfinite(series.lower) & np.isfinite(series.upper)
+    edges = np.flatnonzero(np.diff(known, prepend=False, append=False)).reshape(-1, 2)
+    x, y = [], []
+    for begin, end in edges:
+        time = series.time[begin:end]
+        x += [time, time[::-1], [np.nan]]
+        y += [series.lower[begin:end], series.upper[begin:end][::-1], [np.nan]]
+    return (np.concatenate(x), np.concatenate(y)) if x else (np.array([]), np.array([]))
+
+
+def _look_at_events(figure: go.Figure, series: Series, end: float) -> None:
+    """Begin with the stretch that has the events, and the heights that are in it."""
+    first = min(_milliseconds(event["start"]) for event in series.events) - 2 * DAY
+    last = max(end if event["end"] is None else _milliseconds(event["end"]) for event in series.events) + DAY
+    if first <= series.time[0] and last >= end:
+        return
+    seen = (series.time >= first) & (series.time <= last)
+    heights = np.concatenate([values[seen] for values in (series.observed, series.lower, series.upper)])
+    heights = heights[np.isfinite(heights)]
+    figure.update_xaxes(range=[max(first, series.time[0]), min(last, end)])
+    if len(heights):
+        room = 0.06 * (float(np.ptp(heights)) or 1.0)
+        figure.update_yaxes(range=[float(heights.min()) - room, float(heights.max()) + room], row=1, col=1)
 
 
 def histogram(scores: np.ndarray[Any, Any], threshold: float) -> go.Figure:
@@ -97,14 +136,14 @@ def histogram(scores: np.ndarray[Any, Any], threshold: float) -> go.Figure:
     )  # fmt: skip
     figure.update_yaxes(type="log", title_text="points")
     figure.update_xaxes(title_text="|score| (smoothed residual / RMSE)")
-    return _dressed(figure, 280, dates=False)
+    return _dressed(figure, 300, dates=False)
 
 
 def _dressed(figure: go.Figure, height: int, *, dates: bool) -> go.Figure:
     figure.update_layout(
-        height=height, margin={"l": 64, "r": 16, "t": 28, "b": 36}, paper_bgcolor="white", plot_bgcolor="white",
+        height=height, margin={"l": 64, "r": 16, "t": 52, "b": 36}, paper_bgcolor="white", plot_bgcolor="white",
         font={"family": FONT, "size": 12, "color": INK}, hovermode="x unified" if dates else "closest", bargap=0,
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "font": {"size": 11}},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top", "font": {"size": 11}},
     )  # fmt: skip
     figure.update_xaxes(gridcolor=GRID, zeroline=False, linecolor="#cbd2d9")
     figure.update_yaxes(gridcolor=GRID, zeroline=False)
