@@ -46,7 +46,8 @@ def test_camera_time_not_arrival_time() -> None:
     live = windows(by="camera", source="camera")
     live.push({"time": camera_time, "camera": cameras})
     replay = windows(by="camera", source="camera")
-    order = [*range(0, 40, 2), *range(1, 40, 2)]
+    # Both are known from the start; then all of the one comes before the rest of the other.
+    order = [0, 1, *range(2, 40, 2), *range(3, 40, 2)]
     replay.push(
         {
             "time": [camera_time[at] for at in order],
@@ -112,3 +113,14 @@ def test_unfinished_windows_have_no_average() -> None:
     assert len(w.drain()) == 0
     w.push({"time": [NINE + 5 * MINUTE], "speed": [1.0]})
     assert [(row["speed"], row["revision"]) for row in w.drain()] == [(40.0, 0)]
+
+
+def test_alarms_do_not_fire_again_when_data_stops() -> None:
+    """One breach before the silence; the bare rule of the old alarm takes the rest of the range for breaches."""
+    alarm = wr.Alarm(threshold=3.0, breaches=3, of=3)
+    assert alarm.evaluate("X----", "ok") == "alarm"
+    scores = [0.0, 9.0, 9.0, 9.0, 0.0, 0.0, 9.0, *[None] * 12]
+    states = alarm.states([NINE + at * MINUTE for at in range(len(scores))], scores)
+    opened = [at for at in range(1, len(states)) if states[at] == "alarm" != states[at - 1]]
+    assert opened == [3]
+    assert states[-1] != "alarm"

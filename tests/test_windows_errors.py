@@ -29,12 +29,12 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "every too long": ({"every": "300000d"}, ["`every`", "292 years", "300000d"]),
     "no aggregates": ({"aggregates": {}}, ["`aggregates`"]),
     "aggregates a list": ({"aggregates": [wr.count()]}, ["`aggregates`", "got"]),
-    "an aggregate a word": ({"aggregates": {"n": "count"}}, ["`aggregates`", "got"]),
+    "an aggregate a word": ({"aggregates": {"n": "count"}}, ["`aggregates", "got", "count"]),
     "aggregate named as a column": (
         {"aggregates": {"window_start": wr.count()}},
-        ["`aggregates`", "window_start"],
+        ["`window_start`", "name", "column"],
     ),
-    "aggregate named as a key": ({"by": "n"}, ["`aggregates`", '"n"']),
+    "aggregate named as a key": ({"by": "n"}, ["`n`", "name", "column"]),
     "by number": ({"by": 3}, ["`by`", "got"]),
     "by twice": ({"by": ["a", "a"]}, ["`by`", "a"]),
     "time number": ({"time": 3}, ["`time`", "got"]),
@@ -72,9 +72,9 @@ AGGREGATES: dict[str, tuple[Any, list[str]]] = {
     "quantile NaN": (lambda: wr.quantile("x", float("nan")), ["`q`", "got"]),
     "quantile word": (lambda: wr.quantile("x", "half"), ["`q`", "got"]),
     "min_hits": (lambda: wr.distinct("x", min_hits=0), ["`min_hits`", "0"]),
-    "count_on": (lambda: wr.distinct("x", count_on="last"), ["`count_on`", '"first"', '"last"']),
+    "count_on": (lambda: wr.distinct("x", count_on="last"), ["`count_on`", '"first"', "last"]),
     "retain": (lambda: wr.distinct("x", count_on="first", retain="-1h"), ["`retain`", "-1h"]),
-    "distinct of nothing": (lambda: wr.distinct([]), ["distinct"]),
+    "distinct of nothing": (lambda: wr.distinct([]), ["`columns`", "got []"]),
     "column a number": (lambda: wr.sum(3), ["got"]),
     "where a list": (lambda: wr.count(where=["class"]), ["`where`", "got"]),
     "where a table": (lambda: wr.count(where={"x": {"y": 1}}), ["`where`", "got"]),
@@ -103,7 +103,7 @@ TABLES: dict[str, tuple[Any, list[str]]] = {
     "ragged": ({"time": [0, 1], "camera": ["a"], "x": [1.0]}, ["camera", "2", "1"]),
     "time boolean": (GOOD | {"time": [True, False]}, ["`time`", "booleans"]),
     "key nested": (GOOD | {"camera": pa.array([[1], [2]])}, ["`camera`", "got"]),
-    "input text": (GOOD | {"x": ["1", "2"]}, ["`x`", "numbers", "text"]),
+    "input text": (GOOD | {"x": ["1", "2"]}, ["`x`", "floats", "text"]),
     "matrix": (GOOD | {"x": np.ones((2, 2))}, ["`x`", "one dimension", "(2, 2)"]),
     "complex": (GOOD | {"x": np.ones(2, "c16")}, ["`x`", "complex128"]),
     "scalar": (GOOD | {"x": 3.0}, ["`x`", "one dimension"]),
@@ -259,7 +259,7 @@ def test_sums_out_of_range_are_null_and_counted() -> None:
     assert [row["s"] for row in rows] == [None, top, -top - 1]
     assert [row["n"] for row in rows] == [2, 3, 1]
     assert rows[0]["mean"] == pytest.approx(2.0**62)
-    changed = {name for name, value in w.stats.items() if value == 1 and before.get(name, 0) == 0}
+    changed = {name for name, value in w.stats.items() if value == 1 and before.get(name) == 0}
     assert len(changed) == 1, dict(w.stats)
 
 
@@ -268,7 +268,7 @@ def test_nan_counts_as_null_and_is_reported() -> None:
     before = dict(w.stats)
     w.push({"time": [0] * 5, "x": np.array([1.0, np.nan, 3.0, np.nan, np.nan])})
     assert [(row["n"], row["x"], row["s"], row["m"]) for row in w.flush()] == [(5, 2, 4.0, 3.0)]
-    told = {name for name, value in w.stats.items() if value - before.get(name, 0) == 3}
+    told = {name for name, value in w.stats.items() if value == 3 and before.get(name) == 0}
     assert len(told) == 1, dict(w.stats)
 
 

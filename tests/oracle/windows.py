@@ -374,7 +374,7 @@ class TumblingWindows:
             rows = [(row, time) for row, time, repeated in slot.rows if column not in repeated]
             value = aggregate.of([row for row, _ in rows], [time for _, time in rows])
             out[column] = None if silent else value
-        self.pending.append({"sort": (window, level, order(key), slot.revision), "out": out})
+        self.pending.append({"sort": (window, order(key), level, slot.revision), "out": out})
 
     def drain(self) -> list[dict[str, Any]]:
         for window in self.windows:
@@ -384,9 +384,10 @@ class TumblingWindows:
         return [item["out"] for item in pending]
 
     def flush(self) -> list[dict[str, Any]]:
-        """Fires everything, as if the input had ended."""
-        if self.windows:
-            last = max(end for _, end in self.windows)
+        """Fires everything that holds a row or, with `fill`, a sign of life, as if the input had ended."""
+        open_windows = [*self.windows, *(window for _, window in self.signs if self.fill)]
+        if open_windows:
+            last = max(end for _, end in open_windows)
             if self.fired is None or last > self.fired:
                 self.fire(last)
         return self.drain()

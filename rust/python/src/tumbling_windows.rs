@@ -329,6 +329,63 @@ impl TumblingWindows {
         self.core.push_one(time, &key, &values).or_raise()
     }
 
+    /// Reads tracker messages: whole JSON lines, straight to windows.
+    ///
+    /// A frame without objects is a heartbeat of its camera (of the lane, where ``source`` is not the camera). A line that
+    /// can't be read is a reject, with its bytes; the lines around it are kept.
+    ///
+    /// Parameters
+    /// ----------
+    /// data : bytes
+    ///     JSON lines; the last one may lack its newline.
+    /// decoder : str or mapping
+    ///     ``"deepstream"``, ``"panorama"``, ``"rows"``, or a mapping of ``kind`` and options, as of `decode`.
+    /// now : datetime.datetime or int, optional
+    ///     The clock, for ``idle_timeout`` and ``max_ahead``.
+    ///
+    /// Returns
+    /// -------
+    /// int
+    ///     Messages read; blank lines are none.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import windrow as wr
+    /// >>> w = wr.TumblingWindows(every="1m", aggregates={"cars": wr.distinct("track", where={"class": "car"})}, by="camera")
+    /// >>> frame = b'{"@timestamp": "2018-09-12T17:20:38.026Z", "sensorId": "a", "objects": ["7|0|0|9|9|car"]}'
+    /// >>> w.push_messages(frame, "deepstream")
+    /// 1
+    /// >>> w.flush().to_pydict()["cars"]
+    /// [1]
+    #[pyo3(signature = (data, decoder, now=None))]
+    fn push_messages(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        decoder: &Bound<'_, PyAny>,
+        now: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<usize> {
+        let now = self.moment(now, "now")?;
+        let spec = self.core.spec();
+        let wanted: Vec<&String> = spec.by.iter().chain(&spec.source).chain(self.core.inputs()).collect();
+        let wanted: Vec<&String> = wanted.into_iter().filter(|name| **name != spec.time).collect();
+        let found = crate::decode::read_messages(py, data, decoder, &spec.time, &wanted)?;
+        let by_camera = spec.source.as_deref() == Some("camera");
+        let heartbeats: Vec<(usize, Option<Scalar>, i64)> = found
+            .heartbeats
+            .iter()
+            .map(|beat| (beat.row, beat.camera.clone().map(Scalar::Str).filter(|_| by_camera), beat.time))
+            .collect();
+        let rejects = || found.rejects.iter().map(|reject| (reject.reason, reject.bytes.as_slice()));
+        let rows = crate::decode::named_rows(&found, &spec.time)?;
+        if rows.num_rows() < DETACH_FROM {
+            self.core.push_messages(&rows, &heartbeats, rejects(), now).or_raise()?;
+        } else {
+            py.detach(|| self.core.push_messages(&rows, &heartbeats, rejects(), now)).or_raise()?;
+        }
+        Ok(found.messages)
+    }
+
     /// Tells the clock: silent sources stop holding windows open, and when all are silent, windows close by it.
     ///
     /// Parameters

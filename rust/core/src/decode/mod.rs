@@ -57,6 +57,8 @@ pub struct Heartbeat {
     pub camera: Option<String>,
     /// Nanoseconds since the epoch.
     pub time: i64,
+    /// How many rows of the block came before it.
+    pub row: usize,
 }
 
 /// What a block of messages held.
