@@ -145,9 +145,7 @@ def test_duckdb(measure, table, expected):
                min(speed), max(speed), stddev_samp(speed)
         from events group by all
     """
-    assert (
-        len(measure(WORKLOAD, "duckdb", ROWS, lambda: connection.sql(query).to_arrow_table())) == expected
-    )
+    assert len(measure(WORKLOAD, "duckdb", ROWS, lambda: connection.sql(query).to_arrow_table())) == expected
 
 
 def test_pandas(measure, table, expected):

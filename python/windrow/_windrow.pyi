@@ -24,6 +24,8 @@ _Table: TypeAlias = _ArrowStream | _ArrowArray | Mapping[str, Any]
 _Duration: TypeAlias = str | timedelta
 _Time: TypeAlias = datetime | int
 _State: TypeAlias = Literal["ok", "alarm", "insufficient_data"]
+# A decoder's name, or a mapping of `kind` and options.
+_Decoder: TypeAlias = str | Mapping[str, str | Sequence[str] | Mapping[str, str]]
 _KeyValue: TypeAlias = str | int | float | bool | None
 _Key: TypeAlias = _KeyValue | tuple[_KeyValue, ...]
 
@@ -139,11 +141,11 @@ class TumblingWindows:
         time: str = "time",
         time_unit: Literal["ns", "us", "ms", "s"] = "ns",
         source: str | None = None,
-        offset: _Duration | None = None,
+        offset: _Duration = "0s",
         zone: str | None = None,
         label: Literal["start", "end"] = "start",
-        out_of_orderness: _Duration | None = None,
-        allowed_lateness: _Duration | None = None,
+        out_of_orderness: _Duration = "0s",
+        allowed_lateness: _Duration = "0s",
         idle_timeout: _Duration | None = None,
         max_ahead: _Duration | None = None,
         fill: bool = False,
@@ -159,7 +161,10 @@ class TumblingWindows:
     @property
     def stats(self) -> dict[str, Any]: ...
     def push(self, batch: _Table, now: _Time | None = None) -> None: ...
-    def push_one(self, time: _Time, key: _Key, values: Sequence[_KeyValue] | Mapping[str, _KeyValue]) -> None: ...
+    def push_one(
+        self, time: _Time, key: _Key, values: Sequence[_KeyValue] | Mapping[str, _KeyValue]
+    ) -> None: ...
+    def push_messages(self, data: bytes | bytearray, decoder: _Decoder, now: _Time | None = None) -> int: ...
     def advance(self, now: _Time) -> None: ...
     def watermark(self, time: _Time) -> None: ...
     def alive(self, source: _KeyValue, time: _Time) -> None: ...
@@ -171,3 +176,22 @@ class TumblingWindows:
     @classmethod
     def restore(cls, data: bytes) -> TumblingWindows: ...
     def __reduce__(self) -> tuple[object, tuple[bytes]]: ...
+
+@final
+class Decoded:
+    @property
+    def rows(self) -> Batch: ...
+    @property
+    def heartbeats(self) -> Batch: ...
+    @property
+    def rejects(self) -> Batch: ...
+    @property
+    def messages(self) -> int: ...
+    @property
+    def unreadable(self) -> dict[str, int]: ...
+
+def decode(
+    data: bytes | bytearray,
+    decoder: _Decoder,
+    columns: Sequence[str] | None = None,
+) -> Decoded: ...

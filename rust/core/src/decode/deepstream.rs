@@ -88,7 +88,10 @@ impl DeepStream {
         let camera = name(found[sensor], "camera", out);
         let camera = camera.as_deref();
         match if minimal { found[self.objects] } else { found[self.object] } {
-            Raw::Null => out.heartbeats.push(Heartbeat { camera: camera.map(str::to_owned), time }),
+            Raw::Null => {
+                let camera = camera.map(str::to_owned);
+                out.heartbeats.push(Heartbeat { camera, time, row: rows.len() });
+            }
             Raw::Nested(list) if minimal && list.starts_with('[') => {
                 self.frame(list, Sighting { time, camera, ..Sighting::default() }, rows, out)?;
             }
@@ -135,7 +138,7 @@ impl DeepStream {
         }
         if empty {
             let camera = frame.camera.map(str::to_owned);
-            out.heartbeats.push(Heartbeat { camera, time: frame.time });
+            out.heartbeats.push(Heartbeat { camera, time: frame.time, row: rows.len() });
         }
         Ok(())
     }

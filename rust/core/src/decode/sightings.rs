@@ -100,6 +100,11 @@ impl Sightings {
         }
     }
 
+    /// Rows so far.
+    pub fn len(&self) -> usize {
+        self.time.len()
+    }
+
     /// Adds a row.
     #[inline]
     pub fn push(&mut self, row: &Sighting<'_>) {
