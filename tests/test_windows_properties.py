@@ -240,6 +240,19 @@ moments = st.tuples(st.sampled_from(TURNS), st.integers(-100 * 3600, 100 * 3600)
         ]
     ),
 )
+@example(  # clocks change inside a window: each row goes by the offset in force at its own time
+    [dict.fromkeys(SCHEMA.names) | {"time": TURNS[0] + away * SECOND} for away in (0, -1, 0, 1800, -1, 7200)],
+    "Europe/Berlin",
+    ("3h", "0s"),
+)
+@example(  # a window that begins within Samoa's lost day
+    [
+        dict.fromkeys(SCHEMA.names) | {"time": TURNS[4] + hours * 3600 * SECOND}
+        for hours in (-20, -1, 0, 5, 7)
+    ],
+    "Pacific/Apia",
+    ("1d", "6h"),
+)
 def test_windows_of_civil_time(rows: Rows, zone: str, length: tuple[str, str]) -> None:
     options = {"every": length[0], "offset": length[1], "zone": zone, "out_of_orderness": "20000d"}
     agree(COUNTS, options, [("push", rows), ("flush",)])
