@@ -1,6 +1,16 @@
 """Events to windows, windows to expectations, residuals and alarms."""
 
-from windrow._windrow import Batch, TumblingWindows, __version__
+from windrow._windrow import (
+    Alarm,
+    Batch,
+    ResidualScorer,
+    Rmse,
+    TumblingWindows,
+    __version__,
+    cumulative,
+    ewm,
+    rolling,
+)
 from windrow.aggregates import (
     Aggregate,
     count,
@@ -19,23 +29,29 @@ from windrow.errors import BusyError, ConfigError, DataError, LimitError, Snapsh
 
 __all__ = [
     "Aggregate",
+    "Alarm",
     "Batch",
     "BusyError",
     "ConfigError",
     "DataError",
     "LimitError",
+    "ResidualScorer",
+    "Rmse",
     "SnapshotError",
     "TumblingWindows",
     "WindrowError",
     "__version__",
     "count",
+    "cumulative",
     "distinct",
+    "ewm",
     "first",
     "last",
     "max",
     "mean",
     "min",
     "quantile",
+    "rolling",
     "std",
     "sum",
     "var",

@@ -5,10 +5,13 @@
 
 use pyo3::prelude::pymodule;
 
+mod alarm;
 mod arrow;
 mod batch;
 mod error;
 mod numpy;
+mod residual_scorer;
+mod rmse;
 mod time;
 mod tumbling_windows;
 
@@ -18,7 +21,13 @@ mod _windrow {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use super::alarm::Alarm;
+    #[pymodule_export]
     use super::batch::Batch;
+    #[pymodule_export]
+    use super::residual_scorer::ResidualScorer;
+    #[pymodule_export]
+    use super::rmse::{Rmse, cumulative, ewm, rolling};
     #[pymodule_export]
     use super::tumbling_windows::TumblingWindows;
 

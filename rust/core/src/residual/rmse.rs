@@ -1,0 +1,247 @@
+//! The size of a series' errors so far: the root of their mean square.
+//!
+//! Owns the four ways of remembering. The RMSE that judges a row knows nothing of that row: it is read first
+//! and learns afterwards.
+
+use serde::{Deserialize, Serialize};
+
+use super::sliding::{RowSum, SpanSum};
+use crate::duration;
+use crate::error::{Error, Result};
+use crate::snapshot;
+use crate::time::Timestamp;
+
+/// The most rows that a rolling window may hold.
+pub const MAX_ROWS: usize = 100_000_000;
+
+/// How errors are remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Rmse {
+    /// All of them alike.
+    Cumulative,
+    /// The newest rows.
+    RollingRows(usize),
+    /// Those of the newest stretch of time, `(t - d, t]`, in nanoseconds.
+    RollingTime(i64),
+    /// Weights that halve every so many rows: `S = a S + (1 - a) r^2`, `a = 2^(-1/h)`, from the first square on.
+    EwmRows(f64),
+    /// Weights that halve every so many nanoseconds: the same with `a = 2^(-dt/h)`.
+    EwmTime(i64),
+    /// Not at all: a number known beforehand.
+    Fixed(f64),
+}
+
+/// What is remembered of one series. Which form it has follows from the rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum RmseState {
+    /// A count and a finite sum of squares.
+    Cumulative {
+        /// Squares in the sum.
+        rows: u64,
+        /// Their sum.
+        #[serde(with = "snapshot::float")]
+        sum: f64,
+    },
+    /// Squares of the newest rows.
+    RollingRows(RowSum),
+    /// Squares of the newest stretch of time.
+    RollingTime(SpanSum),
+    /// A weighted mean square.
+    Ewm {
+        /// The mean; negative before the first square.
+        #[serde(with = "snapshot::float")]
+        mean: f64,
+        /// When it last learned.
+        at: Timestamp,
+    },
+    /// Nothing.
+    Fixed,
+}
+
+impl Rmse {
+    /// Checks the numbers.
+    pub fn check(&self) -> Result<()> {
+        match *self {
+            Self::RollingRows(rows) if rows == 0 || rows > MAX_ROWS => {
+                Err(Error::config(format!("`rolling` must be over 1 to {MAX_ROWS} rows, got {rows}")))
+            }
+            Self::RollingTime(span) if span <= 0 => Err(Error::config(format!(
+                "`rolling` must be over a positive duration, got {:?}",
+                duration::print(span)
+            ))),
+            Self::EwmRows(half_life) if !(half_life.is_finite() && half_life > 0.0) => {
+                Err(Error::config(format!("`ewm` must have a positive half-life, got {half_life}")))
+            }
+            Self::EwmTime(half_life) if half_life <= 0 => Err(Error::config(format!(
+                "`ewm` must have a positive half-life, got {:?}",
+                duration::print(half_life)
+            ))),
+            Self::Fixed(rmse) if !(rmse.is_finite() && rmse > 0.0) => {
+                Err(Error::config(format!("`rmse` must be a positive number, got {rmse}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The state of a new series.
+    pub fn start(&self) -> RmseState {
+        match self {
+            Self::Cumulative => RmseState::Cumulative { rows: 0, sum: 0.0 },
+            Self::RollingRows(_) => RmseState::RollingRows(RowSum::default()),
+            Self::RollingTime(_) => RmseState::RollingTime(SpanSum::default()),
+            Self::EwmRows(_) | Self::EwmTime(_) => RmseState::Ewm { mean: -1.0, at: 0 },
+            Self::Fixed(_) => RmseState::Fixed,
+        }
+    }
+
+    /// Whether a restored state is of this rule.
+    pub fn fits(&self, state: &RmseState) -> bool {
+        match (self, state) {
+            (Self::RollingRows(rows), RmseState::RollingRows(sum)) => sum.fits(*rows),
+            (Self::Cumulative, RmseState::Cumulative { .. })
+            | (Self::RollingTime(_), RmseState::RollingTime(_))
+            | (Self::EwmRows(_) | Self::EwmTime(_), RmseState::Ewm { .. })
+            | (Self::Fixed(_), RmseState::Fixed) => true,
+            _ => false,
+        }
+    }
+
+    /// The rule made ready for a loop over rows.
+    pub fn kernel(&self) -> Kernel {
+        let weight = match self {
+            Self::EwmRows(half_life) => libm::exp2(-1.0 / half_life),
+            _ => 1.0,
+        };
+        Kernel { rule: *self, weight, step: 0 }
+    }
+}
+
+/// A rule with what it would otherwise compute for every row.
+#[derive(Debug, Clone, Copy)]
+pub struct Kernel {
+    rule: Rmse,
+    /// `a`: of a row, or of `step` nanoseconds.
+    weight: f64,
+    step: i64,
+}
+
+impl Kernel {
+    /// The RMSE before the row at `time`; NaN where nothing was learned yet.
+    #[inline]
+    pub fn read(&self, state: &mut RmseState, time: Timestamp) -> f64 {
+        match state {
+            RmseState::Cumulative { rows, sum } => (*sum / *rows as f64).sqrt(),
+            RmseState::Ewm { mean, .. } => mean.sqrt(),
+            RmseState::RollingRows(sum) => match self.rule {
+                Rmse::RollingRows(rows) if !sum.is_empty() => (sum.total(rows) / sum.len() as f64).sqrt(),
+                _ => f64::NAN,
+            },
+            RmseState::RollingTime(sum) => match self.rule {
+                Rmse::RollingTime(span) => {
+                    sum.forget(time, span);
+                    (sum.total() / sum.len() as f64).sqrt()
+                }
+                _ => f64::NAN,
+            },
+            RmseState::Fixed => match self.rule {
+                Rmse::Fixed(rmse) => rmse,
+                _ => f64::NAN,
+            },
+        }
+    }
+
+    /// Takes in the row's residual. An infinite square would never leave a cumulative or weighted mean again,
+    /// so those don't take one in; a rolling one does, and is rid of it with the row.
+    #[inline]
+    pub fn learn(&mut self, state: &mut RmseState, time: Timestamp, residual: f64) {
+        let square = residual * residual;
+        match state {
+            RmseState::Cumulative { rows, sum } => {
+                let new = *sum + square;
+                if new < f64::INFINITY {
+                    *sum = new;
+                    *rows = rows.saturating_add(1);
+                }
+            }
+            RmseState::Ewm { mean, at } => {
+                if square < f64::INFINITY {
+                    if *mean < 0.0 {
+                        *mean = square;
+                    } else {
+                        let weight = self.weight(*at, time);
+                        *mean = weight * *mean + (1.0 - weight) * square;
+                    }
+                    *at = time;
+                }
+            }
+            RmseState::RollingRows(sum) => {
+                if let Rmse::RollingRows(rows) = self.rule {
+                    sum.push(rows, square);
+                }
+            }
+            RmseState::RollingTime(sum) => sum.push(time, square),
+            RmseState::Fixed => {}
+        }
+    }
+
+    #[inline]
+    fn weight(&mut self, from: Timestamp, to: Timestamp) -> f64 {
+        if let Rmse::EwmTime(half_life) = self.rule {
+            // Rows mostly come at a steady pace, and then the weight is the one before.
+            let step = to.saturating_sub(from).max(0);
+            if step != self.step {
+                self.step = step;
+                self.weight = libm::exp2(-(step as f64) / half_life as f64);
+            }
+        }
+        self.weight
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(rule: Rmse, rows: &[(i64, f64)]) -> Vec<f64> {
+        rule.check().unwrap();
+        let (mut kernel, mut state) = (rule.kernel(), rule.start());
+        let mut seen = Vec::new();
+        for (time, residual) in rows {
+            seen.push(kernel.read(&mut state, *time));
+            kernel.learn(&mut state, *time, *residual);
+        }
+        assert!(rule.fits(&state));
+        seen
+    }
+
+    #[test]
+    fn a_row_is_judged_before_it_is_learned() {
+        let rows = [(0, 3.0), (10, -4.0), (20, 0.0)];
+        for rule in [
+            Rmse::Cumulative,
+            Rmse::RollingRows(2),
+            Rmse::RollingTime(100),
+            Rmse::EwmRows(1.0),
+            Rmse::EwmTime(10),
+        ] {
+            let seen = run(rule, &rows);
+            assert!(seen[0].is_nan(), "{rule:?}");
+            assert_eq!(seen[1..], [3.0, 12.5_f64.sqrt()], "{rule:?}");
+        }
+        assert_eq!(run(Rmse::Fixed(2.0), &rows), [2.0; 3]);
+    }
+
+    #[test]
+    fn an_infinity_ruins_nothing() {
+        let rows = [(0, 1.0), (1, f64::INFINITY), (2, 1.0), (3, 1.0), (4, 1.0)];
+        for rule in [
+            Rmse::Cumulative,
+            Rmse::RollingRows(2),
+            Rmse::RollingTime(2),
+            Rmse::EwmRows(5.0),
+            Rmse::EwmTime(1),
+        ] {
+            assert_eq!(run(rule, &rows)[4], 1.0, "{rule:?}");
+        }
+    }
+}

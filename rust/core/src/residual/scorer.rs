@@ -1,0 +1,429 @@
+//! `ResidualScorer`: the residuals of many series, in batches or row by row.
+//!
+//! Owns the series by key, the order of time within each, the counts, and which columns come out. What a
+//! residual means is [`super::series`]'s affair; whether a score is alarming is nobody's here.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, TimestampNanosecondArray};
+use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow_schema::{Field, Schema};
+use serde::{Deserialize, Serialize};
+
+use super::rejects::{self, Reason, Reject, Rejects};
+use super::rows::{Names, Rows, key_columns};
+use super::series::{Judgement, Kernel, Rule, Series};
+use crate::column::{Scalar, Unit};
+use crate::error::{Error, Result};
+use crate::key::Keys;
+use crate::snapshot;
+use crate::time::Timestamp;
+
+/// What can come out for a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Column {
+    /// Observed less predicted.
+    Residual,
+    /// The rolling mean of residuals.
+    Smoothed,
+    /// The RMSE of the rows before.
+    Rmse,
+    /// `smoothed / rmse`.
+    Score,
+}
+
+impl Column {
+    /// All of them, in the order in which they come out.
+    pub const ALL: [Self; 4] = [Self::Residual, Self::Smoothed, Self::Rmse, Self::Score];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Residual => "residual",
+            Self::Smoothed => "smoothed",
+            Self::Rmse => "rmse",
+            Self::Score => "score",
+        }
+    }
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|column| column.name() == text).ok_or_else(|| {
+            Error::config(format!(
+                "`columns` must be of \"residual\", \"smoothed\", \"rmse\" and \"score\", got {text:?}"
+            ))
+        })
+    }
+}
+
+/// What a caller sets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Key columns; none for one series.
+    pub by: Vec<String>,
+    /// The time column.
+    pub time: String,
+    /// The unit of integer times.
+    pub unit: Unit,
+    /// The column of what came.
+    pub observed: String,
+    /// The column of what was predicted.
+    pub predicted: String,
+    /// How residuals are judged.
+    pub rule: Rule,
+    /// Exactly the columns that come out; without it key, time and all of them do.
+    pub columns: Option<Vec<Column>>,
+}
+
+impl Settings {
+    /// Checks what can be meant.
+    pub fn check(&self) -> Result<()> {
+        self.rule.check()?;
+        let mut names: Vec<&str> = self.by.iter().map(String::as_str).collect();
+        names.push(&self.time);
+        if let Some(twice) = (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
+            return Err(Error::config(format!(
+                "`by` and `time` must be different columns, got {:?} twice",
+                names[twice]
+            )));
+        }
+        if let Some(columns) = &self.columns {
+            if columns.is_empty() {
+                return Err(Error::config("`columns` must name at least one column, got none"));
+            }
+            if let Some(twice) = (1..columns.len()).find(|at| columns[..*at].contains(&columns[*at])) {
+                return Err(Error::config(format!(
+                    "`columns` must name each column once, got {:?} twice",
+                    columns[twice].name()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names {
+            by: &self.by,
+            time: &self.time,
+            unit: self.unit,
+            observed: &self.observed,
+            predicted: &self.predicted,
+        }
+    }
+}
+
+/// Counts since the beginning. `read = scored + nulls + waiting + rejected`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stats {
+    /// Rows that came.
+    pub read: u64,
+    /// Rows with a score.
+    pub scored: u64,
+    /// Rows without an observation or a prediction; NaN is none.
+    pub nulls: u64,
+    /// Rows without a score since there is no RMSE above 0 or too few rows to smooth over.
+    pub waiting: u64,
+    /// Rows whose time can't be used.
+    pub rejected: u64,
+}
+
+/// A series and where it stands in time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Track {
+    /// The newest time, null inputs included; the first instant there is before any.
+    newest: Timestamp,
+    /// In alarm: the RMSE doesn't learn.
+    held: bool,
+    series: Series,
+}
+
+/// The residuals of many series.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ResidualScorer {
+    settings: Settings,
+    keys: Keys,
+    /// One for each key, by its id.
+    tracks: Vec<Track>,
+    stats: Stats,
+    rejects: Rejects,
+}
+
+/// Columns on their way out; NaN stands for null.
+#[derive(Default)]
+struct Output {
+    ids: Vec<u32>,
+    times: Vec<(ScalarBuffer<i64>, Option<NullBuffer>)>,
+    residual: Vec<f64>,
+    smoothed: Vec<f64>,
+    rmse: Vec<f64>,
+    score: Vec<f64>,
+}
+
+impl ResidualScorer {
+    /// A scorer that has seen nothing.
+    pub fn new(settings: Settings) -> Result<Self> {
+        settings.check()?;
+        let keys = Keys::new(settings.by.clone());
+        Ok(Self { settings, keys, tracks: Vec::new(), stats: Stats::default(), rejects: Rejects::default() })
+    }
+
+    /// What was set.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Counts since the beginning.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Series seen.
+    pub fn series(&self) -> usize {
+        self.tracks.len()
+    }
+
+    /// Tells whether a series is in alarm; while it is, its RMSE doesn't learn.
+    pub fn hold(&mut self, key: &[Scalar], in_alarm: bool) -> Result<()> {
+        let id = self.keys.intern_one(key)? as usize;
+        self.grow();
+        self.tracks[id].held = in_alarm;
+        Ok(())
+    }
+
+    fn grow(&mut self) {
+        let rule = self.settings.rule;
+        self.tracks.resize_with(self.keys.len(), || Track {
+            newest: i64::MIN,
+            held: false,
+            series: rule.start(),
+        });
+    }
+
+    /// Scores the rows of a table: one row out for each row in, in their order. All columns are read before
+    /// any row is scored.
+    pub fn push(&mut self, batches: &[RecordBatch]) -> Result<RecordBatch> {
+        let names = self.settings.names();
+        let tables = batches.iter().map(|batch| Rows::read(batch, names)).collect::<Result<Vec<_>>>()?;
+        for rows in &tables {
+            self.keys.admit(&rows.by)?;
+        }
+        let total = tables.iter().map(|rows| rows.len).sum();
+        let mut out = Output::default();
+        out.score.reserve_exact(total);
+        let only_scores = self.settings.columns.as_deref() == Some(&[Column::Score]);
+        let mut kernel = self.settings.rule.kernel();
+        let mut ids = Vec::new();
+        for rows in tables {
+            ids.clear();
+            self.keys.intern(&rows.by, rows.len, &mut ids)?;
+            self.grow();
+            match (only_scores, rows.complete()) {
+                (true, true) => self.run::<false, false>(&rows, &ids, &mut kernel, &mut out),
+                (true, false) => self.run::<false, true>(&rows, &ids, &mut kernel, &mut out),
+                (false, true) => self.run::<true, false>(&rows, &ids, &mut kernel, &mut out),
+                (false, false) => self.run::<true, true>(&rows, &ids, &mut kernel, &mut out),
+            }
+            if self.settings.columns.is_none() {
+                out.ids.extend_from_slice(&ids);
+                out.times.push((rows.times.values, rows.times.nulls));
+            }
+        }
+        self.table(out, total)
+    }
+
+    /// One pass over a batch. `ALL` columns or the score alone; with `GAPS`, any input may be null.
+    fn run<const ALL: bool, const GAPS: bool>(
+        &mut self,
+        rows: &Rows,
+        ids: &[u32],
+        kernel: &mut Kernel,
+        out: &mut Output,
+    ) {
+        let Self { tracks, stats, rejects, .. } = self;
+        let before = (stats.nulls, stats.rejected);
+        let mut one = |row: usize, id: u32, time: Timestamp, observed: f64, predicted: f64| -> Judgement {
+            let track = &mut tracks[id as usize];
+            let fault = if GAPS { rows.times.get(row).err().map(Reason::of_time) } else { None };
+            if fault.is_some() || time < track.newest {
+                stats.rejected += 1;
+                rejects.push(Reject {
+                    series: id,
+                    time: fault.is_none().then_some(time),
+                    observed: rows.observed.is_valid(row).then_some(observed),
+                    predicted: rows.predicted.is_valid(row).then_some(predicted),
+                    reason: fault.unwrap_or(Reason::TimeBackwards),
+                });
+                return Judgement::NULL;
+            }
+            track.newest = time;
+            let residual = observed - predicted;
+            let null = GAPS && (rows.observed.is_null(row) || rows.predicted.is_null(row));
+            if null || residual.is_nan() {
+                stats.nulls += 1;
+                return Judgement::NULL;
+            }
+            let judgement = kernel.judge(&mut track.series, time, residual);
+            if !track.held {
+                kernel.learn(&mut track.series, time, residual);
+            }
+            judgement
+        };
+        let inputs = ids
+            .iter()
+            .zip(rows.times.values.iter())
+            .zip(rows.observed.values().iter().zip(rows.predicted.values()))
+            .enumerate();
+        let from = out.score.len();
+        if ALL {
+            for (row, ((id, time), (observed, predicted))) in inputs {
+                let judgement = one(row, *id, *time, *observed, *predicted);
+                out.residual.push(judgement.residual);
+                out.smoothed.push(judgement.smoothed);
+                out.rmse.push(judgement.rmse);
+                out.score.push(judgement.score);
+            }
+        } else {
+            out.score.extend(inputs.map(|(row, ((id, time), (observed, predicted)))| {
+                one(row, *id, *time, *observed, *predicted).score
+            }));
+        }
+        let scored = out.score[from..].iter().filter(|score| !score.is_nan()).count() as u64;
+        let read = rows.len as u64;
+        stats.read += read;
+        stats.scored += scored;
+        stats.waiting += read - scored - (stats.nulls - before.0) - (stats.rejected - before.1);
+    }
+
+    /// Scores one row; a time that can't be used makes it a reject and gives its reason's kind of null.
+    pub fn push_one(
+        &mut self,
+        time: Result<Timestamp, Reason>,
+        key: &[Scalar],
+        observed: Option<f64>,
+        predicted: Option<f64>,
+    ) -> Result<Option<f64>> {
+        let id = self.keys.intern_one(key)?;
+        self.grow();
+        let track = &mut self.tracks[id as usize];
+        self.stats.read += 1;
+        let fault = match time {
+            Ok(time) if time >= track.newest => None,
+            Ok(_) => Some(Reason::TimeBackwards),
+            Err(reason) => Some(reason),
+        };
+        if let Some(reason) = fault {
+            self.stats.rejected += 1;
+            self.rejects.push(Reject { series: id, time: time.ok(), observed, predicted, reason });
+            return Ok(None);
+        }
+        let time = time.unwrap_or(track.newest);
+        track.newest = time;
+        let residual = match (observed, predicted) {
+            (Some(observed), Some(predicted)) => observed - predicted,
+            _ => f64::NAN,
+        };
+        if residual.is_nan() {
+            self.stats.nulls += 1;
+            return Ok(None);
+        }
+        let mut kernel = self.settings.rule.kernel();
+        let judgement = kernel.judge(&mut track.series, time, residual);
+        if !track.held {
+            kernel.learn(&mut track.series, time, residual);
+        }
+        if judgement.score.is_nan() {
+            self.stats.waiting += 1;
+            return Ok(None);
+        }
+        self.stats.scored += 1;
+        Ok(Some(judgement.score))
+    }
+
+    /// The rows that were refused since the last call: time, key columns, what came, what was predicted, and
+    /// `reason`; all but the last under the names of the input.
+    pub fn rejects(&mut self) -> Result<RecordBatch> {
+        let taken = self.rejects.take();
+        let ids: Vec<u32> = taken.iter().map(|reject| reject.series).collect();
+        let [time, observed, predicted, reason] = rejects::columns(&taken);
+        let mut columns = vec![(self.settings.time.as_str(), time)];
+        columns.extend(self.keys.names().iter().map(String::as_str).zip(key_columns(&self.keys, &ids)));
+        columns.push((&self.settings.observed, observed));
+        columns.push((&self.settings.predicted, predicted));
+        columns.push(("reason", reason));
+        batch(columns, taken.len())
+    }
+
+    fn table(&self, out: Output, rows: usize) -> Result<RecordBatch> {
+        let column = |values: Vec<f64>| -> ArrayRef {
+            let valid = NullBuffer::new(BooleanBuffer::collect_bool(rows, |row| !values[row].is_nan()));
+            let nulls = (valid.null_count() > 0).then_some(valid);
+            Arc::new(Float64Array::new(values.into(), nulls))
+        };
+        let mut columns: Vec<(&str, ArrayRef)> = Vec::new();
+        if self.settings.columns.is_none() {
+            let keys = key_columns(&self.keys, &out.ids);
+            columns.extend(self.keys.names().iter().map(String::as_str).zip(keys));
+            columns.push((&self.settings.time, times(out.times, rows)));
+        }
+        let (mut residual, mut smoothed, mut rmse, mut score) =
+            (Some(out.residual), Some(out.smoothed), Some(out.rmse), Some(out.score));
+        for name in self.settings.columns.as_deref().unwrap_or(&Column::ALL) {
+            let values = match name {
+                Column::Residual => residual.take(),
+                Column::Smoothed => smoothed.take(),
+                Column::Rmse => rmse.take(),
+                Column::Score => score.take(),
+            };
+            columns.push((name.name(), column(values.unwrap_or_default())));
+        }
+        batch(columns, rows)
+    }
+
+    /// The state, with what it takes to go on.
+    pub fn snapshot(&self) -> Result<Vec<u8>> {
+        snapshot::write(snapshot::Kind::Residual, self)
+    }
+
+    /// The scorer of a snapshot.
+    pub fn restore(bytes: &[u8]) -> Result<Self> {
+        let scorer: Self = snapshot::read(snapshot::Kind::Residual, bytes)?;
+        scorer.settings.check().map_err(|error| Error::snapshot(error.to_string()))?;
+        if scorer.keys.names() != scorer.settings.by || scorer.keys.len() != scorer.tracks.len() {
+            return Err(Error::snapshot("the series and their keys differ in number"));
+        }
+        scorer.rejects.check(scorer.tracks.len())?;
+        scorer.tracks.iter().try_for_each(|track| scorer.settings.rule.admit(&track.series))?;
+        Ok(scorer)
+    }
+}
+
+/// The time column: shared where it was one, else put together.
+fn times(parts: Vec<(ScalarBuffer<i64>, Option<NullBuffer>)>, rows: usize) -> ArrayRef {
+    let (values, nulls) = match <[_; 1]>::try_from(parts) {
+        Ok([one]) => one,
+        Err(parts) => {
+            let mut values = Vec::with_capacity(rows);
+            let mut valid = Vec::with_capacity(rows);
+            for (part, nulls) in &parts {
+                values.extend_from_slice(part);
+                valid.extend(
+                    (0..part.len()).map(|row| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row))),
+                );
+            }
+            let valid = NullBuffer::from(valid);
+            (values.into(), (valid.null_count() > 0).then_some(valid))
+        }
+    };
+    Arc::new(TimestampNanosecondArray::new(values, nulls).with_timezone("UTC"))
+}
+
+fn batch(columns: Vec<(&str, ArrayRef)>, rows: usize) -> Result<RecordBatch> {
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+    RecordBatch::try_new_with_options(
+        Arc::new(Schema::new(fields)),
+        columns.into_iter().map(|(_, array)| array).collect(),
+        &RecordBatchOptions::new().with_row_count(Some(rows)),
+    )
+    .map_err(|error| Error::data(error.to_string()))
+}

@@ -1,0 +1,81 @@
+//! The rolling mean of residuals: what a single outlier doesn't move and a lasting one does.
+//!
+//! Owns the mean over the newest rows or the newest stretch of time, the judged row included.
+
+use serde::{Deserialize, Serialize};
+
+use super::rmse::MAX_ROWS;
+use super::sliding::{RowSum, SpanSum};
+use crate::duration;
+use crate::error::{Error, Result};
+use crate::time::Timestamp;
+
+/// Over what residuals are averaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Smooth {
+    /// So many rows; 1 is none at all.
+    Rows(usize),
+    /// A stretch of time, `(t - d, t]`, in nanoseconds.
+    Time(i64),
+}
+
+/// What is remembered of one series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum SmoothState {
+    /// Nothing: there is nothing to average.
+    None,
+    /// The newest rows.
+    Rows(RowSum),
+    /// The newest stretch of time.
+    Time(SpanSum),
+}
+
+impl Smooth {
+    /// Checks the numbers.
+    pub fn check(&self) -> Result<()> {
+        match *self {
+            Self::Rows(rows) if rows == 0 || rows > MAX_ROWS => {
+                Err(Error::config(format!("`smooth` must be 1 to {MAX_ROWS} rows, got {rows}")))
+            }
+            Self::Time(span) if span <= 0 => {
+                Err(Error::config(format!("`smooth` must be positive, got {:?}", duration::print(span))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The state of a new series.
+    pub fn start(&self) -> SmoothState {
+        match self {
+            Self::Rows(1) => SmoothState::None,
+            Self::Rows(_) => SmoothState::Rows(RowSum::default()),
+            Self::Time(_) => SmoothState::Time(SpanSum::default()),
+        }
+    }
+
+    /// Whether a restored state is of this rule.
+    pub fn fits(&self, state: &SmoothState) -> bool {
+        match (self, state) {
+            (Self::Rows(1), SmoothState::None) | (Self::Time(_), SmoothState::Time(_)) => true,
+            (Self::Rows(rows), SmoothState::Rows(sum)) => *rows > 1 && sum.fits(*rows),
+            _ => false,
+        }
+    }
+
+    /// Takes in a residual and gives the mean; NaN until there are rows enough.
+    #[inline]
+    pub fn push(&self, state: &mut SmoothState, time: Timestamp, residual: f64) -> f64 {
+        match (state, self) {
+            (SmoothState::Rows(sum), Self::Rows(rows)) => {
+                sum.push(*rows, residual);
+                if sum.len() == *rows { sum.total(*rows) / *rows as f64 } else { f64::NAN }
+            }
+            (SmoothState::Time(sum), Self::Time(span)) => {
+                sum.forget(time, *span);
+                sum.push(time, residual);
+                sum.total() / sum.len() as f64
+            }
+            _ => residual,
+        }
+    }
+}

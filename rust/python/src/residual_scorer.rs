@@ -1,0 +1,329 @@
+//! `ResidualScorer`: observed and predicted in, scores out.
+// What Python reads is numpydoc, not Markdown.
+#![allow(clippy::doc_markdown, clippy::doc_link_with_quotes)]
+
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyString, PyTuple, PyType};
+use windrow_core::column::{Scalar, Unit};
+use windrow_core::duration;
+use windrow_core::residual::rejects::Reason;
+use windrow_core::residual::scorer::{Column, ResidualScorer as Core, Settings};
+use windrow_core::residual::series::Rule;
+use windrow_core::residual::smooth::Smooth;
+use windrow_core::{Error, Result};
+
+use crate::arrow::read_table;
+use crate::batch::Batch;
+use crate::error::{OrRaise, config, data};
+use crate::numpy::scalar;
+use crate::rmse::Rmse;
+use crate::time;
+
+/// Below so many rows, letting go of the interpreter costs more than it gives.
+const DETACH_ROWS: usize = 4_096;
+
+/// How far observations are from their predictions, in units of each series' own errors.
+///
+/// ``residual = observed - predicted``; ``score`` is the rolling mean of the residual over `smooth` rows (or a
+/// duration), divided by the RMSE of the rows before this one. It is null until there are `smooth` rows, where
+/// the RMSE is 0 or nothing was seen before, and where an input is null or NaN; then the statistics don't move.
+/// A row whose time can't be read, or lies before a row of its series that came earlier, keeps its place with
+/// null scores, is counted in `stats` and handed out by `rejects`. An infinite residual has an infinite score; a
+/// cumulative or weighted RMSE doesn't learn it, a rolling one is rid of it with the row.
+///
+/// Parameters
+/// ----------
+/// by : str or list of str, optional
+///     The key columns of the series. A null key is a series.
+/// time : str
+///     The time column: timestamps, integers in `time_unit`, ISO 8601 text, epoch seconds as floats.
+/// observed, predicted : str
+///     The columns of what came and what was expected, in one unit.
+/// rmse : Rmse or float, optional
+///     `cumulative`, `rolling` or `ewm`, or a known number in the unit of `observed`. Default ``cumulative()``.
+/// smooth : int, str or datetime.timedelta
+///     Over how many rows, or how long, residuals are averaged.
+/// columns : list of str, optional
+///     Exactly the columns that `push` returns: "residual", "smoothed", "rmse", "score" ("score" alone is the
+///     fastest). By default key, time and all four.
+/// time_unit : {"ns", "us", "ms", "s"}
+///     The unit of integer times.
+///
+/// Raises
+/// ------
+/// ConfigError
+///     If an argument can't be meant; the message names it.
+///
+/// Notes
+/// -----
+/// One scorer is for one thread at a time; a second one gets `BusyError`. The prequential order (judge, then
+/// learn) is that of Gama, Sebastiao and Rodrigues, "On evaluating stream learning algorithms" (2013).
+///
+/// Examples
+/// --------
+/// >>> import windrow as wr
+/// >>> scorer = wr.ResidualScorer(by="machine", rmse=wr.ewm(1000))
+/// >>> scorer.push({
+/// ...     "machine": ["a", "a", "a"], "time": [1, 2, 3],
+/// ...     "observed": [10.0, 12.0, 19.0], "predicted": [11.0, 11.0, 11.0],
+/// ... })
+/// windrow.Batch: 3 rows
+/// machine  time                      residual  smoothed  rmse  score
+/// a        1970-01-01T00:00:00Z      -1        -1        null  null
+/// a        1970-01-01T00:00:00Z      1         1         1     1
+/// a        1970-01-01T00:00:00Z      8         8         1     8
+/// >>> scorer.push_one(4, "a", 11.0, 11.0)
+/// 0.0
+#[pyclass(frozen, module = "windrow")]
+pub struct ResidualScorer {
+    core: Mutex<Core>,
+}
+
+impl ResidualScorer {
+    fn lock(&self) -> Result<MutexGuard<'_, Core>> {
+        match self.core.try_lock() {
+            Ok(guard) => Ok(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(Error::Busy(
+                "another thread is at work on this ResidualScorer: use one scorer per thread".to_owned(),
+            )),
+        }
+    }
+}
+
+#[pymethods]
+impl ResidualScorer {
+    #[new]
+    #[pyo3(signature = (*, by=None, time="time", observed="observed", predicted="predicted", rmse=None,
+        smooth=None, columns=None, time_unit="ns"))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        by: Option<&Bound<'_, PyAny>>,
+        time: &str,
+        observed: &str,
+        predicted: &str,
+        rmse: Option<&Bound<'_, PyAny>>,
+        smooth: Option<&Bound<'_, PyAny>>,
+        columns: Option<&Bound<'_, PyAny>>,
+        time_unit: &str,
+    ) -> PyResult<Self> {
+        let columns = columns.map(|columns| names(columns, "columns")).transpose()?;
+        let columns = columns
+            .map(|columns| columns.iter().map(|name| Column::parse(name)).collect::<Result<Vec<_>>>())
+            .transpose()
+            .or_raise()?;
+        let settings = Settings {
+            by: by.map(|by| names(by, "by")).transpose()?.unwrap_or_default(),
+            time: time.to_owned(),
+            unit: Unit::parse(time_unit).or_raise()?,
+            observed: observed.to_owned(),
+            predicted: predicted.to_owned(),
+            rule: Rule { rmse: Rmse::read(rmse)?, smooth: smoothing(smooth)? },
+            columns,
+        };
+        Ok(Self { core: Mutex::new(Core::new(settings).or_raise()?) })
+    }
+
+    /// Score the rows of a table.
+    ///
+    /// Parameters
+    /// ----------
+    /// batch : Arrow table or mapping of str to array
+    ///     Anything with the Arrow PyCapsule interface (pyarrow, polars, pandas, duckdb, windrow), or columns by
+    ///     name, with `by`, `time`, `observed` and `predicted`; others are ignored.
+    ///
+    /// Returns
+    /// -------
+    /// Batch
+    ///     One row for each row of `batch`, in its order: key, time, residual, smoothed, rmse, score; or exactly
+    ///     `columns`.
+    ///
+    /// Raises
+    /// ------
+    /// DataError
+    ///     If a column is missing or of the wrong type; no row was scored then.
+    /// BusyError
+    ///     If another thread is at work on this scorer.
+    fn push(&self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<Batch> {
+        let batches = read_table(batch)?;
+        let score = || self.lock()?.push(&batches);
+        let rows: usize = batches.iter().map(arrow_array::RecordBatch::num_rows).sum();
+        let scored = if rows > DETACH_ROWS { py.detach(score) } else { score() };
+        Ok(Batch::new(scored.or_raise()?))
+    }
+
+    /// Score one row.
+    ///
+    /// Parameters
+    /// ----------
+    /// time : datetime.datetime or int
+    ///     Its time; an integer is in `time_unit`. None makes it a reject.
+    /// key : str, int, float, bool, None or tuple
+    ///     The value of the key column, a tuple for several, None without any.
+    /// observed, predicted : float or None
+    ///     What came and what was expected.
+    ///
+    /// Returns
+    /// -------
+    /// float or None
+    ///     The score, None where it is null.
+    ///
+    /// Raises
+    /// ------
+    /// DataError
+    ///     If an argument is of the wrong type.
+    /// BusyError
+    ///     If another thread is at work on this scorer.
+    fn push_one(
+        &self,
+        time: Option<&Bound<'_, PyAny>>,
+        key: &Bound<'_, PyAny>,
+        observed: Option<f64>,
+        predicted: Option<f64>,
+    ) -> PyResult<Option<f64>> {
+        let mut core = self.lock().or_raise()?;
+        let settings = core.settings();
+        let time = match time {
+            None => Err(Reason::TimeNull),
+            Some(time) => Ok(time::time(time, settings.unit, "time")?),
+        };
+        let key = key_values(key, settings.by.len())?;
+        core.push_one(time, &key, observed, predicted).or_raise()
+    }
+
+    /// The rows whose time could not be used, since the last call.
+    ///
+    /// Returns
+    /// -------
+    /// Batch
+    ///     time, key, observed, predicted, and the reason: "time_null", "time_unreadable", "time_out_of_range" or
+    ///     "time_backwards". The newest 100,000 are kept; all are counted.
+    fn rejects(&self) -> PyResult<Batch> {
+        Ok(Batch::new(self.lock().or_raise()?.rejects().or_raise()?))
+    }
+
+    /// Counts: ``read = scored + nulls + waiting + rejected``, and how many series there are.
+    #[getter]
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let core = self.lock().or_raise()?;
+        let (stats, series) = (core.stats(), core.series());
+        let counts = PyDict::new(py);
+        counts.set_item("read", stats.read)?;
+        counts.set_item("scored", stats.scored)?;
+        counts.set_item("nulls", stats.nulls)?;
+        counts.set_item("waiting", stats.waiting)?;
+        counts.set_item("rejected", stats.rejected)?;
+        counts.set_item("series", series)?;
+        Ok(counts)
+    }
+
+    /// The scorer with all it has learned as bytes, the same on every machine.
+    ///
+    /// Returns
+    /// -------
+    /// bytes
+    ///     What `restore` reads.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = self.lock().or_raise()?.snapshot().or_raise()?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// Read a scorer back from its bytes.
+    ///
+    /// Parameters
+    /// ----------
+    /// data : bytes
+    ///     What `snapshot` gave.
+    ///
+    /// Returns
+    /// -------
+    /// ResidualScorer
+    ///     One that goes on where the other was.
+    ///
+    /// Raises
+    /// ------
+    /// SnapshotError
+    ///     If the bytes are damaged, of another kind, or of a newer version.
+    #[classmethod]
+    fn restore(_class: &Bound<'_, PyType>, data: &[u8]) -> PyResult<Self> {
+        Ok(Self { core: Mutex::new(Core::restore(data).or_raise()?) })
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        Ok((slf.get_type().getattr("restore")?, (slf.get().snapshot(slf.py())?,)))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let core = self.lock().or_raise()?;
+        let set = core.settings();
+        let text = |text: &str| PyString::new(py, text).repr().map(|text| text.to_string());
+        let list = |names: Vec<&str>| {
+            PyList::new(py, names).and_then(|list| list.repr()).map(|text| text.to_string())
+        };
+        let mut parts = Vec::new();
+        match set.by.as_slice() {
+            [] => {}
+            [one] => parts.push(format!("by={}", text(one)?)),
+            many => parts.push(format!("by={}", list(many.iter().map(String::as_str).collect())?)),
+        }
+        for (name, value) in [("time", &set.time), ("observed", &set.observed), ("predicted", &set.predicted)]
+        {
+            if name != value {
+                parts.push(format!("{name}={}", text(value)?));
+            }
+        }
+        parts.push(format!("rmse={}", Rmse::print(set.rule.rmse)));
+        match set.rule.smooth {
+            Smooth::Rows(1) => {}
+            Smooth::Rows(rows) => parts.push(format!("smooth={rows}")),
+            Smooth::Time(span) => parts.push(format!("smooth='{}'", duration::print(span))),
+        }
+        if let Some(columns) = &set.columns {
+            parts.push(format!("columns={}", list(columns.iter().map(|column| column.name()).collect())?));
+        }
+        if set.unit != Unit::Nanosecond {
+            parts.push(format!("time_unit='{}'", set.unit.name()));
+        }
+        Ok(format!("ResidualScorer({})", parts.join(", ")))
+    }
+}
+
+/// One name or several.
+fn names(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Vec<String>> {
+    if let Ok(one) = value.cast::<PyString>() {
+        return Ok(vec![one.extract()?]);
+    }
+    value.extract::<Vec<String>>().map_err(|_| {
+        let shown = value.repr().map_or_else(|_| "?".to_owned(), |text| text.to_string());
+        config(format!("`{argument}` must be a name or a list of names, got {shown}"))
+    })
+}
+
+fn smoothing(value: Option<&Bound<'_, PyAny>>) -> PyResult<Smooth> {
+    let Some(value) = value else { return Ok(Smooth::Rows(1)) };
+    if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
+        let rows = value.extract::<usize>();
+        return rows
+            .map(Smooth::Rows)
+            .map_err(|_| config(format!("`smooth` must be a positive number of rows, got {value}")));
+    }
+    Ok(Smooth::Time(time::duration(value, "smooth")?))
+}
+
+fn key_values(key: &Bound<'_, PyAny>, columns: usize) -> PyResult<Vec<Scalar>> {
+    let value = |item: &Bound<'_, PyAny>| {
+        scalar(item).ok_or_else(|| {
+            let shown = item.repr().map_or_else(|_| "?".to_owned(), |text| text.to_string());
+            data(format!("`key` must hold text, numbers or booleans, got {shown}"))
+        })
+    };
+    if let Ok(items) = key.cast::<PyTuple>() {
+        return items.iter().map(|item| value(&item)).collect();
+    }
+    if columns == 0 && key.is_none() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![value(key)?])
+}
