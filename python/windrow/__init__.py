@@ -3,6 +3,7 @@
 from windrow._windrow import (
     Alarm,
     Batch,
+    Detector,
     ResidualScorer,
     Rmse,
     TumblingWindows,
@@ -34,6 +35,7 @@ __all__ = [
     "BusyError",
     "ConfigError",
     "DataError",
+    "Detector",
     "LimitError",
     "ResidualScorer",
     "Rmse",

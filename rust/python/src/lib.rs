@@ -8,6 +8,7 @@ use pyo3::prelude::pymodule;
 mod alarm;
 mod arrow;
 mod batch;
+mod detector;
 mod error;
 mod numpy;
 mod residual_scorer;
@@ -24,6 +25,8 @@ mod _windrow {
     use super::alarm::Alarm;
     #[pymodule_export]
     use super::batch::Batch;
+    #[pymodule_export]
+    use super::detector::Detector;
     #[pymodule_export]
     use super::residual_scorer::ResidualScorer;
     #[pymodule_export]
