@@ -28,8 +28,8 @@ __all__ = [
     "var",
 ]
 
-Value: TypeAlias = "str | int | float | bool | None"
-Where: TypeAlias = "Mapping[str, Value | Sequence[Value]]"
+Value: TypeAlias = str | int | float | bool | None
+Where: TypeAlias = Mapping[str, Value | Sequence[Value]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -45,7 +45,11 @@ class Aggregate:
     retain: str | dt.timedelta = "1h"
 
     def __repr__(self) -> str:
-        arguments = [repr(self.columns[0]) if len(self.columns) == 1 else repr(list(self.columns))] if self.columns else []
+        arguments = (
+            [repr(self.columns[0]) if len(self.columns) == 1 else repr(list(self.columns))]
+            if self.columns
+            else []
+        )
         if self.q is not None:
             arguments.append(repr(self.q))
         if self.min_hits != 1:
@@ -230,14 +234,19 @@ def distinct(
     if count_on not in ("every", "first"):
         raise ConfigError(f'`count_on` must be "every" or "first", got {count_on!r}')
     return Aggregate(
-        function="distinct", columns=names, where=where or {}, min_hits=min_hits, count_on=count_on, retain=retain
+        function="distinct",
+        columns=names,
+        where=where or {},
+        min_hits=min_hits,
+        count_on=count_on,
+        retain=retain,
     )
 
 
 def quantile(column: str, q: float, *, where: Where | None = None) -> Aggregate:
     """Quantile of a column, within 1 % of the value of rank ``floor(q * (n - 1))``, whatever the order of rows.
 
-    A DDSketch (Masson, Rim and Lee, 2019); values within 1e-9 of zero count as zero.
+    A DDSketch (Masson, Rim and Lee, 2019) for each band of magnitudes, so that extremes don't spoil the rest.
 
     Parameters
     ----------
@@ -259,7 +268,7 @@ def quantile(column: str, q: float, *, where: Where | None = None) -> Aggregate:
     >>> wr.quantile("speed", 0.85)
     quantile('speed', 0.85)
     """
-    if not 0 <= q <= 1:
+    if isinstance(q, bool) or not isinstance(q, int | float) or not 0 <= q <= 1:
         raise ConfigError(f"`q` must be between 0 and 1, got {q!r}")
     described = _one("quantile", column, where)
     return Aggregate(function="quantile", columns=described.columns, where=described.where, q=float(q))

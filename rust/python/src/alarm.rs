@@ -1,14 +1,13 @@
 //! `Alarm`: M of N, as a value.
-// What Python reads is numpydoc, not Markdown.
-#![allow(clippy::doc_markdown)]
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString, PyType};
-use windrow_core::alarm::{Alarm as Core, Direction, Missing, Point, Settings, State};
+use windrow_core::alarm::{Alarm as Core, AlarmState, Direction, Missing, Point, Settings, State};
+use windrow_core::column::Unit;
 use windrow_core::duration;
 use windrow_core::snapshot::{self, Kind};
 
-use crate::error::{OrRaise, config};
+use crate::error::{OrRaise, config, data};
 use crate::time;
 
 /// When a series is in alarm: M of its newest N points are in breach.
@@ -205,6 +204,50 @@ impl Alarm {
             Err(_) => points.try_iter()?.map(|item| point(&item?)).collect::<PyResult<_>>()?,
         };
         Ok(self.core.evaluate(&points, state).name())
+    }
+
+    /// The states of one series after each of its rows, from the beginning.
+    ///
+    /// For trying an alarm on scores that are there already; a `Detector` does this for many series, and keeps
+    /// their states.
+    ///
+    /// Parameters
+    /// ----------
+    /// times : sequence of datetime.datetime or int
+    ///     In order of arrival; integers are nanoseconds since the epoch.
+    /// values : sequence of float or None
+    ///     As many scores (or severities); None and NaN are missing points.
+    ///
+    /// Returns
+    /// -------
+    /// list of str
+    ///     "ok", "alarm" or "insufficient_data", one for each row.
+    ///
+    /// Raises
+    /// ------
+    /// DataError
+    ///     If there are not as many values as times, or a time is none.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import windrow as wr
+    /// >>> wr.Alarm(threshold=3.0, clear_below=2.0).states([1, 2, 3, 4], [2.5, -4.0, 2.5, None])
+    /// ['ok', 'alarm', 'alarm', 'alarm']
+    fn states(&self, times: &Bound<'_, PyAny>, values: Vec<Option<f64>>) -> PyResult<Vec<&'static str>> {
+        let times = times
+            .try_iter()?
+            .map(|time| time::time(&time?, Unit::Nanosecond, "times"))
+            .collect::<PyResult<Vec<_>>>()?;
+        if times.len() != values.len() {
+            return Err(data(format!(
+                "`values` must be as many as `times` ({}), got {}",
+                times.len(),
+                values.len()
+            )));
+        }
+        let mut series = AlarmState::default();
+        let rows = times.into_iter().zip(values);
+        Ok(rows.map(|(time, value)| self.core.step(&mut series, time, value).state.name()).collect())
     }
 
     /// The alarm as bytes, the same on every machine.

@@ -8,6 +8,7 @@ use pyo3::prelude::pymodule;
 mod alarm;
 mod arrow;
 mod batch;
+mod decode;
 mod detector;
 mod error;
 mod numpy;
@@ -33,6 +34,9 @@ mod _windrow {
     use super::rmse::{Rmse, cumulative, ewm, rolling};
     #[pymodule_export]
     use super::tumbling_windows::TumblingWindows;
+
+    #[pymodule_export]
+    use super::decode::{Decoded, decode};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

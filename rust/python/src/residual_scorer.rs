@@ -1,6 +1,4 @@
 //! `ResidualScorer`: observed and predicted in, scores out.
-// What Python reads is numpydoc, not Markdown.
-#![allow(clippy::doc_markdown, clippy::doc_link_with_quotes)]
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
 

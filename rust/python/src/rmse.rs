@@ -1,6 +1,4 @@
 //! `cumulative()`, `rolling(...)`, `ewm(...)`: how a `ResidualScorer` remembers errors.
-// What Python reads is numpydoc, not Markdown.
-#![allow(clippy::doc_markdown)]
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};

@@ -170,9 +170,9 @@ mod tests {
         // Whatever the gap, features before and after the roll are the same.
         for gap in [1_i64, 2, 23, 24, 25, 100, 167, 168, 169, 400] {
             let mut recent = Recent::new(0.0);
-            for hour in 0..200 {
-                let outlook = recent.outlook(hour as f64 * 3600.0, false);
-                recent.learn(&outlook, (hour % 5) as f64, 0.1, &Rates::over(1.0), hour as u64);
+            for hour in 0..200_i32 {
+                let outlook = recent.outlook(f64::from(hour) * 3600.0, false);
+                recent.learn(&outlook, f64::from(hour % 5), 0.1, &Rates::over(1.0), hour as u64);
             }
             let time = (199 + gap) as f64 * 3600.0;
             let before = recent.outlook(time, false).features;

@@ -147,23 +147,38 @@ impl TumblingWindows {
         Ok(())
     }
 
-    /// Reads the rows, heartbeats and rejects of decoded messages.
-    pub fn push_decoded(
+    /// Reads what messages held: rows, the heartbeats between them (each with the number of rows before it), and
+    /// what could not be read.
+    pub fn push_messages<'a>(
         &self,
         rows: &RecordBatch,
-        heartbeats: &[(Scalar, Timestamp)],
-        rejects: &[(String, Vec<u8>)],
+        heartbeats: &[(usize, Option<Scalar>, Timestamp)],
+        rejects: impl Iterator<Item = (&'a str, &'a [u8])>,
         now: Option<Timestamp>,
     ) -> Result<()> {
         let mut producer = self.producer()?;
         self.check_room(&producer)?;
         producer.messages = true;
-        if rows.num_rows() > 0 {
-            let handoff = producer.lane.push(&self.spec, &self.plan, std::slice::from_ref(rows), now)?;
-            producer.deliver(handoff);
+        let (spec, plan) = (&self.spec, &self.plan);
+        let latest = now.zip(spec.max_ahead).map_or(Timestamp::MAX, |(now, ahead)| now.saturating_add(ahead));
+        // A push without rows checks the columns and tells the clock.
+        let handoff = producer.lane.push(spec, plan, &[rows.slice(0, 0)], now)?;
+        producer.deliver(handoff);
+        let mut read = 0;
+        for (row, source, time) in heartbeats {
+            if *row > read {
+                let handoff = producer.lane.push(spec, plan, &[rows.slice(read, row - read)], now)?;
+                producer.deliver(handoff);
+                read = *row;
+            }
+            // A clock that leaps is no sign of life, and a nameless camera is nobody's.
+            if *time <= latest && (source.is_some() || spec.source.is_none()) {
+                let handoff = producer.lane.alive(spec, plan, source.as_ref(), *time)?;
+                producer.deliver(handoff);
+            }
         }
-        for (source, time) in heartbeats {
-            let handoff = producer.lane.alive(&self.spec, &self.plan, Some(source), *time)?;
+        if rows.num_rows() > read {
+            let handoff = producer.lane.push(spec, plan, &[rows.slice(read, rows.num_rows() - read)], now)?;
             producer.deliver(handoff);
         }
         for (reason, message) in rejects {

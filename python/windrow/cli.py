@@ -1,0 +1,254 @@
+"""The command line: `windrow demo | simulate | run | check | snapshot`.
+
+Owns arguments, what is printed where, and exit codes: 0, 1 (failed while running), 2 (a bad call or config).
+Results go to standard output, everything else to standard error. Whatever a command needs is imported when it runs,
+so `windrow --version` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from windrow import __version__
+from windrow.errors import ConfigError, WindrowError
+
+if TYPE_CHECKING:
+    from windrow.demo import Shown
+    from windrow.pipeline import Outcome
+
+__all__ = ["main"]
+
+#: Which extra brings what.
+EXTRAS = {"pydantic": "edge", "pyarrow": "arrow", "plotly": "report"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        code: int = parsed.run(parsed)
+        sys.stdout.flush()
+    except ConfigError as error:
+        return _fail(error, 2, getattr(parsed, "config", None))
+    except (WindrowError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            # Whoever read the results has seen enough; Python must not complain about it once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return _fail(error, 1)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        return _fail(f"this needs {error.name}: pip install 'windrow[{extra}]'", 1)
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _fail(error: object, code: int, config: str | None = None) -> int:
+    """Say what is wrong, a line each, without a traceback."""
+    problems = getattr(error, "problems", None)
+    for problem in problems if problems is not None else (error,):
+        place = f"{config}: " if problems is not None and config else ""
+        print(f"windrow: error: {place}{problem}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="windrow", description="Events to windows, expectations, residuals, alarms.")
+    parser.add_argument("--version", action="version", version=f"windrow {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    demo = commands.add_parser("demo", help="both scenarios on simulated input")
+    demo.add_argument("scenario", nargs="?", choices=("traffic", "motor"), help="one of them only")
+    demo.add_argument("--out", type=Path, default=Path("demo"), metavar="FOLDER", help="where reports go (default: demo)")
+    demo.add_argument("--seed", type=int, default=7, metavar="N", help="of the simulator (default: 7)")
+    demo.add_argument("--healthy", action="store_true", help="leave the faults out")
+    demo.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    demo.set_defaults(run=_demo)
+
+    simulate = commands.add_parser("simulate", help="simulated input to standard output")
+    simulate.add_argument("scenario", choices=("traffic", "motor"), help="traffic: JSON lines; motor: CSV")
+    simulate.add_argument("--seed", type=int, default=7, metavar="N", help="the same seed, the same bytes (default: 7)")
+    simulate.add_argument("--healthy", action="store_true", help="leave the faults and their labels out")
+    simulate.add_argument("--days", type=float, metavar="N", help="length (default: 21 for traffic, 14 for motor)")
+    simulate.add_argument(
+        "--form", choices=("deepstream", "panorama"), default="deepstream", help="traffic: how messages are spelled"
+    )
+    simulate.set_defaults(run=_simulate)
+
+    run = commands.add_parser("run", help="run the pipeline of a config file")
+    run.add_argument("config", metavar="CONFIG", help="a TOML file")
+    run.add_argument("--input", metavar="PATH", help="a file instead of the config's source; - is standard input")
+    run.add_argument("--report", metavar="PATH", help="write a report page here")
+    run.add_argument("--json", action="store_true", help="print one JSON object at the end, and nothing else")
+    run.set_defaults(run=_run)
+
+    check = commands.add_parser("check", help="all errors of a config at once")
+    check.add_argument("config", metavar="CONFIG", help="a TOML file")
+    check.set_defaults(run=_check)
+
+    snapshot = commands.add_parser("snapshot", help="look into saved state")
+    actions = snapshot.add_subparsers(metavar="ACTION", required=True)
+    inspect = actions.add_parser("inspect", help="what a snapshot holds")
+    inspect.add_argument("file", metavar="FILE")
+    inspect.add_argument("--json", action="store_true", help="print one JSON object")
+    inspect.set_defaults(run=_inspect)
+    return parser
+
+
+# ---- commands
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from windrow.demo import PIPELINES, show
+    from windrow.progress import Bar
+
+    shown = []
+    for scenario in [arguments.scenario] if arguments.scenario else PIPELINES:
+        with Bar(f"demo {scenario}") as bar:
+            one = show(scenario, arguments.out, seed=arguments.seed, healthy=arguments.healthy, progress=bar)
+        shown.append(one)
+        if not arguments.json:
+            print(_table(one), flush=True)
+    if arguments.json:
+        print(json.dumps({one.scenario: _summary(one) for one in shown}, default=_text))
+    return 0
+
+
+def _table(shown: Shown) -> str:
+    outcome = shown.outcome
+    head = f"{shown.scenario}: {outcome.read:,} {'messages' if shown.scenario == 'traffic' else 'rows'}"
+    if outcome.windows:
+        head += f", {outcome.windows:,} windows"
+    rows = [("injected fault", "where", "from", "found", "after", "severity")]
+    for one in shown.findings:
+        where = ", ".join(one.fault.series.values()) + ": " + ", ".join(one.fault.measures)
+        begin = one.fault.start.strftime("%a %d %b %H:%M")
+        delay = "" if one.delay is None else f"{one.delay.total_seconds() / 60:.0f} min"
+        severity = "" if one.severity is None else f"{one.severity:.0f}"
+        rows.append((one.fault.kind, where, begin, "yes" if one.events else "no", delay, severity))
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    lines = ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    found = sum(bool(one.events) for one in shown.findings)
+    summary = f"  {found} of {len(shown.findings)} faults found, {len(shown.false_alarms)} false alarms"
+    if not shown.findings:
+        lines, summary = [], f"  no fault injected, {len(shown.false_alarms)} false alarms"
+    return "\n".join([head, *lines, summary, f"  report: {shown.report}", f"  anomalies: {shown.anomalies}", ""])
+
+
+def _summary(shown: Shown) -> dict[str, Any]:
+    return {
+        "read": shown.outcome.read,
+        "windows": shown.outcome.windows,
+        "faults": [
+            {
+                "kind": one.fault.kind,
+                "series": dict(one.fault.series),
+                "measures": one.fault.measures,
+                "start": one.fault.start,
+                "end": one.fault.end,
+                "found": bool(one.events),
+                "delay_seconds": None if one.delay is None else one.delay.total_seconds(),
+                "severity": one.severity,
+            }
+            for one in shown.findings
+        ],
+        "false_alarms": list(shown.false_alarms),
+        "report": str(shown.report),
+        "anomalies": str(shown.anomalies),
+    }
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    from windrow.simulate import motor, traffic
+
+    length = {} if arguments.days is None else {"days": arguments.days}
+    if arguments.scenario == "traffic":
+        world = traffic(seed=arguments.seed, healthy=arguments.healthy, **length)
+        for block in world.messages(arguments.form):
+            sys.stdout.buffer.write(block)
+        sys.stdout.buffer.flush()
+    else:
+        sys.stdout.writelines(motor(seed=arguments.seed, healthy=arguments.healthy, **length).csv())
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from windrow.pipeline import Pipeline
+    from windrow.progress import Bar
+
+    pipeline = Pipeline.from_toml(arguments.config)
+    with Bar("reading") as bar:
+        outcome = pipeline.run(
+            input=arguments.input, report=arguments.report, progress=bar, quiet=arguments.json
+        )
+    if arguments.json:
+        print(json.dumps(_result(outcome), default=_text))
+    print(_counts(outcome), file=sys.stderr)
+    return 0
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "rows": outcome.read,
+        "late": outcome.late,
+        "rejected": outcome.rejected,
+        "unreadable": outcome.unreadable,
+        "windows": outcome.windows,
+        "judged": outcome.judged,
+        "interrupted": outcome.interrupted,
+        "events": [{name: _finite(value) for name, value in event.items()} for event in outcome.events.values()],
+    }
+
+
+def _counts(outcome: Outcome) -> str:
+    parts = [f"{outcome.read:,} rows read"]
+    parts += [f"{count:,} {name}" for name, count in (("late", outcome.late), ("rejected", outcome.rejected)) if count]
+    if outcome.unreadable:
+        parts.append(f"{outcome.unreadable:,} values or lines unreadable")
+    if outcome.windows:
+        parts.append(f"{outcome.windows:,} windows")
+    if outcome.judged:
+        still = sum(event["end"] is None for event in outcome.events.values())
+        parts.append(f"{len(outcome.events):,} events" + (f" ({still} still open)" if still else ""))
+    return f"windrow: {', '.join(parts)}{'; ended on request' if outcome.interrupted else ''}"
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from windrow.pipeline import Pipeline
+
+    Pipeline.from_toml(arguments.config).check()
+    print("ok")
+    return 0
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    from windrow.store import inspect
+
+    found = inspect(arguments.file)
+    if arguments.json:
+        print(json.dumps(found))
+    else:
+        for name, value in found.items():
+            print(f"{name:8}{value}")
+    return 0
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and (value != value or abs(value) == float("inf")) else value
+
+
+def _text(value: Any) -> str:
+    return value.isoformat().replace("+00:00", "Z") if hasattr(value, "isoformat") else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,315 @@
+"""Everything from one file: source, windows, detector, sinks, state, report.
+
+Owns the order of things: what is read is windowed, what fires is judged, what is found is written before more is
+read. Ends in order at the end of the input, on Ctrl-C and on SIGTERM. Decides nothing about data; the engine does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import windrow as wr
+from windrow.config import Config, StdoutSink
+from windrow.config_check import InvalidConfig, check, load
+from windrow.sinks import Sink, open_sink
+from windrow.sources import Needs, Source, open_source
+from windrow.stages import detect_keys, detector, windows
+from windrow.stopping import Stop
+from windrow.store import Store
+
+__all__ = ["Outcome", "Pipeline"]
+
+Progress = Callable[[int, "int | None"], None]
+
+
+@dataclass
+class Outcome:
+    """What a run came to.
+
+    Attributes
+    ----------
+    read, counted, late, rejected : int
+        Rows; `counted + late + rejected = read`.
+    unreadable : int
+        Lines and values of CSV and JSON rows of which nothing could be made (a line among them was never a row).
+    windows : int
+        Rows of windows that fired.
+    judged : int
+        Verdicts of the detector.
+    events : dict of str to dict
+        Events by their id, each in its newest form.
+    interrupted : bool
+        Whether the run was ended from outside.
+    """
+
+    read: int = 0
+    counted: int = 0
+    late: int = 0
+    rejected: int = 0
+    unreadable: int = 0
+    windows: int = 0
+    judged: int = 0
+    events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+@dataclass
+class History:
+    """All that a report shows, kept only for one."""
+
+    windows: list[Any] = field(default_factory=list)
+    verdicts: list[Any] = field(default_factory=list)
+
+
+class Pipeline:
+    """A pipeline as its config says.
+
+    Parameters
+    ----------
+    config : Config
+        Checked sections, as `from_toml` reads them.
+
+    Examples
+    --------
+    >>> import windrow as wr
+    >>> pipeline = wr.Pipeline.from_dict({
+    ...     "source": {"kind": "simulate", "scenario": "traffic", "days": 0.5, "healthy": True},
+    ...     "window": {"every": "1h", "by": "camera", "aggregate": [{"name": "cars", "count": True}]},
+    ...     "sink": [{"kind": "file", "path": "/dev/null", "what": "windows"}],
+    ... })
+    >>> pipeline.run().windows
+    24
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Pipeline:
+        """Read a file.
+
+        Raises
+        ------
+        ConfigError
+            With everything that is wrong with it.
+        """
+        return cls(load(path))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Pipeline:
+        """Take the sections as `tomllib` would read them.
+
+        Raises
+        ------
+        ConfigError
+            With everything that is wrong with them.
+        """
+        config, problems = check(data)
+        if config is None:
+            raise InvalidConfig(problems)
+        return cls(config)
+
+    def check(self) -> None:
+        """Build every stage without reading anything.
+
+        Raises
+        ------
+        ConfigError
+            What the engine can't be meant to do.
+        """
+        windows(self.config, "ns")
+        detector(self.config)
+
+    def run(
+        self,
+        *,
+        input: str | None = None,  # noqa: A002 - the option's name on the command line
+        report: str | Path | None = None,
+        progress: Progress | None = None,
+        quiet: bool = False,
+        stop: Stop | None = None,
+    ) -> Outcome:
+        """Run until the input ends or someone asks for the end.
+
+        Parameters
+        ----------
+        input : str, optional
+            A file instead of the source of the config, or `-` for standard input.
+        report : path, optional
+            Where to write a report, instead of where the config says.
+        progress : callable, optional
+            Called with how much is read, and of how much, where that is known.
+        quiet : bool
+            Leave out sinks that write to standard output.
+        stop : Stop, optional
+            How to ask for the end; Ctrl-C and SIGTERM unless given.
+
+        Returns
+        -------
+        Outcome
+
+        Raises
+        ------
+        ConfigError
+            Something of the config can't be had: a file, a column.
+        DataError
+            Input of a shape that can't be read. What was found until then is written.
+        """
+        with contextlib.ExitStack() as stack:
+            if stop is None:
+                stop = stack.enter_context(Stop())
+            run = _Run(self.config, stop, input, keep=report is not None or self.config.report is not None)
+            sinks = self.config.sink or [StdoutSink(kind="stdout", what="windows" if run.detector is None else "events")]
+            for section in sinks:
+                if not (quiet and isinstance(section, StdoutSink)):
+                    sink = open_sink(section)
+                    stack.callback(sink.close)
+                    run.sinks.append(sink)
+            try:
+                run.read(progress)
+            finally:
+                run.finish()
+        path = report or (self.config.report and self.config.report.path)
+        if path:
+            from windrow.report import write
+
+            write(path, self.config, run.outcome, run.history, run.faults)
+        return run.outcome
+
+
+class _Run:
+    """One run: the stages and what has passed through them."""
+
+    def __init__(self, config: Config, stop: Stop, override: str | None, *, keep: bool) -> None:
+        self.config, self.stop = config, stop
+        self.store = Store(config.state.path) if config.state is not None else None
+        self.detector = detector(config)
+        # Which columns a source has to bring, its windows know best; which unit, only the source.
+        probe = windows(config, "ns")
+        self.source: Source = open_source(config, self._needs(probe), stop, override)
+        # Messages bring their time in nanoseconds whatever they are told.
+        self.windows = windows(config, self.source.time_unit if probe is not None else "ns")
+        if self.store is not None:
+            if self.windows is not None:
+                self.windows = self.store.resume("windows", self.windows)
+            if self.detector is not None:
+                self.detector = self.store.resume("detector", self.detector)
+        self.sinks: list[Sink] = []
+        self.outcome = Outcome()
+        self.history = History() if keep else None
+        self.before = dict(self.windows.stats) if self.windows is not None else {}
+
+    @property
+    def faults(self) -> tuple[Any, ...]:
+        """What was injected, where the source is simulated."""
+        return getattr(self.source, "faults", ())
+
+    def _needs(self, probe: Any) -> Needs:
+        section, window = self.config.detect, self.config.window
+        if window is not None:
+            by = [window.by] if isinstance(window.by, str) else window.by
+            columns = [*by, *probe.inputs, *([window.source] if window.source else [])]
+            return Needs(tuple(dict.fromkeys(columns)), messages=True)
+        if section is None:
+            raise wr.ConfigError("there is nothing to do: add a section [window] or [detect]")
+        measures = section.measures
+        columns = [one for group in measures.values() for one in group] if isinstance(measures, dict) else list(measures)
+        if section.method == "residual":
+            columns.append(section.predicted)
+        columns = [*detect_keys(section, window), *columns, *([section.time] if section.time else [])]
+        unique = tuple(name for name in dict.fromkeys(columns) if name != "time")
+        return Needs(unique, messages=False, where=self.config.source.where)
+
+    def read(self, progress: Progress | None) -> None:
+        """All of the input."""
+        clock = self.source.live and self.config.window is not None
+        clock = clock and bool(self.config.window and (self.config.window.idle_timeout or self.config.window.max_ahead))
+        for piece in self.source:
+            now = dt.datetime.now(dt.UTC) if clock else None
+            if self.windows is None:
+                if piece is not None:
+                    self.outcome.read += _rows(piece)
+                    self.outcome.counted = self.outcome.read
+                    self.judge(piece)
+            else:
+                if piece is None:
+                    if now is not None:
+                        self.windows.advance(now)
+                elif isinstance(piece, bytes):
+                    self.windows.push_messages(piece, self.source.decoder, now=now)
+                else:
+                    self.windows.push(piece, now=now)
+                self.fired(self.windows.drain())
+            if progress is not None:
+                progress(self.source.done, self.source.total)
+            if self.stop.requested:
+                break
+        self.outcome.interrupted = self.stop.requested
+
+    def fired(self, batch: Any) -> None:
+        """Windows that fired: written, judged."""
+        if not len(batch):
+            return
+        self.outcome.windows += len(batch)
+        if self.history is not None:
+            self.history.windows.append(batch)
+        self._write("windows", batch)
+        if self.detector is not None:
+            self.judge(batch)
+
+    def judge(self, table: Any) -> None:
+        """Rows that the detector judges."""
+        assert self.detector is not None
+        verdicts = self.detector.push(table)
+        self.outcome.judged += len(verdicts)
+        if self.history is not None:
+            self.history.verdicts.append(verdicts)
+        if any(sink.what == "anomalies" for sink in self.sinks):
+            self._write("anomalies", (row for row in verdicts if row["state"] == "alarm"))
+        self.events()
+
+    def events(self) -> None:
+        """Alarms that began or ended."""
+        if self.detector is None:
+            return
+        rows = list(self.detector.events())
+        self.outcome.events.update((row["id"], row) for row in rows)
+        self._write("events", rows)
+
+    def finish(self) -> None:
+        """The end: open windows fire, or are kept for the next run; the counts are drawn up."""
+        if self.windows is not None:
+            if self.store is None:
+                # Half a window would read as a drop, so with a state it waits for its other half instead.
+                self.fired(self.windows.flush())
+            stats = self.windows.stats
+            for name in ("read", "counted", "late", "rejected"):
+                setattr(self.outcome, name, stats[name] - self.before[name])
+        self.events()
+        self.outcome.unreadable = self.source.unreadable
+        if self.store is not None:
+            for name, stage in (("windows", self.windows), ("detector", self.detector)):
+                if stage is not None:
+                    self.store.keep(name, stage)
+
+    def _write(self, what: str, rows: Iterable[Any]) -> None:
+        for sink in self.sinks:
+            if sink.what == what:
+                sink.write(rows)
+
+
+def _rows(piece: Any) -> int:
+    if isinstance(piece, dict):
+        return len(next(iter(piece.values()), ()))
+    return int(piece.num_rows)
+
+
+def rows_of(batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """All rows of several batches."""
+    for batch in batches:
+        yield from batch

@@ -1,0 +1,205 @@
+"""A page to look at after a run: what was expected, what came, and what was found.
+
+Owns what goes into the page: which series, which figures, which tables. How a plot is drawn is in `report_plots`,
+how the page looks in `report_page`. Everything is in the one file that comes out, so it opens without a network.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from windrow.config import Config
+from windrow.stages import alarm, detect_keys
+
+__all__ = ["Series", "series_of", "write"]
+
+#: More points than this in one plot are thinned, keeping the ones farthest from their expectation.
+MOST_POINTS = 20_000
+#: Rows of the windows table.
+MOST_WINDOWS = 200
+
+
+@dataclass
+class Series:
+    """One measure of one key over time, as columns.
+
+    Attributes
+    ----------
+    key : dict of str to value
+        The key columns.
+    measure : str
+        The measure's name.
+    time : ndarray of float64
+        Milliseconds since the epoch, which is what Plotly takes for a date.
+    observed, expected, lower, upper, score : ndarray of float64
+        NaN where there is none.
+    state : ndarray of str
+        The alarm's state after each point.
+    events : list of dict
+        Its events.
+    """
+
+    key: dict[str, Any]
+    measure: str
+    time: np.ndarray[Any, Any]
+    observed: np.ndarray[Any, Any]
+    expected: np.ndarray[Any, Any]
+    lower: np.ndarray[Any, Any]
+    upper: np.ndarray[Any, Any]
+    score: np.ndarray[Any, Any]
+    state: np.ndarray[Any, Any]
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """`cars, north`."""
+        return ", ".join([self.measure, *(str(value) for value in self.key.values())])
+
+    @property
+    def worst(self) -> float:
+        """The severity of its worst event; 0 of an event without one, -1 without events."""
+        return max((event["severity"] or 0.0 for event in self.events), default=-1.0)
+
+    def thinned(self, most: int = MOST_POINTS) -> Series:
+        """The series with at most about so many points: of each stretch the one farthest from its expectation."""
+        rows = len(self.time)
+        if rows <= most:
+            return self
+        away = np.nan_to_num(np.abs(self.observed - np.where(np.isnan(self.expected), 0, self.expected)), nan=-1.0)
+        edges = np.linspace(0, rows, most + 1).astype(int)[:-1]
+        stretch = np.searchsorted(edges, np.arange(rows), side="right") - 1
+        order = np.lexsort((-away, stretch))
+        keep = np.sort(order[np.flatnonzero(np.diff(stretch[order], prepend=-1))])
+        columns = ("time", "observed", "expected", "lower", "upper", "score", "state")
+        return Series(self.key, self.measure, *(getattr(self, name)[keep] for name in columns), events=self.events)
+
+
+def series_of(verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Sequence[str]) -> list[Series]:
+    """Take a detector's batches apart into series, those with the worst events first."""
+    names = ("time", "measure", "observed", "expected", "lower", "upper", "score", "state")
+    columns: dict[str, list[Any]] = {name: [] for name in (*by, *names)}
+    for batch in verdicts:
+        for name, values in batch.to_pydict().items():
+            if name in columns:
+                columns[name] += values
+    rows: dict[tuple[Any, ...], list[int]] = {}
+    keys = zip(*(columns[name] for name in (*by, "measure")), strict=True)
+    for row, key in enumerate(keys):
+        rows.setdefault(key, []).append(row)
+    numbers = {name: np.array(columns[name], float) for name in ("observed", "expected", "lower", "upper", "score")}
+    times = np.array([np.nan if time is None else time.timestamp() * 1000 for time in columns["time"]], float)
+    states = np.array([state or "" for state in columns["state"]], str)
+    made = {
+        key: Series(
+            dict(zip(by, key, strict=False)),
+            key[-1],
+            times[at],
+            *(numbers[name][at] for name in ("observed", "expected", "lower", "upper", "score")),
+            states[at],
+        )
+        for key, at in rows.items()
+    }
+    for event in events:
+        one = made.get((*(event[name] for name in by), event["measure"]))
+        if one is not None:
+            one.events.append(event)
+    return sorted(made.values(), key=lambda one: (-one.worst, one.name))
+
+
+def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: Sequence[Any] = ()) -> None:
+    """Write the page of a run.
+
+    Parameters
+    ----------
+    path : path
+        The file; its folders are made.
+    config : Config
+        What was run.
+    outcome : Outcome
+        What it came to.
+    history : History
+        The windows and verdicts of the run.
+    faults : sequence of Fault
+        What was injected, where the input was simulated: shown as what it is, the answer.
+    """
+    from windrow.report_page import page
+    from windrow.report_plots import histogram, timeline
+
+    detect, section = config.detect, config.report
+    by = detect_keys(detect, config.window) if detect is not None else []
+    events = list(outcome.events.values())
+    series = series_of(history.verdicts, events, by)
+    shown = series[: section.series if section is not None else 12]
+    rule = alarm(config.alarm) if detect is not None else None
+    threshold = None if rule is None else rule.threshold
+    plots = [(one, timeline(one.thinned(), faults, steps=config.window is not None, threshold=threshold)) for one in shown]
+    scores = None
+    if detect is not None and detect.method == "residual" and threshold is not None:
+        scores = histogram(np.concatenate([one.score for one in series]) if series else np.array([]), threshold)
+    text = page(
+        title=(section.title if section is not None else None) or _title(config),
+        subtitle=_subtitle(config, rule.rule if rule is not None else None),
+        figures=_figures(outcome, series, history),
+        plots=plots,
+        left_out=len(series) - len(shown),
+        histogram=scores,
+        events=sorted(events, key=lambda event: (-(event["severity"] or 0.0), event["start"])),
+        by=by,
+        faults=faults,
+        windows=_newest(history.windows),
+        windows_in_all=sum(len(batch) for batch in history.windows),
+        written=dt.datetime.now(dt.UTC),
+    )
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+
+
+def _title(config: Config) -> str:
+    return "Windows and anomalies" if config.window is not None else "Residuals and anomalies"
+
+
+def _subtitle(config: Config, rule: str | None) -> str:
+    """What was run, in one line."""
+    source = config.source
+    parts = [f"simulated {source.scenario}" if source.kind == "simulate" else f"input from {source.kind}"]
+    if config.window is not None:
+        by = [config.window.by] if isinstance(config.window.by, str) else config.window.by
+        parts.append(f"windows of {config.window.every}" + (f" by {', '.join(by)}" if by else ""))
+    if config.detect is not None:
+        parts.append(f"detector {config.detect.method}")
+    if rule is not None:
+        parts.append(f"alarm: {rule}")
+    return " · ".join(parts)
+
+
+def _figures(outcome: Any, series: Sequence[Series], history: Any) -> list[tuple[str, str]]:
+    """The small summary figures: a label and a value each."""
+    figures = [("rows read", f"{outcome.read:,}")]
+    if outcome.windows:
+        figures += [("windows", f"{outcome.windows:,}"), ("late", f"{outcome.late:,}")]
+    figures.append(("rejected", f"{outcome.rejected:,}"))
+    if series:
+        figures += [("series", f"{len(series):,}"), ("events", f"{len(outcome.events):,}")]
+        worst = max(one.worst for one in series)
+        figures.append(("worst severity", f"{worst:.0f}" if worst >= 0 else "none"))
+        times = [time for one in series for time in (one.time.min(), one.time.max())]
+        days = (max(times) - min(times)) / 86_400_000
+        figures.append(("days", f"{days:.1f}"))
+    return figures
+
+
+def _newest(batches: Sequence[Any]) -> list[dict[str, Any]]:
+    """The last rows of all windows, newest first."""
+    rows: list[dict[str, Any]] = []
+    for batch in reversed(batches):
+        rows += reversed(list(batch))
+        if len(rows) >= MOST_WINDOWS:
+            break
+    return rows[:MOST_WINDOWS]

@@ -1,0 +1,92 @@
+"""Files: CSV, JSON lines and Parquet by their ending, each also gzipped, read once and never whole."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from windrow.config import FileSource
+from windrow.errors import ConfigError, DataError
+from windrow.sources.blocks import BLOCK
+from windrow.sources.lines import Lines, decoder
+from windrow.sources.piece import Needs
+from windrow.sources.table import Tables
+from windrow.stopping import Stop
+
+__all__ = ["File"]
+
+_ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+
+
+class File:
+    """One file, or several one after the other."""
+
+    live = False
+
+    def __init__(self, source: FileSource, needs: Needs, stop: Stop) -> None:
+        names = [source.path] if isinstance(source.path, str) else list(source.path or ())
+        self.paths = [Path(name) for name in names]
+        for path in self.paths:
+            if not path.is_file():
+                raise ConfigError(f"there is no file `{path}`" if not path.exists() else f"`{path}` is no file")
+        self.forms = [source.format or _form(path) for path in self.paths]
+        self.source, self.needs, self.stop = source, needs, stop
+        self.decoder = decoder(source)
+        self.time_unit = source.time_unit or "ns"
+        self.total: int | None = sum(path.stat().st_size for path in self.paths)
+        self.done = 0
+        self.unreadable = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        """Pieces of all files."""
+        before = 0
+        for path, form in zip(self.paths, self.forms, strict=True):
+            with path.open("rb") as raw:
+                opened = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+                try:
+                    for piece in self._parquet(opened) if form == "parquet" else self._lines(opened, form):
+                        if self.stop.requested:
+                            return
+                        self.done = before + raw.tell()
+                        yield piece
+                except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                    raise DataError(f"`{path}` is no whole gzip file: {error}") from error
+            before += path.stat().st_size
+            self.done = before
+
+    def _lines(self, opened: IO[bytes] | gzip.GzipFile, form: str) -> Iterator[Any]:
+        lines = Lines(self.source, self.needs, form, "CSV" if form == "csv" else "rows")
+        before = self.unreadable
+        for piece in lines.pieces(lambda: opened.read(BLOCK)):
+            self.unreadable = before + lines.unreadable
+            yield piece
+
+    def _parquet(self, opened: IO[bytes] | gzip.GzipFile) -> Iterator[Any]:
+        tables = Tables(self.source, self.needs, "Parquet")
+        before = self.unreadable
+        with tempfile.TemporaryFile() as spool:
+            if isinstance(opened, gzip.GzipFile):
+                # Parquet is read from its end, gzip from its start.
+                shutil.copyfileobj(opened, spool, BLOCK)
+            try:
+                for piece in tables.parquet(spool if isinstance(opened, gzip.GzipFile) else opened):
+                    self.unreadable = before + tables.unreadable
+                    yield piece
+            except tables.pa.ArrowInvalid as error:
+                raise DataError(f"this is no Parquet file: {error}") from error
+
+
+def _form(path: Path) -> str:
+    """A file's format by its ending."""
+    ending = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
+    if ending not in _ENDINGS:
+        raise ConfigError(
+            f"the format of `{path}` can't be told by its ending: use .csv, .jsonl, .ndjson, .json or .parquet "
+            "(each also .gz), or set `format` in [source]"
+        )
+    return _ENDINGS[ending]

@@ -1,0 +1,45 @@
+"""Standard input: a pipe or a redirected file, taken as it comes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from windrow.config import StdinSource
+from windrow.sources.blocks import BLOCK
+from windrow.sources.lines import Lines, decoder
+from windrow.sources.piece import Needs
+from windrow.stopping import Stop
+
+__all__ = ["Stdin"]
+
+
+class Stdin:
+    """Lines from standard input; ends with it, or when asked to."""
+
+    live = True
+    total: int | None = None
+
+    def __init__(self, source: StdinSource, needs: Needs, stop: Stop, tick: float | None = None) -> None:
+        self.lines = Lines(source, needs, source.format, "CSV" if source.format == "csv" else "rows")
+        self.decoder = decoder(source)
+        self.time_unit = source.time_unit or "ns"
+        self.done = 0
+        self.unreadable = 0
+        self._stop, self._tick = stop, tick
+
+    def __iter__(self) -> Iterator[Any]:
+        """Pieces; `None` after each `tick` seconds of silence."""
+        for piece in self.lines.pieces(self._read):
+            self.unreadable = self.lines.unreadable
+            yield piece
+
+    def _read(self) -> bytes | None:
+        descriptor = sys.stdin.fileno()
+        if not self._stop.wait(descriptor, self._tick):
+            return b"" if self._stop.requested else None
+        data = os.read(descriptor, BLOCK)
+        self.done += len(data)
+        return data

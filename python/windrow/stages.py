@@ -1,0 +1,127 @@
+"""From the sections of a config to the stages of the engine.
+
+Owns the translation, one function a stage. What the engine finds wrong in addition (a zone that doesn't exist, say)
+gets its section's name put before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import windrow as wr
+from windrow.config import AlarmSection, Config, DetectSection, Rmse, WindowSection
+from windrow.errors import ConfigError
+
+__all__ = ["alarm", "detector", "windows"]
+
+
+def windows(config: Config, time_unit: str) -> wr.TumblingWindows | None:
+    """The windows, if the config has any."""
+    section = config.window
+    if section is None:
+        return None
+    given = section.model_dump(exclude={"aggregate", "by"})
+    keep = config.source.where
+    with _of("window"):
+        return wr.TumblingWindows(
+            aggregates={one.name: _aggregate(one, keep) for one in section.aggregate},
+            by=_names(section.by) or None,
+            time="time",
+            time_unit=time_unit,
+            **given,
+        )
+
+
+def _aggregate(section: Any, keep: Mapping[str, Any]) -> Any:
+    """One aggregate; rows that the source leaves out still show that it lives, so they are left out here."""
+    where = _both(section.where, keep)
+    function = section.function
+    column = getattr(section, function)
+    if function == "count":
+        return wr.count(None if column is True else column, where=where)
+    if function == "quantile":
+        return wr.quantile(column, section.q, where=where)
+    if function == "distinct":
+        extra = {"count_on": section.count_on, "retain": section.retain} if section.count_on != "every" else {}
+        return wr.distinct(column, where=where, min_hits=section.min_hits, **extra)
+    return getattr(wr, function)(column, where=where)
+
+
+def _both(where: Mapping[str, Any], keep: Mapping[str, Any]) -> dict[str, Any]:
+    """Two conditions at once; a column in both must satisfy both."""
+    both = dict(keep)
+    for name, values in where.items():
+        if name in keep:
+            allowed = keep[name] if isinstance(keep[name], list) else [keep[name]]
+            values = [value for value in (values if isinstance(values, list) else [values]) if value in allowed]
+            if not values:
+                raise ConfigError(f"[window] an aggregate's `where` leaves nothing of `where` in [source] for {name!r}")
+        both[name] = values
+    return both
+
+
+def alarm(section: AlarmSection | None) -> wr.Alarm:
+    """The alarm; severity 50 where nothing is said."""
+    given = (section or AlarmSection()).model_dump(exclude_none=True)
+    if "threshold" not in given:
+        given.setdefault("severity", 50.0)
+    given.setdefault("of", given["breaches"])
+    with _of("alarm"):
+        return wr.Alarm(**given)
+
+
+def detector(config: Config) -> wr.Detector | None:
+    """The detector with its alarm, if the config has one."""
+    section = config.detect
+    if section is None:
+        return None
+    window = config.window
+    measures: Any = section.measures
+    if isinstance(measures, dict):
+        measures = {name: tuple(columns) for name, columns in measures.items()}
+    given: dict[str, Any] = {
+        "measures": measures,
+        "by": detect_keys(section, window),
+        "time": detect_time(section, window),
+        "zone": section.zone or (window.zone if window else None),
+        "every": section.every or (window.every if window else None),
+        "alarm": alarm(config.alarm),
+    }
+    if section.method == "residual":
+        given |= {"predicted": section.predicted, "rmse": _rmse(section.rmse), "smooth": section.smooth}
+    with _of("detect"):
+        return wr.Detector(section.method, **given)
+
+
+def detect_keys(section: DetectSection, window: WindowSection | None) -> list[str]:
+    """The key columns of the detector's input."""
+    if section.by is not None:
+        return _names(section.by)
+    return _names(window.by) if window is not None else []
+
+
+def detect_time(section: DetectSection, window: WindowSection | None) -> str:
+    """The time column of the detector's input."""
+    if section.time is not None:
+        return section.time
+    return f"window_{window.label}" if window is not None else "time"
+
+
+def _rmse(value: Any) -> Any:
+    if isinstance(value, Rmse):
+        return wr.ewm(value.ewm) if value.ewm is not None else wr.rolling(value.rolling)
+    return wr.cumulative() if value == "cumulative" else value
+
+
+def _names(names: str | list[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+@contextmanager
+def _of(section: str) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"[{section}] {error}") from error

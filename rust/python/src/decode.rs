@@ -1,0 +1,260 @@
+//! `decode`: bytes of tracker messages as rows.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
+use arrow_schema::{Field, Schema};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyDict, PyMapping, PyString};
+use windrow_core::decode::{Decoded as Block, Decoder, Setting};
+
+use crate::batch::Batch;
+use crate::error::{OrRaise, config, data as data_error};
+
+/// Blocks longer than this are read detached from the interpreter: a few thousand short messages.
+const LONG: usize = 1 << 19;
+
+/// Read messages of object trackers (whole JSON lines) into rows.
+///
+/// A line that can't be read is a reject and never spoils the lines around it.
+///
+/// Parameters
+/// ----------
+/// data : bytes
+///     JSON lines, shorter than 2 GiB; the last one may lack its newline.
+/// decoder : str or mapping
+///     A name, or a mapping of `kind` and options:
+///
+///     - `"deepstream"`: NVIDIA DeepStream, minimal (a message a frame) and full (a message an object), told
+///       apart message by message. In the full form `class` is the name of the part that describes the object
+///       (`vehicle`, `person`, `face`, ...).
+///     - `"panorama"`: a field for each class, holding the object's id. Options `classes` (list of fields, or
+///       mapping of fields to classes; default person, car), `camera`, `time` (a field, or several to be tried
+///       in turn; default event_time, timestamp, time), `time_unit` (of integer times; default ms).
+///     - `"rows"`: any JSON lines. Options `columns` (mapping of names to `bool`, `float64`, `int64`, `text`,
+///       `time`, or a list of names typed by the block; default all fields), `time` (default the column of type
+///       `time`, else `time`), `time_unit` (default ns).
+///
+///     A dot in a field's name goes one level down: `"object.id"`. Times are ISO 8601 text, integers in
+///     `time_unit`, or epoch seconds with a fraction.
+/// columns : sequence of str, optional
+///     Build only these, in this order; `time` comes first if it isn't named. Fewer are quicker.
+///
+/// Returns
+/// -------
+/// Decoded
+///     Its `rows` have the columns of `rows`' configuration, or `time`, `camera`, `class`, `track` (null where
+///     the object isn't tracked), `event`, `score`, `zones` (names joined by commas), `speed`, `left`, `top`,
+///     `right`, `bottom` (pixels). Ids keep their own digits.
+///
+/// Raises
+/// ------
+/// ConfigError
+///     A decoder, an option or a column that doesn't exist; all mistakes at once.
+/// DataError
+///     `data` isn't bytes.
+/// LimitError
+///     `data` is 2 GiB or longer.
+///
+/// Notes
+/// -----
+/// Formats: NVIDIA DeepStream SDK, "Gst-nvmsgconv" (minimal and full schema); AWS Panorama's people-counter
+/// sample for the field per class.
+///
+/// Examples
+/// --------
+/// >>> import windrow as wr
+/// >>> line = b'{"@timestamp": "2018-09-12T17:20:38.026Z", "sensorId": "a", "objects": ["7|0|0|9|9|car"]}'
+/// >>> found = wr.decode(line + b"\noops", "deepstream", columns=["time", "camera", "track"])
+/// >>> found.rows
+/// windrow.Batch: 1 rows
+/// time                         camera  track
+/// 2018-09-12T17:20:38.026000Z  a       7
+/// >>> found.rejects.to_pydict()
+/// {'line': [1], 'reason': ['json_invalid'], 'bytes': [b'oops']}
+#[pyfunction]
+#[pyo3(signature = (data, decoder, columns=None))]
+pub fn decode(
+    py: Python<'_>,
+    data: &Bound<'_, PyAny>,
+    decoder: &Bound<'_, PyAny>,
+    columns: Option<Vec<String>>,
+) -> PyResult<Decoded> {
+    let mut decoder = read_decoder(decoder)?;
+    if let Some(columns) = columns {
+        decoder = decoder.with_columns(&columns).or_raise()?;
+    }
+    let out = read_block(py, data, &decoder)?;
+    let wrap = |record| Py::new(py, Batch::new(record));
+    Ok(Decoded {
+        rows: wrap(out.plain_record().or_raise()?)?,
+        heartbeats: wrap(heartbeats(&out)?)?,
+        rejects: wrap(rejects(&out)?)?,
+        out,
+    })
+}
+
+fn read_block(py: Python<'_>, data: &Bound<'_, PyAny>, decoder: &Decoder) -> PyResult<Block> {
+    let Ok(bytes) = data.extract::<PyBackedBytes>() else {
+        return Err(data_error(format!("`data` must be bytes, got {}", data.get_type().qualname()?)));
+    };
+    let mut out = Block::default();
+    if bytes.len() > LONG {
+        py.detach(|| decoder.decode(&bytes, &mut out)).or_raise()?;
+    } else {
+        decoder.decode(&bytes, &mut out).or_raise()?;
+    }
+    Ok(out)
+}
+
+/// Only these columns of messages, for an engine that calls its time column `time`.
+pub fn read_messages(
+    py: Python<'_>,
+    data: &Bound<'_, PyAny>,
+    decoder: &Bound<'_, PyAny>,
+    time: &str,
+    columns: &[&String],
+) -> PyResult<Block> {
+    let decoder = if decoder.is_instance_of::<PyString>() && decoder.eq("rows")? && time != "time" {
+        Decoder::configured(&[
+            ("kind".to_owned(), Setting::Text("rows".to_owned())),
+            ("time".to_owned(), Setting::Text(time.to_owned())),
+        ])
+        .or_raise()?
+    } else {
+        read_decoder(decoder)?
+    };
+    read_block(py, data, &decoder.with_columns(columns).or_raise()?)
+}
+
+/// The rows of messages, their time column called as the engine calls it.
+pub fn named_rows(found: &Block, time: &str) -> PyResult<RecordBatch> {
+    let rows = found.record().or_raise()?;
+    if time == "time" {
+        return Ok(rows);
+    }
+    let schema = rows.schema();
+    let fields = schema.fields().iter().map(|field| match field.name().as_str() {
+        "time" => Field::new(time, field.data_type().clone(), true),
+        _ => field.as_ref().clone(),
+    });
+    RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), rows.columns().to_vec())
+        .map_err(|error| data_error(error.to_string()))
+}
+
+/// A decoder as Python names it: its name, or a mapping with `kind` and options.
+pub fn read_decoder(decoder: &Bound<'_, PyAny>) -> PyResult<Decoder> {
+    if let Ok(name) = decoder.cast::<PyString>() {
+        return Decoder::parse(&name.to_cow()?).or_raise();
+    }
+    let Ok(options) = decoder.cast::<PyMapping>() else {
+        return Err(config(format!(
+            "`decoder` must be a name or a mapping with `kind` and options, got {}",
+            decoder.get_type().qualname()?
+        )));
+    };
+    let mut settings = Vec::new();
+    for item in options.items()?.iter() {
+        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+        settings.push((name.str()?.extract()?, setting(&value)?));
+    }
+    Decoder::configured(&settings).or_raise()
+}
+
+fn setting(value: &Bound<'_, PyAny>) -> PyResult<Setting> {
+    if let Ok(text) = value.extract::<String>() {
+        return Ok(Setting::Text(text));
+    }
+    if let Ok(map) = value.cast::<PyMapping>() {
+        let pairs =
+            map.items()?.iter().map(|item| item.extract::<(String, String)>()).collect::<PyResult<_>>();
+        return Ok(pairs.map_or_else(
+            |_| Setting::Other("a mapping of other things than text".to_owned()),
+            Setting::Map,
+        ));
+    }
+    if let Ok(list) = value.extract::<Vec<String>>() {
+        return Ok(Setting::List(list));
+    }
+    Ok(Setting::Other(value.get_type().qualname()?.extract()?))
+}
+
+fn table(columns: Vec<(&str, ArrayRef)>) -> PyResult<RecordBatch> {
+    let field = |(name, column): &(&str, ArrayRef)| Field::new(*name, column.data_type().clone(), true);
+    let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
+    RecordBatch::try_new(Arc::new(schema), columns.into_iter().map(|(_, column)| column).collect())
+        .map_err(|error| data_error(error.to_string()))
+}
+
+fn heartbeats(out: &Block) -> PyResult<RecordBatch> {
+    let times = TimestampNanosecondArray::from_iter_values(out.heartbeats.iter().map(|beat| beat.time));
+    let cameras: StringArray = out.heartbeats.iter().map(|beat| beat.camera.as_deref()).collect();
+    table(vec![("time", Arc::new(times.with_timezone("UTC"))), ("camera", Arc::new(cameras))])
+}
+
+fn rejects(out: &Block) -> PyResult<RecordBatch> {
+    let lines = Int64Array::from_iter_values(out.rejects.iter().map(|reject| reject.line as i64));
+    let reasons = StringArray::from_iter_values(out.rejects.iter().map(|reject| reject.reason));
+    let bytes = BinaryArray::from_iter_values(out.rejects.iter().map(|reject| &reject.bytes));
+    table(vec![("line", Arc::new(lines)), ("reason", Arc::new(reasons)), ("bytes", Arc::new(bytes))])
+}
+
+/// What a block of messages held; `decode` returns it.
+///
+/// Attributes
+/// ----------
+/// rows : Batch
+///     The rows, in line order.
+/// heartbeats : Batch
+///     Frames in which nothing was seen: columns `time`, `camera`.
+/// rejects : Batch
+///     What couldn't be read: columns `line` (from 0, blank lines included), `reason`, `bytes` (cut to 1 KiB).
+///     Reasons: `json_invalid`, `json_truncated`, `json_too_deep`, `utf8_invalid`, `not_an_object`,
+///     `objects_missing`, `object_unreadable`, `time_null`, `time_unreadable`, `time_out_of_range`.
+/// messages : int
+///     Lines read; blank ones are none.
+/// unreadable : dict of str to int
+///     By column, how many values were there and couldn't be read as its type; they are null in `rows`.
+#[pyclass(frozen, module = "windrow")]
+pub struct Decoded {
+    /// The rows.
+    #[pyo3(get)]
+    rows: Py<Batch>,
+    /// Frames in which nothing was seen.
+    #[pyo3(get)]
+    heartbeats: Py<Batch>,
+    /// What couldn't be read.
+    #[pyo3(get)]
+    rejects: Py<Batch>,
+    out: Block,
+}
+
+#[pymethods]
+impl Decoded {
+    /// Lines read; blank ones are none.
+    #[getter]
+    fn messages(&self) -> usize {
+        self.out.messages
+    }
+
+    /// By column, how many values were there and couldn't be read as its type.
+    #[getter]
+    fn unreadable<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let counts = PyDict::new(py);
+        for (column, count) in &self.out.unreadable {
+            counts.set_item(column, count)?;
+        }
+        Ok(counts)
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "windrow.Decoded: {} messages, {} rows, {} heartbeats, {} rejects",
+            self.out.messages,
+            self.out.rows,
+            self.out.heartbeats.len(),
+            self.out.rejects.len()
+        )
+    }
+}

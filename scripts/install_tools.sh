@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Finds or installs what the tests need beside Python and Rust. On Debian, as root or with passwordless sudo, it installs;
+# elsewhere it says what is missing, and the tests that need it say so when they skip.
+set -euo pipefail
+
+missing=()
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+  missing+=(chromium)
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if sudo -n true 2>/dev/null; then as_root=(sudo -n); else as_root=(false); fi
+fi
+if command -v apt-get >/dev/null && "${as_root[@]:-env}" true 2>/dev/null; then
+  echo "installing ${missing[*]}"
+  # A package list that can't be refreshed is no reason to stop: the install says whether it was needed.
+  "${as_root[@]:-env}" apt-get -qq update || true
+  "${as_root[@]:-env}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null ||
+    echo "could not install ${missing[*]}: the tests that need it will be skipped"
+else
+  echo "not found: ${missing[*]}: the tests that need it will be skipped"
+fi
