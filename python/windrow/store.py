@@ -20,7 +20,7 @@ class Stage(Protocol):
     """Anything with a state."""
 
     def snapshot(self) -> bytes:
-        """The state as bytes."""
+        """Give the state as bytes."""
         ...
 
 
@@ -34,7 +34,7 @@ class Store:
         self.path = Path(path)
 
     def resume(self, name: str, fresh: S) -> S:
-        """The stage as it was left, or the fresh one where nothing was.
+        """Give the stage as it was left, or the fresh one where nothing was.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class Store:
 
 
 def inspect(path: str | Path) -> dict[str, str | int]:
-    """What a snapshot holds: its kind, format, size and the parameters that it was made with.
+    """Say what a snapshot holds: its kind, format, size and the parameters that it was made with.
 
     Raises
     ------
@@ -94,5 +94,10 @@ def inspect(path: str | Path) -> dict[str, str | int]:
         except SnapshotError as error:
             failure = failure if str(error).startswith("expected a snapshot of a") else error
             continue
-        return {"kind": kind, "format": int.from_bytes(data[5:7], "little"), "bytes": len(data), "made": repr(stage)}
+        return {
+            "kind": kind,
+            "format": int.from_bytes(data[5:7], "little"),
+            "bytes": len(data),
+            "made": repr(stage),
+        }
     raise SnapshotError(f"`{path}`: {failure}")
