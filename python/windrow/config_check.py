@@ -224,7 +224,11 @@ def _problems(place: Place, error: ValidationError, model: type[Section], raw: A
     for found in error.errors():
         location = tuple(part for part in found["loc"] if not _is_branch(part))
         at = (*place, *location)
-        union = next((end for end, part in enumerate(at, 1) if part in _EXPECTED and end > len(place)), None)
+        union = (
+            None
+            if at[0] != "source" and at[-1] == "path"
+            else next((end for end, part in enumerate(at, 1) if part in _EXPECTED and end > len(place)), None)
+        )
         if union is not None and found["type"] not in ("extra_forbidden", "duration", "missing"):
             at = at[:union]
         if at in seen:
@@ -244,7 +248,9 @@ def _problems(place: Place, error: ValidationError, model: type[Section], raw: A
             ):
                 # A table was meant: what is wrong inside it is said by itself.
                 continue
-            case _ if name in _EXPECTED and found["type"] not in ("duration", "missing"):
+            case _ if (
+                union is not None and name in _EXPECTED and found["type"] not in ("duration", "missing")
+            ):
                 text = f"{where} `{name}` must be {_EXPECTED[name]}, got {_show(_dig(raw, at[len(place) :]))}"
             case "missing":
                 text = f"{where} `{name}` is missing"
@@ -261,7 +267,9 @@ def _problems(place: Place, error: ValidationError, model: type[Section], raw: A
                 text = (
                     f"{where} `{name}` must be {found['msg'].removeprefix('Input should be ')}, got {given}"
                 )
-            case "string_type" if name in _DURATIONS:
+            case "string_type" if name not in _DURATIONS:
+                text = f"{where} `{name}` must be text, got {given}"
+            case "string_type":
                 text = f'{where} `{name}` must be a duration such as "5m", got {given}'
             case "bool_type":
                 text = f"{where} `{name}` must be true or false, got {given}"
@@ -279,7 +287,10 @@ def _problems(place: Place, error: ValidationError, model: type[Section], raw: A
 
 def _dig(raw: Any, place: Place) -> Any:
     for part in place:
-        raw = raw[part]
+        try:
+            raw = raw[part]
+        except (KeyError, IndexError, TypeError):
+            return None
     return raw
 
 

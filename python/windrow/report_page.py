@@ -155,10 +155,10 @@ def _events(events: Sequence[dict[str, Any]], by: Sequence[str]) -> str:
             expected += (
                 f' <span class="muted">({_number(event["lower"])} to {_number(event["upper"])})</span>'
             )
+        shown = _number(severity if severity is None else round(severity))
         why = str(event["reason"] or event["rule"])
         cells = [
-            f'<td class="number"><span class="badge {grade}">{_number(severity if severity is None else round(severity))}'
-            "</span></td>",
+            f'<td class="number"><span class="badge {grade}">{shown}</span></td>',
             *(f"<td>{escape(str(event[name]))}</td>" for name in by),
             f"<td>{escape(str(event['measure']))}</td>",
             f"<td>{escape(str(event['kind']).replace('_', ' '))}</td>",
