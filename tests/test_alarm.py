@@ -129,6 +129,11 @@ def test_absent_rows_end_an_alarm_as_null_ones_do() -> None:
     ]
 
 
+def test_rows_absent_from_a_young_series_count() -> None:
+    alarm = wr.Alarm(threshold=3.0, breaches=2, of=3, look_back=3, missing="breaching", period="1ns")
+    assert alarm.states([0, 2], [None, 0.0]) == ["alarm", "alarm"]
+
+
 def test_silence_may_be_declared_a_breach() -> None:
     alarm = wr.Alarm(threshold=3.0, breaches=2, of=3, missing="breaching", period=dt.timedelta(minutes=1))
     start = dt.datetime(1969, 12, 31, 23, 59, tzinfo=dt.UTC)

@@ -18,7 +18,7 @@ def documented():
         yield name, value
         if inspect.isclass(value) and not issubclass(value, Exception):
             for member, attribute in vars(value).items():
-                if not member.startswith("_"):
+                if not member.startswith("_") and not inspect.ismemberdescriptor(attribute):
                     yield f"{name}.{member}", attribute
 
 

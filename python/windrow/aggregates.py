@@ -246,7 +246,7 @@ def distinct(
 def quantile(column: str, q: float, *, where: Where | None = None) -> Aggregate:
     """Quantile of a column, within 1 % of the value of rank ``floor(q * (n - 1))``, whatever the order of rows.
 
-    A DDSketch (Masson, Rim and Lee, 2019); values within 1e-9 of zero count as zero.
+    A DDSketch (Masson, Rim and Lee, 2019) for each band of magnitudes, so that extremes don't spoil the rest.
 
     Parameters
     ----------
@@ -268,7 +268,7 @@ def quantile(column: str, q: float, *, where: Where | None = None) -> Aggregate:
     >>> wr.quantile("speed", 0.85)
     quantile('speed', 0.85)
     """
-    if not 0 <= q <= 1:
+    if isinstance(q, bool) or not isinstance(q, int | float) or not 0 <= q <= 1:
         raise ConfigError(f"`q` must be between 0 and 1, got {q!r}")
     described = _one("quantile", column, where)
     return Aggregate(function="quantile", columns=described.columns, where=described.where, q=float(q))

@@ -12,8 +12,8 @@ use arrow_array::types::{
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{
-    ArrayRef, BooleanArray, PrimitiveArray, StringArray, TimestampMicrosecondArray,
-    TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray,
+    ArrayRef, BooleanArray, NullArray, PrimitiveArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray, TimestampSecondArray,
 };
 use arrow_buffer::{Buffer, NullBuffer, ScalarBuffer};
 use pyo3::buffer::{PyBuffer, PyUntypedBuffer};
@@ -171,7 +171,7 @@ fn objects(array: &Bound<'_, PyAny>, name: &str, nulls: Option<&NullBuffer>) -> 
         return Ok(Arc::new(TimestampNanosecondArray::from(times)));
     }
     if scalars.iter().all(|value| *value == Scalar::Null) {
-        return Ok(Arc::new(StringArray::new_null(scalars.len())));
+        return Ok(Arc::new(NullArray::new(scalars.len())));
     }
     Ok(from_scalars(scalars.iter()))
 }

@@ -100,6 +100,23 @@ pub fn names(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Vec<S
         .map_err(|_| config(format!("`{argument}` must be a column's name or a list of names, got {value}")))
 }
 
+/// A value as errors show it.
+fn shown(value: &Bound<'_, PyAny>) -> String {
+    value.repr().map_or_else(|_| "?".to_owned(), |text| text.to_string())
+}
+
+fn text(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<String>> {
+    let unfit = |value: &Bound<'_, PyAny>| config(format!("`{argument}` must be text, got {}", shown(value)));
+    value.map(|value| value.extract().map_err(|_| unfit(value))).transpose()
+}
+
+fn size(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<u64>> {
+    let unfit = |value: &Bound<'_, PyAny>| {
+        config(format!("`{argument}` must be a whole number that is not negative, got {}", shown(value)))
+    };
+    value.map(|value| value.extract().map_err(|_| unfit(value))).transpose()
+}
+
 fn rollup(value: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Vec<String>>> {
     let Some(value) = value else { return Ok(Vec::new()) };
     if value.is_instance_of::<PyString>() {
@@ -133,24 +150,28 @@ fn aggregate(name: String, value: &Bound<'_, PyAny>) -> PyResult<Aggregate> {
         "quantile" => Function::Quantile(value.getattr("q")?.extract()?),
         "distinct" => Function::Distinct {
             min_hits: value.getattr("min_hits")?.extract()?,
-            count_on: match value.getattr("count_on")?.extract::<String>()?.as_str() {
-                "first" => CountOn::First { retain: time::duration(&value.getattr("retain")?, "retain")? },
-                _ => CountOn::Every,
+            count_on: {
+                let retain = time::duration(&value.getattr("retain")?, "retain")?;
+                let first = value.getattr("count_on")?.extract::<String>()? == "first";
+                if first { CountOn::First { retain } } else { CountOn::Every }
             },
         },
         _ => return Err(unfit()),
     };
     let mut filter = Vec::new();
-    for item in value.getattr("where")?.cast::<PyMapping>()?.items()? {
-        let (column, wanted): (String, Bound<'_, PyAny>) = item.extract()?;
+    let conditions = value.getattr("where")?;
+    let no_mapping = || config(format!("`where` must be a mapping of columns to values, got {conditions}"));
+    for item in conditions.cast::<PyMapping>().map_err(|_| no_mapping())?.items()? {
+        let (column, wanted): (String, Bound<'_, PyAny>) = item.extract().map_err(|_| no_mapping())?;
         let one = |wanted: &Bound<'_, PyAny>| {
             scalar(wanted).ok_or_else(|| {
                 config(format!(
-                    "`where[{column:?}]` must be a number, a boolean, text or a list of these, got {wanted}"
+                    "`where` must hold numbers, booleans, text or lists of these, got {wanted} for `{column}`"
                 ))
             })
         };
-        let any_of = if wanted.is_instance_of::<PyString>() || wanted.try_iter().is_err() {
+        let single = wanted.is_instance_of::<PyString>() || wanted.is_instance_of::<PyMapping>();
+        let any_of = if single || wanted.try_iter().is_err() {
             vec![one(&wanted)?]
         } else {
             wanted.try_iter()?.map(|wanted| one(&wanted?)).collect::<PyResult<_>>()?
@@ -163,37 +184,39 @@ fn aggregate(name: String, value: &Bound<'_, PyAny>) -> PyResult<Aggregate> {
 #[pymethods]
 impl TumblingWindows {
     #[new]
-    #[pyo3(signature = (
-        *, every, aggregates, by=None, time="time", time_unit="ns", source=None, offset=None, zone=None, label="start",
-        out_of_orderness=None, allowed_lateness=None, idle_timeout=None, max_ahead=None, fill=false, fill_limit=None,
-        rollup=None, max_cells=10_000_000, max_series=None
-    ))]
+    #[pyo3(
+        signature = (
+            *, every, aggregates, by=None, time=None, time_unit=None, source=None, offset=None, zone=None, label=None,
+            out_of_orderness=None, allowed_lateness=None, idle_timeout=None, max_ahead=None, fill=None, fill_limit=None,
+            rollup=None, max_cells=None, max_series=None
+        ),
+        text_signature = "(*, every, aggregates, by=None, time='time', time_unit='ns', source=None, offset='0s', \
+            zone=None, label='start', out_of_orderness='0s', allowed_lateness='0s', idle_timeout=None, max_ahead=None, \
+            fill=False, fill_limit=None, rollup=None, max_cells=10_000_000, max_series=None)"
+    )]
     #[allow(clippy::too_many_arguments)]
     fn new(
         every: &Bound<'_, PyAny>,
         aggregates: &Bound<'_, PyAny>,
         by: Option<&Bound<'_, PyAny>>,
-        time: &str,
-        time_unit: &str,
-        source: Option<String>,
+        time: Option<&Bound<'_, PyAny>>,
+        time_unit: Option<&Bound<'_, PyAny>>,
+        source: Option<&Bound<'_, PyAny>>,
         offset: Option<&Bound<'_, PyAny>>,
-        zone: Option<String>,
-        label: &str,
+        zone: Option<&Bound<'_, PyAny>>,
+        label: Option<&Bound<'_, PyAny>>,
         out_of_orderness: Option<&Bound<'_, PyAny>>,
         allowed_lateness: Option<&Bound<'_, PyAny>>,
         idle_timeout: Option<&Bound<'_, PyAny>>,
         max_ahead: Option<&Bound<'_, PyAny>>,
-        fill: bool,
-        fill_limit: Option<i64>,
+        fill: Option<&Bound<'_, PyAny>>,
+        fill_limit: Option<&Bound<'_, PyAny>>,
         rollup: Option<&Bound<'_, PyAny>>,
-        max_cells: i64,
-        max_series: Option<i64>,
+        max_cells: Option<&Bound<'_, PyAny>>,
+        max_series: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let optional = |value: Option<&Bound<'_, PyAny>>, name: &str| {
             value.map(|value| time::duration(value, name)).transpose()
-        };
-        let size = |value: i64, name: &str| {
-            u64::try_from(value).map_err(|_| config(format!("`{name}` must not be negative, got {value}")))
         };
         let aggregates = aggregates
             .cast::<PyMapping>()
@@ -210,26 +233,33 @@ impl TumblingWindows {
         let spec = Spec {
             every: time::duration(every, "every")?,
             offset: optional(offset, "offset")?.unwrap_or(0),
-            zone,
-            label: match label {
-                "start" => Label::Start,
-                "end" => Label::End,
-                _ => return Err(config(format!("`label` must be \"start\" or \"end\", got {label:?}"))),
+            zone: text(zone, "zone")?,
+            label: match text(label, "label")?.as_deref() {
+                None | Some("start") => Label::Start,
+                Some("end") => Label::End,
+                Some(other) => {
+                    return Err(config(format!("`label` must be \"start\" or \"end\", got {other:?}")));
+                }
             },
             aggregates,
             by: names(by, "by")?,
-            time: time.to_owned(),
-            time_unit: Unit::parse(time_unit).or_raise()?,
-            source,
+            time: text(time, "time")?.unwrap_or_else(|| "time".to_owned()),
+            time_unit: Unit::parse(text(time_unit, "time_unit")?.as_deref().unwrap_or("ns")).or_raise()?,
+            source: text(source, "source")?,
             out_of_orderness: optional(out_of_orderness, "out_of_orderness")?.unwrap_or(0),
             allowed_lateness: optional(allowed_lateness, "allowed_lateness")?.unwrap_or(0),
             idle_timeout: optional(idle_timeout, "idle_timeout")?,
             max_ahead: optional(max_ahead, "max_ahead")?,
-            fill,
-            fill_limit: fill_limit.map(|limit| size(limit, "fill_limit")).transpose()?,
+            fill: match fill {
+                None => false,
+                Some(fill) => fill
+                    .extract()
+                    .map_err(|_| config(format!("`fill` must be True or False, got {}", shown(fill))))?,
+            },
+            fill_limit: size(fill_limit, "fill_limit")?,
             rollup: self::rollup(rollup)?,
-            max_cells: size(max_cells, "max_cells")?,
-            max_series: max_series.map(|limit| size(limit, "max_series")).transpose()?,
+            max_cells: size(max_cells, "max_cells")?.unwrap_or(10_000_000),
+            max_series: size(max_series, "max_series")?,
         };
         Ok(Self { core: windrow_core::window::TumblingWindows::new(spec).or_raise()? })
     }

@@ -91,7 +91,8 @@ impl Alarm {
             return None;
         }
         let mut skipped = 0;
-        if series.points.iter().all(|point| *point == Point::Missing) {
+        let full = series.points.len() >= self.look_back() as usize;
+        if full && series.points.iter().all(|point| *point == Point::Missing) {
             // Only a lasting breach can still change anything, and it is known when.
             skipped = match self.due(series) {
                 Some(due) => (i128::from(due) - newest + period - 1).div_euclid(period).clamp(1, missing) - 1,

@@ -13,6 +13,7 @@ mod options;
 mod panorama;
 mod rows;
 mod scan;
+mod shape;
 mod sightings;
 mod string_end;
 
@@ -334,10 +335,11 @@ fn each_message<'a>(
     mut read: impl FnMut(&[Raw<'a>], &mut Decoded) -> Result<(), &'static str>,
 ) {
     let mut found = vec![Raw::Absent; fields.len()];
+    let mut reader = shape::Reader::new(fields);
     for (number, line) in lines(data) {
         out.messages += 1;
         out.line = number;
-        let result = scan::message(line, fields, &mut found).and_then(|()| read(&found, out));
+        let result = reader.message(line, &mut found).and_then(|()| read(&found, out));
         if let Err(reason) = result {
             out.reject(reason, line);
         }

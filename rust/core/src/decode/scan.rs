@@ -25,9 +25,8 @@ type Scanned<T> = Result<T, &'static str>;
 
 /// Reads one message; `found` has a place for each slot of `fields`.
 #[inline]
-pub fn message<'a>(line: &'a [u8], fields: &Fields, found: &mut [Raw<'a>]) -> Scanned<()> {
+pub fn message<'a>(text: &'a str, fields: &Fields, found: &mut [Raw<'a>]) -> Scanned<()> {
     found.fill(Raw::Absent);
-    let text = std::str::from_utf8(line).map_err(|_| NOT_UTF8)?;
     let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0 };
     scanner.space();
     let object = scanner.peek()? == b'{';
@@ -37,10 +36,42 @@ pub fn message<'a>(line: &'a [u8], fields: &Fields, found: &mut [Raw<'a>]) -> Sc
         scanner.value(0)?;
     }
     scanner.space();
-    match (scanner.at == line.len(), object) {
+    match (scanner.at == text.len(), object) {
         (true, true) => Ok(()),
         (true, false) => Err(NOT_AN_OBJECT),
         (false, _) => Err(INVALID),
+    }
+}
+
+/// Where each single value of a text that is good JSON starts and ends, quotes included.
+pub fn single_values(text: &str) -> Vec<(usize, usize)> {
+    let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0 };
+    let mut values = Vec::new();
+    while let Some(byte) = scanner.bytes.get(scanner.at) {
+        let start = scanner.at;
+        if matches!(byte, b'{' | b'}' | b'[' | b']' | b',' | b':' | b' ' | b'\t' | b'\n' | b'\r') {
+            scanner.at += 1;
+            continue;
+        }
+        if scanner.pass(0).is_err() {
+            break;
+        }
+        let end = scanner.at;
+        scanner.space();
+        if scanner.bytes.get(scanner.at) != Some(&b':') {
+            values.push((start, end));
+        }
+    }
+    values
+}
+
+/// The single value at a place, and the place behind it; nothing where there is none.
+#[inline]
+pub fn single_value(text: &str, at: usize) -> Option<(Raw<'_>, usize)> {
+    let mut scanner = Scanner { text, bytes: text.as_bytes(), at };
+    match scanner.peek().ok()? {
+        b'{' | b'[' => None,
+        _ => scanner.value(0).ok().map(|value| (value, scanner.at)),
     }
 }
 

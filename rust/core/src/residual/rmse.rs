@@ -108,93 +108,194 @@ impl Rmse {
 
     /// The rule made ready for a loop over rows.
     pub fn kernel(&self) -> Kernel {
-        let weight = match self {
-            Self::EwmRows(half_life) => libm::exp2(-1.0 / half_life),
-            _ => 1.0,
-        };
-        Kernel { rule: *self, weight, step: 0 }
-    }
-}
-
-/// A rule with what it would otherwise compute for every row.
-#[derive(Debug, Clone, Copy)]
-pub struct Kernel {
-    rule: Rmse,
-    /// `a`: of a row, or of `step` nanoseconds.
-    weight: f64,
-    step: i64,
-}
-
-impl Kernel {
-    /// The RMSE before the row at `time`; NaN where nothing was learned yet.
-    #[inline]
-    pub fn read(&self, state: &mut RmseState, time: Timestamp) -> f64 {
-        match state {
-            RmseState::Cumulative { rows, sum } => (*sum / *rows as f64).sqrt(),
-            RmseState::Ewm { mean, .. } => mean.sqrt(),
-            RmseState::RollingRows(sum) => match self.rule {
-                Rmse::RollingRows(rows) if !sum.is_empty() => (sum.total(rows) / sum.len() as f64).sqrt(),
-                _ => f64::NAN,
-            },
-            RmseState::RollingTime(sum) => match self.rule {
-                Rmse::RollingTime(span) => {
-                    sum.forget(time, span);
-                    (sum.total() / sum.len() as f64).sqrt()
-                }
-                _ => f64::NAN,
-            },
-            RmseState::Fixed => match self.rule {
-                Rmse::Fixed(rmse) => rmse,
-                _ => f64::NAN,
-            },
+        match *self {
+            Self::Cumulative => Kernel::Cumulative(Cumulative),
+            Self::RollingRows(rows) => Kernel::RollingRows(RollingRows(rows)),
+            Self::RollingTime(span) => Kernel::RollingTime(RollingTime(span)),
+            Self::EwmRows(half_life) => Kernel::EwmRows(EwmRows::new(half_life)),
+            Self::EwmTime(half_life) => Kernel::EwmTime(EwmTime { half_life, step: 0, weight: 1.0 }),
+            Self::Fixed(rmse) => Kernel::Fixed(rmse),
         }
     }
+}
+
+/// A way of remembering. Each expects the state that its rule starts with, and takes any other for an empty one.
+pub trait Remember {
+    /// The RMSE before the row at `time`; NaN where nothing was learned yet.
+    fn read(&self, state: &mut RmseState, time: Timestamp) -> f64;
 
     /// Takes in the row's residual. An infinite square would never leave a cumulative or weighted mean again,
     /// so those don't take one in; a rolling one does, and is rid of it with the row.
+    fn learn(&mut self, state: &mut RmseState, time: Timestamp, residual: f64);
+}
+
+/// All errors alike.
+#[derive(Debug, Clone, Copy)]
+pub struct Cumulative;
+
+impl Remember for Cumulative {
     #[inline]
-    pub fn learn(&mut self, state: &mut RmseState, time: Timestamp, residual: f64) {
-        let square = residual * residual;
-        match state {
-            RmseState::Cumulative { rows, sum } => {
-                let new = *sum + square;
-                if new < f64::INFINITY {
-                    *sum = new;
-                    *rows = rows.saturating_add(1);
-                }
-            }
-            RmseState::Ewm { mean, at } => {
-                if square < f64::INFINITY {
-                    if *mean < 0.0 {
-                        *mean = square;
-                    } else {
-                        let weight = self.weight(*at, time);
-                        *mean = weight * *mean + (1.0 - weight) * square;
-                    }
-                    *at = time;
-                }
-            }
-            RmseState::RollingRows(sum) => {
-                if let Rmse::RollingRows(rows) = self.rule {
-                    sum.push(rows, square);
-                }
-            }
-            RmseState::RollingTime(sum) => sum.push(time, square),
-            RmseState::Fixed => {}
-        }
+    fn read(&self, state: &mut RmseState, _: Timestamp) -> f64 {
+        let RmseState::Cumulative { rows, sum } = state else { return f64::NAN };
+        (*sum / *rows as f64).sqrt()
     }
 
     #[inline]
-    fn weight(&mut self, from: Timestamp, to: Timestamp) -> f64 {
-        if let Rmse::EwmTime(half_life) = self.rule {
-            // Rows mostly come at a steady pace, and then the weight is the one before.
-            let step = to.saturating_sub(from).max(0);
+    fn learn(&mut self, state: &mut RmseState, _: Timestamp, residual: f64) {
+        let RmseState::Cumulative { rows, sum } = state else { return };
+        let new = *sum + residual * residual;
+        if new < f64::INFINITY {
+            *sum = new;
+            *rows = rows.saturating_add(1);
+        }
+    }
+}
+
+/// Those of so many rows.
+#[derive(Debug, Clone, Copy)]
+pub struct RollingRows(pub usize);
+
+impl Remember for RollingRows {
+    #[inline]
+    fn read(&self, state: &mut RmseState, _: Timestamp) -> f64 {
+        let RmseState::RollingRows(sum) = state else { return f64::NAN };
+        (sum.total(self.0) / sum.len() as f64).sqrt()
+    }
+
+    #[inline]
+    fn learn(&mut self, state: &mut RmseState, _: Timestamp, residual: f64) {
+        let RmseState::RollingRows(sum) = state else { return };
+        sum.push(self.0, residual * residual);
+    }
+}
+
+/// Those of so many nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct RollingTime(pub i64);
+
+impl Remember for RollingTime {
+    fn read(&self, state: &mut RmseState, time: Timestamp) -> f64 {
+        let RmseState::RollingTime(sum) = state else { return f64::NAN };
+        sum.forget(time, self.0);
+        (sum.total() / sum.len() as f64).sqrt()
+    }
+
+    fn learn(&mut self, state: &mut RmseState, time: Timestamp, residual: f64) {
+        let RmseState::RollingTime(sum) = state else { return };
+        sum.push(time, residual * residual);
+    }
+}
+
+#[inline]
+fn weighted(state: &mut RmseState, time: Timestamp, square: f64, weight: impl FnOnce(Timestamp) -> f64) {
+    let RmseState::Ewm { mean, at } = state else { return };
+    if square < f64::INFINITY {
+        if *mean < 0.0 {
+            *mean = square;
+        } else {
+            let weight = weight(*at);
+            *mean = weight * *mean + (1.0 - weight) * square;
+        }
+        *at = time;
+    }
+}
+
+#[inline]
+fn weighted_root(state: &RmseState) -> f64 {
+    let RmseState::Ewm { mean, .. } = state else { return f64::NAN };
+    mean.sqrt()
+}
+
+/// Weights that halve by the row.
+#[derive(Debug, Clone, Copy)]
+pub struct EwmRows {
+    weight: f64,
+}
+
+impl EwmRows {
+    /// With this half-life.
+    pub fn new(half_life: f64) -> Self {
+        Self { weight: libm::exp2(-1.0 / half_life) }
+    }
+}
+
+impl Remember for EwmRows {
+    #[inline]
+    fn read(&self, state: &mut RmseState, _: Timestamp) -> f64 {
+        weighted_root(state)
+    }
+
+    #[inline]
+    fn learn(&mut self, state: &mut RmseState, time: Timestamp, residual: f64) {
+        weighted(state, time, residual * residual, |_| self.weight);
+    }
+}
+
+/// Weights that halve by the clock.
+#[derive(Debug, Clone, Copy)]
+pub struct EwmTime {
+    half_life: i64,
+    /// Rows mostly come at a steady pace, and then the weight is the one before.
+    step: i64,
+    /// That of `step`.
+    weight: f64,
+}
+
+impl Remember for EwmTime {
+    fn read(&self, state: &mut RmseState, _: Timestamp) -> f64 {
+        weighted_root(state)
+    }
+
+    fn learn(&mut self, state: &mut RmseState, time: Timestamp, residual: f64) {
+        weighted(state, time, residual * residual, |at| {
+            let step = time.saturating_sub(at).max(0);
             if step != self.step {
                 self.step = step;
-                self.weight = libm::exp2(-(step as f64) / half_life as f64);
+                self.weight = libm::exp2(-(step as f64) / self.half_life as f64);
             }
+            self.weight
+        });
+    }
+}
+
+/// Any of them, chosen by the row: for where one row at a time comes.
+#[derive(Debug, Clone, Copy)]
+pub enum Kernel {
+    /// All errors alike.
+    Cumulative(Cumulative),
+    /// Those of so many rows.
+    RollingRows(RollingRows),
+    /// Those of so many nanoseconds.
+    RollingTime(RollingTime),
+    /// Weights that halve by the row.
+    EwmRows(EwmRows),
+    /// Weights that halve by the clock.
+    EwmTime(EwmTime),
+    /// A number known beforehand.
+    Fixed(f64),
+}
+
+impl Remember for Kernel {
+    fn read(&self, state: &mut RmseState, time: Timestamp) -> f64 {
+        match self {
+            Self::Cumulative(rule) => rule.read(state, time),
+            Self::RollingRows(rule) => rule.read(state, time),
+            Self::RollingTime(rule) => rule.read(state, time),
+            Self::EwmRows(rule) => rule.read(state, time),
+            Self::EwmTime(rule) => rule.read(state, time),
+            Self::Fixed(rmse) => *rmse,
         }
-        self.weight
+    }
+
+    fn learn(&mut self, state: &mut RmseState, time: Timestamp, residual: f64) {
+        match self {
+            Self::Cumulative(rule) => rule.learn(state, time, residual),
+            Self::RollingRows(rule) => rule.learn(state, time, residual),
+            Self::RollingTime(rule) => rule.learn(state, time, residual),
+            Self::EwmRows(rule) => rule.learn(state, time, residual),
+            Self::EwmTime(rule) => rule.learn(state, time, residual),
+            Self::Fixed(_) => {}
+        }
     }
 }
 

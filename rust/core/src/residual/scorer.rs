@@ -11,8 +11,10 @@ use arrow_schema::{Field, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::rejects::{self, Reason, Reject, Rejects};
+use super::rmse::{Cumulative, EwmRows, Remember, Rmse, RollingRows};
 use super::rows::{Names, Rows, key_columns};
 use super::series::{Judgement, Kernel, Rule, Series};
+use super::smooth::{Average, OverRows, Plain, Smooth};
 use crate::column::{Scalar, Unit};
 use crate::error::{Error, Result};
 use crate::key::Keys;
@@ -211,48 +213,76 @@ impl ResidualScorer {
         let mut out = Output::default();
         out.score.reserve_exact(total);
         let only_scores = self.settings.columns.as_deref() == Some(&[Column::Score]);
-        let mut kernel = self.settings.rule.kernel();
+        let before = (self.stats.nulls, self.stats.rejected);
         let mut ids = Vec::new();
         for rows in tables {
             ids.clear();
             self.keys.intern(&rows.by, rows.len, &mut ids)?;
             self.grow();
             match (only_scores, rows.complete()) {
-                (true, true) => self.run::<false, false>(&rows, &ids, &mut kernel, &mut out),
-                (true, false) => self.run::<false, true>(&rows, &ids, &mut kernel, &mut out),
-                (false, true) => self.run::<true, false>(&rows, &ids, &mut kernel, &mut out),
-                (false, false) => self.run::<true, true>(&rows, &ids, &mut kernel, &mut out),
+                (true, true) => self.pass::<false, false>(&rows, &ids, &mut out),
+                (true, false) => self.pass::<false, true>(&rows, &ids, &mut out),
+                (false, true) => self.pass::<true, false>(&rows, &ids, &mut out),
+                (false, false) => self.pass::<true, true>(&rows, &ids, &mut out),
             }
             if self.settings.columns.is_none() {
                 out.ids.extend_from_slice(&ids);
                 out.times.push((rows.times.values, rows.times.nulls));
             }
         }
-        self.table(out, total)
+        let valid = valid(&out.score);
+        let stats = &mut self.stats;
+        let scored = (total - valid.null_count()) as u64;
+        stats.read += total as u64;
+        stats.scored += scored;
+        stats.waiting += total as u64 - scored - (stats.nulls - before.0) - (stats.rejected - before.1);
+        self.table(out, valid, total)
+    }
+
+    /// One pass over a batch, with a loop of its own for the rules that are used most.
+    fn pass<const ALL: bool, const GAPS: bool>(&mut self, rows: &Rows, ids: &[u32], out: &mut Output) {
+        let Rule { rmse, smooth } = self.settings.rule;
+        match (rmse, smooth) {
+            (Rmse::Cumulative, Smooth::Rows(1)) => {
+                self.run::<ALL, GAPS, _, _>(rows, ids, Kernel { rmse: Cumulative, smooth: Plain }, out);
+            }
+            (Rmse::Cumulative, Smooth::Rows(n)) => {
+                self.run::<ALL, GAPS, _, _>(rows, ids, Kernel { rmse: Cumulative, smooth: OverRows(n) }, out);
+            }
+            (Rmse::RollingRows(of), Smooth::Rows(1)) => {
+                self.run::<ALL, GAPS, _, _>(rows, ids, Kernel { rmse: RollingRows(of), smooth: Plain }, out);
+            }
+            (Rmse::RollingRows(of), Smooth::Rows(n)) => {
+                let kernel = Kernel { rmse: RollingRows(of), smooth: OverRows(n) };
+                self.run::<ALL, GAPS, _, _>(rows, ids, kernel, out);
+            }
+            (Rmse::EwmRows(half_life), Smooth::Rows(1)) => {
+                let kernel = Kernel { rmse: EwmRows::new(half_life), smooth: Plain };
+                self.run::<ALL, GAPS, _, _>(rows, ids, kernel, out);
+            }
+            (Rmse::EwmRows(half_life), Smooth::Rows(n)) => {
+                let kernel = Kernel { rmse: EwmRows::new(half_life), smooth: OverRows(n) };
+                self.run::<ALL, GAPS, _, _>(rows, ids, kernel, out);
+            }
+            _ => self.run::<ALL, GAPS, _, _>(rows, ids, self.settings.rule.kernel(), out),
+        }
     }
 
     /// One pass over a batch. `ALL` columns or the score alone; with `GAPS`, any input may be null.
-    fn run<const ALL: bool, const GAPS: bool>(
+    fn run<const ALL: bool, const GAPS: bool, R: Remember, A: Average>(
         &mut self,
         rows: &Rows,
         ids: &[u32],
-        kernel: &mut Kernel,
+        mut kernel: Kernel<R, A>,
         out: &mut Output,
     ) {
         let Self { tracks, stats, rejects, .. } = self;
-        let before = (stats.nulls, stats.rejected);
         let mut one = |row: usize, id: u32, time: Timestamp, observed: f64, predicted: f64| -> Judgement {
             let track = &mut tracks[id as usize];
             let fault = if GAPS { rows.times.get(row).err().map(Reason::of_time) } else { None };
             if fault.is_some() || time < track.newest {
                 stats.rejected += 1;
-                rejects.push(Reject {
-                    series: id,
-                    time: fault.is_none().then_some(time),
-                    observed: rows.observed.is_valid(row).then_some(observed),
-                    predicted: rows.predicted.is_valid(row).then_some(predicted),
-                    reason: fault.unwrap_or(Reason::TimeBackwards),
-                });
+                rejects.push(refused(rows, row, id, fault));
                 return Judgement::NULL;
             }
             track.newest = time;
@@ -273,7 +303,6 @@ impl ResidualScorer {
             .zip(rows.times.values.iter())
             .zip(rows.observed.values().iter().zip(rows.predicted.values()))
             .enumerate();
-        let from = out.score.len();
         if ALL {
             for (row, ((id, time), (observed, predicted))) in inputs {
                 let judgement = one(row, *id, *time, *observed, *predicted);
@@ -287,11 +316,6 @@ impl ResidualScorer {
                 one(row, *id, *time, *observed, *predicted).score
             }));
         }
-        let scored = out.score[from..].iter().filter(|score| !score.is_nan()).count() as u64;
-        let read = rows.len as u64;
-        stats.read += read;
-        stats.scored += scored;
-        stats.waiting += read - scored - (stats.nulls - before.0) - (stats.rejected - before.1);
     }
 
     /// Scores one row; a time that can't be used makes it a reject and gives its reason's kind of null.
@@ -353,9 +377,11 @@ impl ResidualScorer {
         batch(columns, taken.len())
     }
 
-    fn table(&self, out: Output, rows: usize) -> Result<RecordBatch> {
-        let column = |values: Vec<f64>| -> ArrayRef {
-            let valid = NullBuffer::new(BooleanBuffer::collect_bool(rows, |row| !values[row].is_nan()));
+    fn table(&self, out: Output, scored: NullBuffer, rows: usize) -> Result<RecordBatch> {
+        let mut scored = Some(scored);
+        let mut column = |name: Column, values: Vec<f64>| -> ArrayRef {
+            let known = if name == Column::Score { scored.take() } else { None };
+            let valid = known.unwrap_or_else(|| valid(&values));
             let nulls = (valid.null_count() > 0).then_some(valid);
             Arc::new(Float64Array::new(values.into(), nulls))
         };
@@ -374,7 +400,7 @@ impl ResidualScorer {
                 Column::Rmse => rmse.take(),
                 Column::Score => score.take(),
             };
-            columns.push((name.name(), column(values.unwrap_or_default())));
+            columns.push((name.name(), column(*name, values.unwrap_or_default())));
         }
         batch(columns, rows)
     }
@@ -395,6 +421,23 @@ impl ResidualScorer {
         scorer.tracks.iter().try_for_each(|track| scorer.settings.rule.admit(&track.series))?;
         Ok(scorer)
     }
+}
+
+/// A row of a batch that is not scored.
+#[cold]
+fn refused(rows: &Rows, row: usize, series: u32, fault: Option<Reason>) -> Reject {
+    Reject {
+        series,
+        time: fault.is_none().then(|| rows.times.values[row]),
+        observed: rows.observed.is_valid(row).then(|| rows.observed.value(row)),
+        predicted: rows.predicted.is_valid(row).then(|| rows.predicted.value(row)),
+        reason: fault.unwrap_or(Reason::TimeBackwards),
+    }
+}
+
+/// Which values are there.
+fn valid(values: &[f64]) -> NullBuffer {
+    NullBuffer::new(BooleanBuffer::collect_bool(values.len(), |row| !values[row].is_nan()))
 }
 
 /// The time column: shared where it was one, else put together.

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rmse::{self, Rmse, RmseState};
-use super::smooth::{Smooth, SmoothState};
+use super::rmse::{self, Remember, Rmse, RmseState};
+use super::smooth::{Average, Smooth, SmoothState};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
@@ -64,20 +64,23 @@ impl Rule {
         Err(Error::snapshot("a series' residuals don't fit the rule that they are kept by"))
     }
 
-    /// The rule made ready for a loop over rows.
-    pub fn kernel(&self) -> Kernel {
+    /// The rule made ready for rows.
+    pub fn kernel(&self) -> Kernel<rmse::Kernel, Smooth> {
         Kernel { rmse: self.rmse.kernel(), smooth: self.smooth }
     }
 }
 
-/// A rule with what it would otherwise compute for every row.
+/// A rule with what it would otherwise compute for every row. Which RMSE and which mean may be fixed by type, for
+/// loops over many rows, or chosen by the row.
 #[derive(Debug, Clone, Copy)]
-pub struct Kernel {
-    rmse: rmse::Kernel,
-    smooth: Smooth,
+pub struct Kernel<R, A> {
+    /// How errors are remembered.
+    pub rmse: R,
+    /// Over what residuals are averaged.
+    pub smooth: A,
 }
 
-impl Kernel {
+impl<R: Remember, A: Average> Kernel<R, A> {
     /// Judges a residual that is not NaN. Rows come in order of time.
     #[inline]
     pub fn judge(&self, series: &mut Series, time: Timestamp, residual: f64) -> Judgement {

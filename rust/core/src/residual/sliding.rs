@@ -55,11 +55,7 @@ impl RowSum {
     #[inline]
     pub fn push(&mut self, rows: usize, value: f64) {
         if self.ring.len() < rows {
-            self.ring.push(value);
-            self.newer += value;
-            if self.ring.len() == rows {
-                self.wrap();
-            }
+            self.grow(rows, value);
             return;
         }
         self.ring[self.next] = value;
@@ -70,6 +66,16 @@ impl RowSum {
         }
     }
 
+    #[cold]
+    fn grow(&mut self, rows: usize, value: f64) {
+        self.ring.push(value);
+        self.newer += value;
+        if self.ring.len() == rows {
+            self.wrap();
+        }
+    }
+
+    #[cold]
     fn wrap(&mut self) {
         sum_from_newest(self.ring.iter_mut().rev());
         self.next = 0;

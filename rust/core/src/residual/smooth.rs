@@ -61,21 +61,49 @@ impl Smooth {
             _ => false,
         }
     }
+}
 
+/// A way of averaging. Each expects the state that its rule starts with.
+pub trait Average {
     /// Takes in a residual and gives the mean; NaN until there are rows enough.
+    fn push(&self, state: &mut SmoothState, time: Timestamp, residual: f64) -> f64;
+}
+
+/// None: the residual itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain;
+
+impl Average for Plain {
     #[inline]
-    pub fn push(&self, state: &mut SmoothState, time: Timestamp, residual: f64) -> f64 {
-        match (state, self) {
-            (SmoothState::Rows(sum), Self::Rows(rows)) => {
-                sum.push(*rows, residual);
-                if sum.len() == *rows { sum.total(*rows) / *rows as f64 } else { f64::NAN }
-            }
-            (SmoothState::Time(sum), Self::Time(span)) => {
+    fn push(&self, _: &mut SmoothState, _: Timestamp, residual: f64) -> f64 {
+        residual
+    }
+}
+
+/// Over so many rows.
+#[derive(Debug, Clone, Copy)]
+pub struct OverRows(pub usize);
+
+impl Average for OverRows {
+    #[inline]
+    fn push(&self, state: &mut SmoothState, _: Timestamp, residual: f64) -> f64 {
+        let SmoothState::Rows(sum) = state else { return f64::NAN };
+        sum.push(self.0, residual);
+        if sum.len() == self.0 { sum.total(self.0) / self.0 as f64 } else { f64::NAN }
+    }
+}
+
+impl Average for Smooth {
+    fn push(&self, state: &mut SmoothState, time: Timestamp, residual: f64) -> f64 {
+        match (self, state) {
+            (Self::Rows(1), _) => residual,
+            (Self::Rows(rows), state) => OverRows(*rows).push(state, time, residual),
+            (Self::Time(span), SmoothState::Time(sum)) => {
                 sum.forget(time, *span);
                 sum.push(time, residual);
                 sum.total() / sum.len() as f64
             }
-            _ => residual,
+            (Self::Time(_), _) => f64::NAN,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::distinct::Sets;
 use super::edge::{Edges, End};
 use super::{Block, Cells, FirstSeen, SINK, Store};
 use crate::column::{self, Kind, Scalar, Values};
+use crate::duration;
 use crate::error::{Error, Result};
 
 /// In which windows `distinct` counts a value.
@@ -149,6 +150,14 @@ impl Plan {
                 Function::Distinct { min_hits, count_on } => {
                     if min_hits == 0 {
                         return Err(Error::config("`min_hits` must be at least 1, got 0"));
+                    }
+                    if let CountOn::First { retain } = count_on
+                        && retain < 0
+                    {
+                        let retain = duration::print(retain);
+                        return Err(Error::config(format!(
+                            "`retain` must not be negative, got \"{retain}\""
+                        )));
                     }
                     State::Set { min_hits, count_on }
                 }
