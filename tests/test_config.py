@@ -6,11 +6,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import windrow as wr
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
-
-import windrow as wr
 from windrow.config import nanoseconds
 from windrow.config_check import ConfigFileError, check, load, loads
 from windrow.config_reference import reference

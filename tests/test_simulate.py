@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-
 import windrow as wr
 from windrow.simulate import motor, traffic
 

@@ -86,18 +86,18 @@ def inspect(path: str | Path) -> dict[str, str | int]:
         data = Path(path).read_bytes()
     except OSError as error:
         raise ConfigError(f"`{path}` can't be read: {error.strerror}") from error
-    failure = SnapshotError("")
-    for kind in ("TumblingWindows", "ResidualScorer", "Detector", "Alarm"):
+    for kind in ("TumblingWindows", "ResidualScorer", "Alarm", "Detector"):
         # The engine reads the envelope and checks it; only the class that wrote it takes it.
         try:
             stage = getattr(wr, kind).restore(data)
         except SnapshotError as error:
-            failure = failure if str(error).startswith("expected a snapshot of a") else error
-            continue
+            if str(error).startswith("expected a snapshot of a"):
+                continue
+            raise SnapshotError(f"`{path}`: {error}") from error
         return {
             "kind": kind,
             "format": int.from_bytes(data[5:7], "little"),
             "bytes": len(data),
             "made": repr(stage),
         }
-    raise SnapshotError(f"`{path}`: {failure}")
+    raise SnapshotError(f"`{path}` holds a state that this version has no class for")
