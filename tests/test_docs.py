@@ -4,7 +4,6 @@ import doctest
 import inspect
 
 import pytest
-
 import windrow as wr
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS

@@ -158,9 +158,10 @@ def test_where_takes_one_value_or_several_of_several_columns() -> None:
         "vehicles": wr.count(where={"class": ["car", "bus"]}),
         "cars here": wr.count(where={"class": "car", "zone": 1}),
         "no such": wr.count(where={"class": "tram"}),
+        "nothing": wr.count(where={"class": None}),
     }
     (row,) = run(aggregates, columns)
-    assert [row[name] for name in aggregates] == [2, 3, 1, 0]
+    assert [row[name] for name in aggregates] == [2, 3, 1, 0, 1]
 
 
 def test_inputs_are_in_the_order_of_their_first_mention() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from datetime import UTC, datetime
 from typing import Any
@@ -226,6 +227,24 @@ def test_a_series_too_many() -> None:
         ("c", "series_limit"),
     ]
     assert [(row["camera"], row["n"]) for row in w.flush()] == [("a", 2), ("b", 2)]
+
+
+def test_rejected_rows_take_no_series() -> None:
+    """Ten rows without a time don't keep the one good row out."""
+    w = made(by="camera", max_series=1, max_ahead="1h")
+    w.push({"time": [None] * 10, "camera": [f"camera {at}" for at in range(10)]}, now=0)
+    w.push({"time": [10**18], "camera": ["from the future"]}, now=0)
+    w.push({"time": [0], "camera": ["good"]}, now=0)
+    assert [(row["camera"], row["n"]) for row in w.flush()] == [("good", 1)]
+
+
+def test_integer_keys_of_either_sign_are_never_taken_for_null() -> None:
+    """2**64 - 1 and -1 have no integer type of 64 bits in common."""
+    w = made(by="k")
+    w.push({"time": [0], "k": np.array([2**64 - 1], "u8")})
+    with contextlib.suppress(wr.DataError):  # refused is as good as kept
+        w.push({"time": [0], "k": np.array([-1], "i8")})
+    assert None not in [row["k"] for row in w.flush()]
 
 
 def test_too_many_cells_are_refused_before_a_row_is_read() -> None:

@@ -328,6 +328,7 @@ EMPTY: dict[str, Callable[[], Any]] = {
     "polars": lambda: pl.DataFrame(table())[:0],
     "pandas": lambda: pandas_frame()[:0],
     "numpy": lambda: {name: column[:0] for name, column in numpy_columns().items()},
+    "lists": lambda: {"time": [], "camera": [], "value": []},
 }
 
 
@@ -345,6 +346,21 @@ def test_all_null_columns() -> None:
     w = windows()
     w.push(table(camera=pa.nulls(6), value=pa.nulls(6)))
     assert [row[0] for row in outcome(w)] == [None, None, None]
+
+
+@pytest.mark.parametrize("nothing", [[None, None], np.array([None, None], dtype=object), pa.nulls(2)])
+def test_columns_of_nulls_take_the_type_of_what_follows(nothing: Any) -> None:
+    w = wr.TumblingWindows(every="1m", by="k", aggregates={"s": wr.sum("x"), "d": wr.distinct("t")})
+    w.push({"time": [0, 1], "k": nothing, "x": nothing, "t": nothing})
+    w.push({"time": [2], "k": ["a"], "x": [3], "t": ["track"]})
+    assert [(row["k"], row["s"], row["d"]) for row in w.flush()] == [(None, None, 0), ("a", 3, 1)]
+
+
+def test_dictionaries_that_differ_from_chunk_to_chunk() -> None:
+    chunks = [pa.array(values).dictionary_encode() for values in (["a", "b"], ["b", "c"])]
+    w = wr.TumblingWindows(every="1m", by="k", aggregates={"n": wr.count()})
+    w.push(pa.table({"time": pa.chunked_array([[1, 2], [3, 4]]), "k": pa.chunked_array(chunks)}))
+    assert [(row["k"], row["n"]) for row in w.flush()] == [("a", 1), ("b", 2), ("c", 1)]
 
 
 def test_types_come_out_as_documented() -> None:

@@ -72,10 +72,10 @@ class Aggregate:
         self.q = arguments[1] if kind == "quantile" and len(arguments) > 1 else options.get("q")
 
     def takes(self, row: dict[str, Any]) -> bool:
-        """Whether `where` lets the row in."""
+        """Whether `where` lets the row in; a null only where it is asked for."""
         for column, wanted in self.where.items():
             choices = wanted if isinstance(wanted, list | tuple | set) else [wanted]
-            if row[column] is None or row[column] not in choices:
+            if row[column] not in choices:
                 return False
         return True
 
@@ -150,12 +150,12 @@ def mean(values: list[Any]) -> Any:
 
 
 def variance(values: list[Any]) -> Any:
-    """The exact variance with n - 1; null of a single value."""
+    """The exact variance, with n - 1, of the values as floats; null of a single value."""
     if len(values) < 2:
         return None
     if not all(math.isfinite(value) for value in values):
         return NotANumber()
-    exact = [Fraction(value) for value in values]
+    exact = [Fraction(float(value)) for value in values]
     middle = sum(exact) / len(exact)
     variance = sum((value - middle) ** 2 for value in exact) / (len(exact) - 1)
     # A sum of squares around any pivot inside the data cancels at most this much.

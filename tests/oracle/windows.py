@@ -151,10 +151,21 @@ class TumblingWindows:
         return ahead // timedelta(microseconds=1) * 1_000
 
     def instant(self, civil: int) -> int:
-        """The instant of a civil time given as nanoseconds; the earlier one where there are two."""
-        wall = datetime(1970, 1, 1) + timedelta(seconds=civil // 10**9)
-        whole = (wall.replace(tzinfo=self.zone) - EPOCH) // timedelta(seconds=1)
-        return whole * 10**9 + civil % 10**9
+        """The instant of a civil time: the earlier of two; where clocks skipped it, the one at which they did."""
+        seconds, rest = divmod(civil, 10**9)
+        wall = (datetime(1970, 1, 1) + timedelta(seconds=seconds)).replace(tzinfo=self.zone)
+        later = (wall - EPOCH) // timedelta(seconds=1)
+        if later * 10**9 + self.utc_offset(later * 10**9) == seconds * 10**9:
+            return later * 10**9 + rest
+        earlier = (wall.replace(fold=1) - EPOCH) // timedelta(seconds=1)
+        return (
+            next(
+                s
+                for s in range(earlier, later + 1)
+                if self.utc_offset(s * 10**9) != self.utc_offset(earlier * 10**9)
+            )
+            * 10**9
+        )
 
     def window(self, time: int) -> tuple[int, int] | None:
         """The window that holds a time, or None beyond 64 bits."""

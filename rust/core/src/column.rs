@@ -3,7 +3,7 @@
 //! Owns every decision about which Arrow type counts as what. A column that already has the engine's type is
 //! shared, not copied; everything else is converted once per batch. Refuses nested types.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::sync::Arc;
 
 use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, UInt64Builder};
@@ -289,6 +289,14 @@ fn dictionary(array: &ArrayRef, name: &str) -> Result<(ScalarBuffer<u32>, Option
         let array = array.as_dictionary::<K>();
         let keys = array.keys();
         let size = array.values().len();
+        if let Some(keys) = (keys as &dyn std::any::Any).downcast_ref::<arrow_array::Int32Array>()
+            && keys.null_count() == 0
+            // As unsigned, a negative code is out of range too.
+            && keys.values().iter().fold(0, |most, code| most.max(*code as u32)) < size.max(1) as u32
+        {
+            let shared = keys.values().inner().clone();
+            return Ok((ScalarBuffer::new(shared, 0, keys.len()), None, array.values().clone()));
+        }
         let mut codes = Vec::with_capacity(keys.len());
         for row in 0..keys.len() {
             let code = if keys.is_valid(row) { keys.value(row).as_usize() } else { 0 };
@@ -588,44 +596,40 @@ pub fn from_scalars<'a>(values: impl ExactSizeIterator<Item = &'a Scalar> + Clon
 }
 
 /// A column of its stated kind, also where all its values are null. Integers beyond 63 bits make it unsigned.
-pub fn of_kind(kind: Kind, values: impl Iterator<Item = Scalar>) -> ArrayRef {
+pub fn of_kind<V: Borrow<Scalar>>(kind: Kind, values: impl Iterator<Item = V>) -> ArrayRef {
     match kind {
-        Kind::Unknown | Kind::Str => Arc::new(
-            values
-                .map(|value| if let Scalar::Str(text) = value { Some(text) } else { None })
-                .collect::<StringArray>(),
-        ),
-        Kind::Bool => Arc::new(
-            values
-                .map(|value| if let Scalar::Bool(value) = value { Some(value) } else { None })
-                .collect::<BooleanArray>(),
-        ),
-        Kind::Float => Arc::new(
-            values
-                .map(|value| match value {
-                    Scalar::Float(value) => Some(value),
-                    Scalar::Int(value) => Some(value as f64),
-                    _ => None,
-                })
-                .collect::<Float64Array>(),
-        ),
-        Kind::Int => {
-            let values: Vec<Option<i128>> =
-                values.map(|value| if let Scalar::Int(value) = value { Some(value) } else { None }).collect();
-            if values.iter().flatten().any(|value| *value > i128::from(i64::MAX)) {
-                return Arc::new(
-                    values
-                        .into_iter()
-                        .map(|value| value.and_then(|value| u64::try_from(value).ok()))
-                        .collect::<UInt64Array>(),
-                );
+        Kind::Unknown | Kind::Str => {
+            let mut builder = StringBuilder::new();
+            for value in values {
+                match value.borrow() {
+                    Scalar::Str(text) => builder.append_value(text),
+                    _ => builder.append_null(),
+                }
             }
-            Arc::new(
-                values
-                    .into_iter()
-                    .map(|value| value.and_then(|value| i64::try_from(value).ok()))
-                    .collect::<Int64Array>(),
-            )
+            Arc::new(builder.finish())
+        }
+        Kind::Bool => {
+            let bool = |value: V| if let Scalar::Bool(value) = value.borrow() { Some(*value) } else { None };
+            Arc::new(values.map(bool).collect::<BooleanArray>())
+        }
+        Kind::Float => {
+            let float = |value: V| match value.borrow() {
+                Scalar::Float(value) => Some(*value),
+                Scalar::Int(value) => Some(*value as f64),
+                _ => None,
+            };
+            Arc::new(values.map(float).collect::<Float64Array>())
+        }
+        Kind::Int => {
+            let int = |value: V| if let Scalar::Int(value) = value.borrow() { Some(*value) } else { None };
+            let values: Vec<Option<i128>> = values.map(int).collect();
+            if values.iter().flatten().any(|value| *value > i128::from(i64::MAX)) {
+                let unsigned =
+                    values.into_iter().map(|value| value.and_then(|value| u64::try_from(value).ok()));
+                return Arc::new(unsigned.collect::<UInt64Array>());
+            }
+            let signed = values.into_iter().map(|value| value.and_then(|value| i64::try_from(value).ok()));
+            Arc::new(signed.collect::<Int64Array>())
         }
     }
 }

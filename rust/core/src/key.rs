@@ -389,12 +389,17 @@ impl Keys {
 
     /// The key columns of rows with these ids; `None` is a row of nulls.
     pub fn columns(&self, ids: &[Option<u32>]) -> Vec<ArrayRef> {
-        let rows: Vec<Option<Vec<Scalar>>> = ids.iter().map(|id| id.map(|id| self.values(id))).collect();
-        let value = |row: &Option<Vec<Scalar>>, column: usize| {
-            row.as_ref().map_or(Scalar::Null, |values| values[column].clone())
+        // Each key is decoded once, however many rows it has.
+        let mut decoded: Vec<Option<Vec<Scalar>>> = vec![None; self.len()];
+        for id in ids.iter().flatten() {
+            decoded[*id as usize].get_or_insert_with(|| self.values(*id));
+        }
+        let value = |id: &Option<u32>, column: usize| {
+            let values = id.and_then(|id| decoded[id as usize].as_ref());
+            values.and_then(|values| values.get(column)).unwrap_or(&Scalar::Null)
         };
         (0..self.kinds.len())
-            .map(|column| column::of_kind(self.kinds[column], rows.iter().map(|row| value(row, column))))
+            .map(|column| column::of_kind(self.kinds[column], ids.iter().map(|id| value(id, column))))
             .collect()
     }
 }

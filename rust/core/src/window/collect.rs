@@ -39,7 +39,7 @@ pub struct Series {
 }
 
 /// A window that has not expired.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Pending {
     /// Its end.
     pub end: Timestamp,
@@ -51,6 +51,60 @@ pub struct Pending {
     pub alive: BTreeSet<Box<[u8]>>,
     /// Last revision of the rows of coarser keys, by level and key.
     pub coarse: BTreeMap<(u32, u32), u64>,
+    /// All that came in so far, where that is one lane's rows on time: most windows fire so, and need no merging.
+    #[serde(skip)]
+    pub whole: Option<Whole>,
+}
+
+/// A window as one lane handed it over.
+#[derive(Debug, Clone)]
+pub struct Whole {
+    pub(super) lane: u32,
+    /// The collector's ids; the `i`-th has cell `i + 1`.
+    pub(super) keys: Vec<u32>,
+    pub(super) cells: Cells,
+}
+
+impl Pending {
+    /// Adds a lane's share: the `i`-th key has cell `i + 1` of `from`.
+    fn merge(&mut self, cells: &mut Cells, lane: u32, keys: &[u32], from: &Cells, on_time: bool) {
+        for (key, cell) in keys.iter().zip(1..) {
+            let series = self.series.entry(*key).or_default();
+            let at = series.shares.partition_point(|share| share.lane < lane);
+            if series.shares.get(at).is_none_or(|share| share.lane != lane) {
+                series.shares.insert(at, Share { lane, on_time: None, late: None });
+            }
+            let share = &mut series.shares[at];
+            // What comes to a window that has fired is a revision of it, whatever its own lane thought.
+            let slot = if on_time && !self.fired {
+                &mut share.on_time
+            } else {
+                series.changed = true;
+                &mut share.late
+            };
+            let into = *slot.get_or_insert_with(|| cells.allocate());
+            cells.merge(into, from, cell);
+        }
+    }
+
+    /// Takes apart a window that came whole, once it can't stay so.
+    pub fn merge_whole(&mut self, cells: &mut Cells) {
+        if let Some(whole) = self.whole.take() {
+            self.merge(cells, whole.lane, &whole.keys, &whole.cells, true);
+        }
+    }
+
+    /// A window that nothing has come to.
+    pub fn new(end: Timestamp) -> Self {
+        Self {
+            end,
+            fired: false,
+            series: BTreeMap::new(),
+            alive: BTreeSet::new(),
+            coarse: BTreeMap::new(),
+            whole: None,
+        }
+    }
 }
 
 /// The collector's ids of a lane's keys and sources.
@@ -102,13 +156,17 @@ impl Collector {
 
     /// Cells and windows that it holds.
     pub fn held(&self) -> u64 {
-        self.cells.in_use() as u64 + self.windows.len() as u64
+        let whole =
+            self.windows.values().filter_map(|pending| pending.whole.as_ref()).map(|whole| whole.keys.len());
+        self.cells.in_use() as u64 + self.windows.len() as u64 + whole.sum::<usize>() as u64
     }
 
     /// Series in windows that have something to come out.
     pub fn waiting(&self) -> u64 {
         let due = |series: &&Series| series.revision.is_none() || series.changed;
-        self.windows.values().flat_map(|pending| pending.series.values()).filter(due).count() as u64
+        let whole = |pending: &Pending| pending.whole.as_ref().map_or(0, |whole| whole.keys.len());
+        let waiting = |pending: &Pending| whole(pending) + pending.series.values().filter(due).count();
+        self.windows.values().map(waiting).sum::<usize>() as u64
     }
 
     /// Integer sums that were out of range.
@@ -129,39 +187,22 @@ impl Collector {
         view.keys.extend(handoff.keys.iter().map(|key| self.keys.insert(key)));
         view.sources.extend(handoff.sources);
         for partial in handoff.partials {
-            self.merge(lane, &partial);
+            self.take_in(lane, partial);
         }
         Ok(())
     }
 
-    fn merge(&mut self, lane: u32, partial: &Partial) {
+    fn take_in(&mut self, lane: u32, partial: Partial) {
         let view = &self.views[lane as usize];
-        let pending = self.windows.entry(partial.start).or_insert_with(|| Pending {
-            end: partial.end,
-            fired: false,
-            series: BTreeMap::new(),
-            alive: BTreeSet::new(),
-            coarse: BTreeMap::new(),
-        });
+        let pending = self.windows.entry(partial.start).or_insert_with(|| Pending::new(partial.end));
         pending.alive.extend(partial.alive.iter().map(|source| view.sources[*source as usize].clone()));
-        for (key, from) in partial.keys.iter().zip(1..) {
-            let series = pending.series.entry(view.keys[*key as usize]).or_default();
-            let at = series.shares.partition_point(|share| share.lane < lane);
-            if series.shares.get(at).is_none_or(|share| share.lane != lane) {
-                series.shares.insert(at, Share { lane, on_time: None, late: None });
-            }
-            let share = &mut series.shares[at];
-            // What comes to a window that has fired is a revision of it, whatever its own lane thought.
-            let slot = if partial.on_time && !pending.fired {
-                &mut share.on_time
-            } else {
-                series.changed = true;
-                &mut share.late
-            };
-            let cells = &mut self.cells;
-            let into = *slot.get_or_insert_with(|| cells.allocate());
-            cells.merge(into, &partial.cells, from);
+        let keys: Vec<u32> = partial.keys.iter().map(|key| view.keys[*key as usize]).collect();
+        if partial.on_time && !pending.fired && pending.series.is_empty() && pending.whole.is_none() {
+            pending.whole = Some(Whole { lane, keys, cells: partial.cells });
+            return;
         }
+        pending.merge_whole(&mut self.cells);
+        pending.merge(&mut self.cells, lane, &keys, &partial.cells, partial.on_time);
     }
 
     /// Lets go of windows that no row can reach any more.
@@ -181,7 +222,10 @@ impl Collector {
     }
 
     /// The collector as it stands.
-    pub fn rest(&self, plan: &Plan) -> Resting {
+    pub fn rest(&mut self) -> Resting {
+        for pending in self.windows.values_mut() {
+            pending.merge_whole(&mut self.cells);
+        }
         let mut windows = self.windows.clone();
         let mut order = Vec::new();
         let shares = windows.values_mut().flat_map(|pending| pending.series.values_mut());
@@ -195,7 +239,7 @@ impl Collector {
             keys: self.keys.clone(),
             kinds: self.kinds.clone(),
             views: self.views.clone(),
-            cells: self.cells.copy(plan, &order),
+            cells: self.cells.copy(&order),
             windows,
             fill: self.fill.clone(),
             overflows: self.overflows,

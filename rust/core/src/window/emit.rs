@@ -89,7 +89,9 @@ impl Collector {
         if spec.rollup.is_empty() {
             return BTreeMap::new();
         }
-        let in_windows = self.windows.values().flat_map(|pending| pending.series.keys().copied());
+        let whole = |pending: &Pending| pending.whole.as_ref().map_or(Vec::new(), |whole| whole.keys.clone());
+        let in_windows =
+            self.windows.values().flat_map(|pending| pending.series.keys().copied().chain(whole(pending)));
         let keys: BTreeSet<u32> = in_windows.chain(self.fill.known()).collect();
         let keep: Vec<Vec<bool>> = spec
             .rollup
@@ -110,13 +112,23 @@ impl Collector {
         coarse_of: &BTreeMap<u32, Vec<u32>>,
         out: &mut Out,
     ) {
-        let mut pending = self.windows.remove(&window.start).unwrap_or_else(|| Pending {
-            end: window.end,
-            fired: false,
-            series: BTreeMap::new(),
-            alive: BTreeSet::new(),
-            coarse: BTreeMap::new(),
-        });
+        let mut pending = self.windows.remove(&window.start).unwrap_or_else(|| Pending::new(window.end));
+        if let Some(whole) =
+            pending.whole.take_if(|_| spec.allowed_lateness == 0 && !spec.fill && coarse_of.is_empty())
+        {
+            // Nothing can come after it and nothing else is made of it.
+            let moved = out.totals.append(&whole.cells);
+            out.rows.extend(whole.keys.iter().zip(1..).map(|(key, cell)| Row {
+                window,
+                key: *key,
+                level: 0,
+                revision: 0,
+                silent: false,
+                cell: Some(cell + moved),
+            }));
+            pending.fired = true;
+        }
+        pending.merge_whole(&mut self.cells);
         if !pending.fired {
             pending.fired = true;
             let on_time = |series: &Series| series.shares.iter().any(|share| share.on_time.is_some());
@@ -209,15 +221,25 @@ impl Collector {
         }
     }
 
+    /// The place of each row's key in the order of keys, by id.
+    fn ranks(&self, rows: &[Row]) -> Vec<u32> {
+        let mut seen = vec![false; self.keys.len()];
+        rows.iter().for_each(|row| seen[row.key as usize] = true);
+        let mut ids: Vec<u32> = (0..self.keys.len() as u32).filter(|id| seen[*id as usize]).collect();
+        ids.sort_unstable_by_key(|id| self.keys.bytes(*id));
+        let mut ranks = vec![0; self.keys.len()];
+        for (rank, id) in ids.into_iter().enumerate() {
+            ranks[id as usize] = rank as u32;
+        }
+        ranks
+    }
+
     /// The columns of drained windows.
     fn columns(&mut self, spec: &Spec, plan: &Plan, out: Out) -> Result<RecordBatch> {
         let Out { mut rows, totals } = out;
-        rows.sort_by(|a, b| {
-            (a.window.start, a.window.end)
-                .cmp(&(b.window.start, b.window.end))
-                .then_with(|| self.keys.bytes(a.key).cmp(self.keys.bytes(b.key)))
-                .then_with(|| (a.level, a.revision).cmp(&(b.level, b.revision)))
-        });
+        let ranks = self.ranks(&rows);
+        let rank = |row: &Row| ranks.get(row.key as usize).copied().unwrap_or(0);
+        rows.sort_by_key(|row| (row.window.start, row.window.end, rank(row), row.level, row.revision));
         let keys: Vec<Option<u32>> = rows.iter().map(|row| Some(row.key)).collect();
         let mut columns: Vec<(String, ArrayRef)> =
             spec.by.iter().cloned().zip(self.keys.columns(&keys)).collect();

@@ -173,7 +173,7 @@ impl TumblingWindows {
             }
             // A clock that leaps is no sign of life, and a nameless camera is nobody's.
             if *time <= latest && (source.is_some() || spec.source.is_none()) {
-                let handoff = producer.lane.alive(spec, plan, source.as_ref(), *time)?;
+                let handoff = producer.lane.alive(spec, source.as_ref(), *time)?;
                 producer.deliver(handoff);
             }
         }
@@ -191,7 +191,7 @@ impl TumblingWindows {
     pub fn alive(&self, source: Option<&Scalar>, time: Timestamp) -> Result<()> {
         let mut producer = self.producer()?;
         self.check_room(&producer)?;
-        let handoff = producer.lane.alive(&self.spec, &self.plan, source, time)?;
+        let handoff = producer.lane.alive(&self.spec, source, time)?;
         producer.deliver(handoff);
         Ok(())
     }
@@ -199,7 +199,7 @@ impl TumblingWindows {
     /// The time is `now`: silent sources stop holding windows back; when all are silent, what is due closes.
     pub fn advance(&self, now: Timestamp) -> Result<()> {
         let mut producer = self.producer()?;
-        let handoff = producer.lane.advance(&self.plan, now);
+        let handoff = producer.lane.advance(now);
         producer.deliver(handoff);
         Ok(())
     }
@@ -207,7 +207,7 @@ impl TumblingWindows {
     /// Event time has come to `time`.
     pub fn watermark(&self, time: Timestamp) -> Result<()> {
         let mut producer = self.producer()?;
-        let handoff = producer.lane.raise(&self.plan, time);
+        let handoff = producer.lane.raise(time);
         producer.deliver(handoff);
         Ok(())
     }
@@ -229,7 +229,7 @@ impl TumblingWindows {
     pub fn flush(&self) -> Result<RecordBatch> {
         let mut collector = unpoisoned(self.collector.lock());
         let mut producer = unpoisoned(self.lane.lock());
-        let handoff = producer.lane.flush(&self.plan);
+        let handoff = producer.lane.flush();
         producer.deliver(handoff);
         self.collect(&mut collector, &mut producer)
     }
@@ -278,8 +278,8 @@ impl TumblingWindows {
         producer.hand_to(&mut collector)?;
         let resting = Resting {
             spec: self.spec.clone(),
-            lane: producer.lane.rest(&self.plan),
-            collector: collector.rest(&self.plan),
+            lane: producer.lane.rest(),
+            collector: collector.rest(),
             messages: producer.messages,
         };
         snapshot::write(Kind::Windows, &resting)

@@ -1,6 +1,5 @@
 //! Closing windows: what a lane's watermark has passed leaves it.
 
-use super::aggregate::Plan;
 use super::lane::Lane;
 use super::open::Partial;
 use crate::key::Keys;
@@ -43,17 +42,17 @@ impl Lane {
     }
 
     /// Hands over the windows that were set aside.
-    pub(super) fn close(&mut self, plan: &Plan, partials: &mut Vec<Partial>) {
+    pub(super) fn close(&mut self, partials: &mut Vec<Partial>) {
         for at in std::mem::take(&mut self.closing) {
             self.vacant.push(at);
             if let Some(open) = self.open[at].take() {
-                partials.push(open.to_partial(self.cells.extract(plan, &open.cells)));
+                partials.push(open.to_partial(self.cells.extract(&open.cells)));
             }
         }
     }
 
     /// Hands over what came after its window's end, one partial a window.
-    pub(super) fn close_reopened(&mut self, plan: &Plan, partials: &mut Vec<Partial>) {
+    pub(super) fn close_reopened(&mut self, partials: &mut Vec<Partial>) {
         let (closing, open) = (&mut self.closing, &self.open);
         self.index.retain(|_, at| {
             let stays = open[*at].as_ref().is_some_and(|open| open.on_time);
@@ -65,7 +64,7 @@ impl Lane {
         if !self.closing.is_empty() {
             self.current = None;
         }
-        self.close(plan, partials);
+        self.close(partials);
     }
 
     /// These windows, and the keys that go with them.
@@ -84,32 +83,32 @@ impl Lane {
     }
 
     /// Hands over everything that the watermark has passed since.
-    pub(super) fn settle(&mut self, plan: &Plan) -> Handoff {
+    pub(super) fn settle(&mut self) -> Handoff {
         let mut partials = Vec::new();
         self.set_aside();
-        self.close(plan, &mut partials);
+        self.close(&mut partials);
         self.hand_over(partials)
     }
 
     /// The time is `now`.
-    pub fn advance(&mut self, plan: &Plan, now: Timestamp) -> Handoff {
+    pub fn advance(&mut self, now: Timestamp) -> Handoff {
         self.watermark.advance(now);
-        self.settle(plan)
+        self.settle()
     }
 
     /// Event time has come to `time`.
-    pub fn raise(&mut self, plan: &Plan, time: Timestamp) -> Handoff {
+    pub fn raise(&mut self, time: Timestamp) -> Handoff {
         self.watermark.raise(time);
-        self.settle(plan)
+        self.settle()
     }
 
     /// Closes every open window, and counts them as passed.
-    pub fn flush(&mut self, plan: &Plan) -> Handoff {
+    pub fn flush(&mut self) -> Handoff {
         let last =
             self.index.values().filter_map(|at| self.open[*at].as_ref()).map(|open| open.window.end).max();
         if let Some(end) = last {
             self.watermark.raise(end);
         }
-        self.settle(plan)
+        self.settle()
     }
 }

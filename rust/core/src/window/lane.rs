@@ -162,7 +162,7 @@ impl Lane {
         for rows in &tables {
             self.read(spec, plan, rows, now, &mut partials)?;
         }
-        self.close_reopened(plan, &mut partials);
+        self.close_reopened(&mut partials);
         Ok(self.hand_over(partials))
     }
 
@@ -193,47 +193,44 @@ impl Lane {
             let mut cells = std::mem::take(&mut self.block);
             cells.clear();
             let context = Context { spec, rows, ids: &ids, sources: &sources, latest };
-            if !self.assign_together(&context, start..end, &mut cells) {
-                for row in start..end {
-                    let cell = self.assign(&context, row);
-                    cells.push(cell);
+            let mut row = start;
+            while row < end {
+                let together = self.assign_together(&context, row..end, &mut cells);
+                row += together;
+                if together == 0 {
+                    cells.push(self.assign(&context, row));
+                    row += 1;
                 }
             }
             self.fold(plan, rows, &masks, start, &cells);
             self.block = cells;
-            self.close(plan, partials);
+            self.close(partials);
         }
         let reached = self.watermark.get();
         self.memories.iter_mut().flatten().for_each(|memory| memory.sweep(reached));
         Ok(())
     }
 
-    /// Cells for a block whose rows all lie in the current window and can't close it: no arithmetic a row. False
-    /// where that isn't so.
+    /// Cells for the first rows of a block, as far as all lie in the current window and can't close one: they need
+    /// no arithmetic a row. Gives their number.
     fn assign_together(
         &mut self,
         context: &Context<'_>,
         block: std::ops::Range<usize>,
         cells: &mut Vec<u32>,
-    ) -> bool {
-        let Some(current) = self.current else { return false };
-        let Some(open) = &mut self.open[current] else { return false };
+    ) -> usize {
+        let Some(current) = self.current else { return 0 };
+        let Some(open) = &mut self.open[current] else { return 0 };
         if !open.on_time || context.rows.times.nulls.is_some() || context.spec.max_series.is_some() {
-            return false;
+            return 0;
         }
+        // Times from here up to there neither leave the window nor leap nor close one.
+        let from = open.window.start;
+        let to = open.window.end.min(self.watermark.reached_at(self.next_end));
+        let to = context.latest.map_or(to, |latest| to.min(latest.saturating_add(1)));
         let times = &context.rows.times.values[block.clone()];
-        let (mut least, mut most) = (Timestamp::MAX, Timestamp::MIN);
-        for time in times {
-            least = least.min(*time);
-            most = most.max(*time);
-        }
-        if least < open.window.start
-            || most >= open.window.end
-            || self.watermark.reach(most) >= self.next_end
-            || context.latest.is_some_and(|latest| most > latest)
-        {
-            return false;
-        }
+        let count = times.iter().position(|time| *time < from || *time >= to).unwrap_or(times.len());
+        let block = block.start..block.start + count;
         for key in &context.ids[block.clone()] {
             let mut cell = open.pages.get(*key);
             if cell == SINK {
@@ -241,17 +238,19 @@ impl Lane {
             }
             cells.push(cell);
         }
-        self.tally.counted += block.len() as u64;
+        self.tally.counted += count as u64;
         if context.sources.is_empty() {
-            self.watermark.observe(0, most);
-            open.mark(context.spec, 0);
+            if let Some(latest) = times[..count].iter().max() {
+                self.watermark.observe(0, *latest);
+                open.mark(context.spec, 0);
+            }
         } else {
             for (source, time) in context.sources[block].iter().zip(times) {
                 self.watermark.observe(*source as usize, *time);
                 open.mark(context.spec, *source);
             }
         }
-        true
+        count
     }
 
     /// The cell of one row, after all before it; the sink where it counts nowhere.
@@ -448,15 +447,15 @@ impl Lane {
                     return Ok(Handoff::default());
                 }
                 let mut partials = Vec::new();
-                self.close(plan, &mut partials);
-                self.close_reopened(plan, &mut partials);
+                self.close(&mut partials);
+                self.close_reopened(&mut partials);
                 Ok(self.hand_over(partials))
             }
             Place::Expired => {
                 self.tally.late += 1;
                 self.late.push(keep(LATE));
                 self.observe(source, time);
-                Ok(self.settle(plan))
+                Ok(self.settle())
             }
             Place::Nowhere => {
                 self.tally.rejected += 1;
@@ -479,13 +478,7 @@ impl Lane {
     }
 
     /// A heartbeat: the source is alive at that event time, and has no row to show for it.
-    pub fn alive(
-        &mut self,
-        spec: &Spec,
-        plan: &Plan,
-        source: Option<&Scalar>,
-        time: Timestamp,
-    ) -> Result<Handoff> {
+    pub fn alive(&mut self, spec: &Spec, source: Option<&Scalar>, time: Timestamp) -> Result<Handoff> {
         let source = match (&spec.source, source) {
             (None, _) => self.sources.insert(&[]),
             (Some(_), Some(source)) => self.sources.intern_one(std::slice::from_ref(source))?,
@@ -501,8 +494,8 @@ impl Lane {
         }
         self.observe(source, time);
         let mut partials = Vec::new();
-        self.close(plan, &mut partials);
-        self.close_reopened(plan, &mut partials);
+        self.close(&mut partials);
+        self.close_reopened(&mut partials);
         Ok(self.hand_over(partials))
     }
 

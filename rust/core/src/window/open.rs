@@ -25,28 +25,45 @@ pub struct Partial {
     pub alive: Vec<u32>,
 }
 
-/// Cells of one window by series, in pages so that a few series of many cost little.
+/// Cells of one window by series: a flat table of the first ids, pages of the others, so that a few series of many
+/// cost little.
 #[derive(Debug, Clone, Default)]
-pub struct Pages(Vec<Option<Box<[u32; PAGE]>>>);
+pub struct Pages {
+    flat: Vec<u32>,
+    pages: Vec<Option<Box<[u32; PAGE]>>>,
+}
 
+const FLAT: usize = 4_096;
 const PAGE: usize = 256;
 
 impl Pages {
     /// A series' cell; the sink where it has none.
     #[inline]
     pub fn get(&self, key: u32) -> u32 {
-        match self.0.get(key as usize / PAGE) {
-            Some(Some(page)) => page[key as usize % PAGE],
+        let key = key as usize;
+        if let Some(cell) = self.flat.get(key) {
+            return *cell;
+        }
+        match self.pages.get(key / PAGE) {
+            Some(Some(page)) => page[key % PAGE],
             _ => SINK,
         }
     }
 
     fn set(&mut self, key: u32, cell: u32) {
-        let page = key as usize / PAGE;
-        if page >= self.0.len() {
-            self.0.resize(page + 1, None);
+        let key = key as usize;
+        if key < FLAT {
+            if key >= self.flat.len() {
+                self.flat.resize((key + 1).next_power_of_two(), SINK);
+            }
+            self.flat[key] = cell;
+            return;
         }
-        self.0[page].get_or_insert_with(|| Box::new([SINK; PAGE]))[key as usize % PAGE] = cell;
+        let page = key / PAGE;
+        if page >= self.pages.len() {
+            self.pages.resize(page + 1, None);
+        }
+        self.pages[page].get_or_insert_with(|| Box::new([SINK; PAGE]))[key % PAGE] = cell;
     }
 }
 

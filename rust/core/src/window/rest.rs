@@ -41,12 +41,12 @@ impl Resting {
 
 impl Lane {
     /// The lane as it stands between two batches.
-    pub fn rest(&self, plan: &Plan) -> Resting {
+    pub fn rest(&self) -> Resting {
         let open = self
             .index
             .values()
             .filter_map(|at| self.open[*at].as_ref())
-            .map(|open| open.to_partial(self.cells.copy(plan, &open.cells)))
+            .map(|open| open.to_partial(self.cells.copy(&open.cells)))
             .collect();
         Resting {
             keys: self.keys.clone(),

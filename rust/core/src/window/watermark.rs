@@ -46,10 +46,10 @@ impl Watermark {
         self.value
     }
 
-    /// What the watermark would be at most if `time` were seen next.
+    /// The earliest event time that could bring the watermark to `end`.
     #[inline]
-    pub fn reach(&self, time: Timestamp) -> Timestamp {
-        time.saturating_sub(self.out_of_orderness)
+    pub fn reached_at(&self, end: Timestamp) -> Timestamp {
+        end.saturating_add(self.out_of_orderness)
     }
 
     /// Takes note of an event time of a source.

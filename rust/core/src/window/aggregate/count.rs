@@ -10,6 +10,10 @@ use crate::column::{Scalar, Values};
 pub struct Counts(Vec<u64>);
 
 impl Counts {
+    pub(super) fn gather(&self, cells: &[u32]) -> Self {
+        Self(super::gather(&self.0, 0, cells))
+    }
+
     pub(super) fn resize(&mut self, cells: usize) {
         self.0.resize(cells, 0);
     }

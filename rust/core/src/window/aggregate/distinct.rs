@@ -194,6 +194,10 @@ impl Sets {
         self.min_hits
     }
 
+    pub(super) fn gather(&self, cells: &[u32]) -> Self {
+        Self { min_hits: self.min_hits, cells: super::gather(&self.cells, None, cells) }
+    }
+
     pub(super) fn resize(&mut self, cells: usize) {
         self.cells.resize(cells, None);
     }

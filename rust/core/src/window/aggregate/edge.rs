@@ -31,6 +31,10 @@ impl Edges {
         self.end
     }
 
+    pub(super) fn gather(&self, cells: &[u32]) -> Self {
+        Self { end: self.end, cells: super::gather(&self.cells, None, cells) }
+    }
+
     pub(super) fn resize(&mut self, cells: usize) {
         self.cells.resize(cells, None);
     }

@@ -1,6 +1,5 @@
 //! `min` and `max`: exact, in the type of the column.
 
-use arrow_array::Array;
 use serde::{Deserialize, Serialize};
 
 use super::Block;
@@ -73,6 +72,13 @@ impl FloatRange {
 }
 
 impl Extrema {
+    pub(super) fn gather(&self, cells: &[u32]) -> Self {
+        match &self.floats {
+            None => Self { ints: super::gather(&self.ints, NO_INTS, cells), floats: None },
+            Some(floats) => Self { ints: Vec::new(), floats: Some(super::gather(floats, NO_FLOATS, cells)) },
+        }
+    }
+
     pub(super) fn resize(&mut self, cells: usize) {
         match &mut self.floats {
             None => self.ints.resize(cells, NO_INTS),
@@ -98,19 +104,8 @@ impl Extrema {
 
     pub(super) fn add(&mut self, block: &Block<'_>, values: &Values) {
         if let Values::Float(array) = values {
-            let ranges = self.floats();
-            let column = &array.values()[block.start..block.start + block.cells.len()];
-            if array.null_count() == 0 {
-                for (cell, value) in block.cells.iter().zip(column) {
-                    ranges[*cell as usize].add(*value);
-                }
-            } else {
-                for (at, (cell, value)) in block.cells.iter().zip(column).enumerate() {
-                    if array.is_valid(block.start + at) {
-                        ranges[*cell as usize].add(*value);
-                    }
-                }
-            }
+            let ranges = self.floats().as_mut_slice();
+            super::each_float(block, array, |cell, value| ranges[cell].add(value));
             return;
         }
         for (at, cell) in block.cells.iter().enumerate() {

@@ -14,7 +14,7 @@ mod plan;
 mod quantile;
 mod sum;
 
-use arrow_array::Array;
+use arrow_array::{Array, Float64Array};
 use serde::{Deserialize, Serialize};
 
 pub use distinct::{encode, encode_scalar};
@@ -65,6 +65,33 @@ fn integer(values: &Values, row: usize) -> Option<i128> {
         Values::UInt(array) if array.is_valid(row) => Some(i128::from(array.value(row))),
         _ => None,
     }
+}
+
+/// Calls `add` with the cell and value of each row. Null and NaN rows go to the sink: a choice without a branch,
+/// since which rows are null can't be predicted.
+#[inline]
+fn each_float(block: &Block<'_>, array: &Float64Array, mut add: impl FnMut(usize, f64)) {
+    let column = &array.values()[block.start..block.start + block.cells.len()];
+    let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) else {
+        for (cell, value) in block.cells.iter().zip(column) {
+            add(if value.is_nan() { SINK } else { *cell } as usize, *value);
+        }
+        return;
+    };
+    let valid = nulls.inner().slice(block.start, block.cells.len());
+    let words = valid.bit_chunks();
+    let words = words.iter().chain(std::iter::once(words.remainder_bits()));
+    for (word, (cells, values)) in words.zip(block.cells.chunks(64).zip(column.chunks(64))) {
+        for (bit, (cell, value)) in cells.iter().zip(values).enumerate() {
+            let there = word >> bit & 1 == 1 && !value.is_nan();
+            add(if there { *cell } else { SINK } as usize, *value);
+        }
+    }
+}
+
+/// The chosen cells' state, behind a sink of its own.
+fn gather<T: Clone>(state: &[T], empty: T, cells: &[u32]) -> Vec<T> {
+    std::iter::once(empty).chain(cells.iter().map(|cell| state[*cell as usize].clone())).collect()
 }
 
 /// Any number that is not NaN.
@@ -130,6 +157,18 @@ impl Store {
         each!(self, store => store.reset(cell));
     }
 
+    fn gather(&self, cells: &[u32]) -> Self {
+        match self {
+            Self::Counts(store) => Self::Counts(store.gather(cells)),
+            Self::Sums(store) => Self::Sums(store.gather(cells)),
+            Self::Extrema(store) => Self::Extrema(store.gather(cells)),
+            Self::Moments(store) => Self::Moments(store.gather(cells)),
+            Self::Edges(store) => Self::Edges(store.gather(cells)),
+            Self::Sets(store) => Self::Sets(store.gather(cells)),
+            Self::Sketches(store) => Self::Sketches(store.gather(cells)),
+        }
+    }
+
     /// Adds what `from` holds; stores of different kinds, which one plan never makes, leave it as it is.
     fn merge(&mut self, into: u32, other: &Self, from: u32) {
         match (self, other) {
@@ -177,13 +216,17 @@ impl Cells {
         }
         let cell = self.len;
         self.len += 1;
-        // Stores grow in steps, so that this is rarely more than a bump.
+        self.make_room();
+        cell
+    }
+
+    /// Stores grow in steps, so that this is rarely more than a comparison.
+    fn make_room(&mut self) {
         let capacity = self.stores.first().map_or(usize::MAX, Store::len);
         if self.len as usize > capacity {
             let cells = (self.len as usize).max(capacity + capacity / 2).max(16);
             self.stores.iter_mut().for_each(|store| store.resize(cells));
         }
-        cell
     }
 
     /// Forgets what a cell holds and lets it be used again.
@@ -221,21 +264,34 @@ impl Cells {
 
     /// Copies cells out, in the given order; in the result they are cells 1, 2, 3, ...
     #[must_use]
-    pub fn copy(&self, plan: &Plan, cells: &[u32]) -> Self {
-        let mut out = Self::new(plan);
-        for cell in cells {
-            let into = out.allocate();
-            out.merge(into, self, *cell);
+    pub fn copy(&self, cells: &[u32]) -> Self {
+        Self {
+            stores: self.stores.iter().map(|store| store.gather(cells)).collect(),
+            free: Vec::new(),
+            len: cells.len() as u32 + 1,
         }
-        out
     }
 
     /// As [`Cells::copy`], and releases them.
     #[must_use]
-    pub fn extract(&mut self, plan: &Plan, cells: &[u32]) -> Self {
-        let out = self.copy(plan, cells);
-        cells.iter().for_each(|cell| self.release(*cell));
+    pub fn extract(&mut self, cells: &[u32]) -> Self {
+        let out = self.copy(cells);
+        for store in &mut self.stores {
+            cells.iter().for_each(|cell| store.reset(*cell));
+        }
+        self.free.extend_from_slice(cells);
         out
+    }
+
+    /// Copies all cells of another set, sink apart, and says how far each has moved: its cell `i` is `i + moved` here.
+    pub fn append(&mut self, other: &Self) -> u32 {
+        let moved = self.len - 1;
+        self.len += other.len - 1;
+        self.make_room();
+        for cell in 1..other.len {
+            self.merge(cell + moved, other, cell);
+        }
+        moved
     }
 
     /// Whether this set could have been made by the plan; for state that comes from outside.

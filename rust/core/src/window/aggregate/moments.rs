@@ -2,7 +2,6 @@
 //!
 //! The pivot is the cell's first finite value. Cells merge by the formula of Chan, Golub and LeVeque (1979).
 
-use arrow_array::Array;
 use serde::{Deserialize, Serialize};
 
 use super::Block;
@@ -71,6 +70,10 @@ impl Moment {
 }
 
 impl Moments {
+    pub(super) fn gather(&self, cells: &[u32]) -> Self {
+        Self(super::gather(&self.0, Moment::default(), cells))
+    }
+
     pub(super) fn resize(&mut self, cells: usize) {
         self.0.resize(cells, Moment::default());
     }
@@ -81,13 +84,8 @@ impl Moments {
 
     pub(super) fn add(&mut self, block: &Block<'_>, values: &Values) {
         if let Values::Float(array) = values {
-            let column = &array.values()[block.start..block.start + block.cells.len()];
-            let all = array.null_count() == 0;
-            for (at, (cell, value)) in block.cells.iter().zip(column).enumerate() {
-                if (all || array.is_valid(block.start + at)) && !value.is_nan() {
-                    self.0[*cell as usize].add(*value);
-                }
-            }
+            let moments = self.0.as_mut_slice();
+            super::each_float(block, array, |cell, value| moments[cell].add(value));
             return;
         }
         for (at, cell) in block.cells.iter().enumerate() {

@@ -136,6 +136,10 @@ impl Sketch {
 }
 
 impl Sketches {
+    pub(super) fn gather(&self, cells: &[u32]) -> Self {
+        Self(super::gather(&self.0, None, cells))
+    }
+
     pub(super) fn resize(&mut self, cells: usize) {
         self.0.resize(cells, None);
     }

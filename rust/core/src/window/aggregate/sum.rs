@@ -1,6 +1,5 @@
 //! `sum` and `mean`: exact for integers (128 bits), plain addition in row order for floats.
 
-use arrow_array::Array;
 use serde::{Deserialize, Serialize};
 
 use super::Block;
@@ -49,6 +48,15 @@ impl IntSum {
 }
 
 impl Sums {
+    pub(super) fn gather(&self, cells: &[u32]) -> Self {
+        match &self.floats {
+            None => Self { ints: super::gather(&self.ints, IntSum::default(), cells), floats: None },
+            Some(floats) => {
+                Self { ints: Vec::new(), floats: Some(super::gather(floats, FloatSum::default(), cells)) }
+            }
+        }
+    }
+
     pub(super) fn resize(&mut self, cells: usize) {
         match &mut self.floats {
             None => self.ints.resize(cells, IntSum::default()),
@@ -80,21 +88,8 @@ impl Sums {
 
     pub(super) fn add(&mut self, block: &Block<'_>, values: &Values) {
         if let Values::Float(array) = values {
-            let sums = self.floats();
-            let column = &array.values()[block.start..block.start + block.cells.len()];
-            if array.null_count() == 0 {
-                for (cell, value) in block.cells.iter().zip(column) {
-                    if !value.is_nan() {
-                        sums[*cell as usize].add(*value);
-                    }
-                }
-            } else {
-                for (at, (cell, value)) in block.cells.iter().zip(column).enumerate() {
-                    if array.is_valid(block.start + at) && !value.is_nan() {
-                        sums[*cell as usize].add(*value);
-                    }
-                }
-            }
+            let sums = self.floats().as_mut_slice();
+            super::each_float(block, array, |cell, value| sums[cell].add(value));
             return;
         }
         for (at, cell) in block.cells.iter().enumerate() {
