@@ -1,5 +1,7 @@
 """Events to windows, windows to expectations, residuals and alarms."""
 
+from typing import TYPE_CHECKING, Any
+
 from windrow._windrow import (
     Alarm,
     Batch,
@@ -30,6 +32,10 @@ from windrow.aggregates import (
 )
 from windrow.errors import BusyError, ConfigError, DataError, LimitError, SnapshotError, WindrowError
 
+if TYPE_CHECKING:
+    from windrow import simulate
+    from windrow.pipeline import Pipeline
+
 __all__ = [
     "Aggregate",
     "Alarm",
@@ -40,6 +46,7 @@ __all__ = [
     "Decoded",
     "Detector",
     "LimitError",
+    "Pipeline",
     "ResidualScorer",
     "Rmse",
     "SnapshotError",
@@ -58,7 +65,19 @@ __all__ = [
     "min",
     "quantile",
     "rolling",
+    "simulate",
     "std",
     "sum",
     "var",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what not every program needs when it is first asked for: pydantic comes with `Pipeline` only."""
+    from importlib import import_module
+
+    if name == "Pipeline":
+        return import_module("windrow.pipeline").Pipeline
+    if name == "simulate":
+        return import_module("windrow.simulate")
+    raise AttributeError(f"module 'windrow' has no attribute {name!r}")

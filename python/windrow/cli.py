@@ -62,13 +62,17 @@ def _fail(error: object, code: int, config: str | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="windrow", description="Events to windows, expectations, residuals, alarms.")
+    parser = argparse.ArgumentParser(
+        prog="windrow", description="Events to windows, expectations, residuals, alarms."
+    )
     parser.add_argument("--version", action="version", version=f"windrow {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     demo = commands.add_parser("demo", help="both scenarios on simulated input")
     demo.add_argument("scenario", nargs="?", choices=("traffic", "motor"), help="one of them only")
-    demo.add_argument("--out", type=Path, default=Path("demo"), metavar="FOLDER", help="where reports go (default: demo)")
+    demo.add_argument(
+        "--out", type=Path, default=Path("demo"), metavar="FOLDER", help="where reports go (default: demo)"
+    )
     demo.add_argument("--seed", type=int, default=7, metavar="N", help="of the simulator (default: 7)")
     demo.add_argument("--healthy", action="store_true", help="leave the faults out")
     demo.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
@@ -76,17 +80,26 @@ def _parser() -> argparse.ArgumentParser:
 
     simulate = commands.add_parser("simulate", help="simulated input to standard output")
     simulate.add_argument("scenario", choices=("traffic", "motor"), help="traffic: JSON lines; motor: CSV")
-    simulate.add_argument("--seed", type=int, default=7, metavar="N", help="the same seed, the same bytes (default: 7)")
-    simulate.add_argument("--healthy", action="store_true", help="leave the faults and their labels out")
-    simulate.add_argument("--days", type=float, metavar="N", help="length (default: 21 for traffic, 14 for motor)")
     simulate.add_argument(
-        "--form", choices=("deepstream", "panorama"), default="deepstream", help="traffic: how messages are spelled"
+        "--seed", type=int, default=7, metavar="N", help="the same seed, the same bytes (default: 7)"
+    )
+    simulate.add_argument("--healthy", action="store_true", help="leave the faults and their labels out")
+    simulate.add_argument(
+        "--days", type=float, metavar="N", help="length (default: 21 for traffic, 14 for motor)"
+    )
+    simulate.add_argument(
+        "--form",
+        choices=("deepstream", "panorama"),
+        default="deepstream",
+        help="traffic: how messages are spelled",
     )
     simulate.set_defaults(run=_simulate)
 
     run = commands.add_parser("run", help="run the pipeline of a config file")
     run.add_argument("config", metavar="CONFIG", help="a TOML file")
-    run.add_argument("--input", metavar="PATH", help="a file instead of the config's source; - is standard input")
+    run.add_argument(
+        "--input", metavar="PATH", help="a file instead of the config's source; - is standard input"
+    )
     run.add_argument("--report", metavar="PATH", help="write a report page here")
     run.add_argument("--json", action="store_true", help="print one JSON object at the end, and nothing else")
     run.set_defaults(run=_run)
@@ -136,12 +149,17 @@ def _table(shown: Shown) -> str:
         severity = "" if one.severity is None else f"{one.severity:.0f}"
         rows.append((one.fault.kind, where, begin, "yes" if one.events else "no", delay, severity))
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    lines = ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
     found = sum(bool(one.events) for one in shown.findings)
     summary = f"  {found} of {len(shown.findings)} faults found, {len(shown.false_alarms)} false alarms"
     if not shown.findings:
         lines, summary = [], f"  no fault injected, {len(shown.false_alarms)} false alarms"
-    return "\n".join([head, *lines, summary, f"  report: {shown.report}", f"  anomalies: {shown.anomalies}", ""])
+    return "\n".join(
+        [head, *lines, summary, f"  report: {shown.report}", f"  anomalies: {shown.anomalies}", ""]
+    )
 
 
 def _summary(shown: Shown) -> dict[str, Any]:
@@ -205,13 +223,19 @@ def _result(outcome: Outcome) -> dict[str, Any]:
         "windows": outcome.windows,
         "judged": outcome.judged,
         "interrupted": outcome.interrupted,
-        "events": [{name: _finite(value) for name, value in event.items()} for event in outcome.events.values()],
+        "events": [
+            {name: _finite(value) for name, value in event.items()} for event in outcome.events.values()
+        ],
     }
 
 
 def _counts(outcome: Outcome) -> str:
     parts = [f"{outcome.read:,} rows read"]
-    parts += [f"{count:,} {name}" for name, count in (("late", outcome.late), ("rejected", outcome.rejected)) if count]
+    parts += [
+        f"{count:,} {name}"
+        for name, count in (("late", outcome.late), ("rejected", outcome.rejected))
+        if count
+    ]
     if outcome.unreadable:
         parts.append(f"{outcome.unreadable:,} values or lines unreadable")
     if outcome.windows:

@@ -59,7 +59,9 @@ def nanoseconds(text: str) -> int:
     """
     found = re.fullmatch(r"\s*([+-]?)((?:[0-9]+[^\W\d_]*\s*)+)", text)
     if not found:
-        raise PydanticCustomError("duration", 'must be a duration such as "5m" or "1h30m", got "{text}"', {"text": text})
+        raise PydanticCustomError(
+            "duration", 'must be a duration such as "5m" or "1h30m", got "{text}"', {"text": text}
+        )
     total = 0
     for number, unit in re.findall(r"([0-9]+)([^\W\d_]*)", found[2]):
         if not unit:
@@ -111,7 +113,7 @@ class Section(BaseModel):
 
 
 def option(default: Any, meaning: str, example: Any = None) -> Any:
-    """Declare an option: its default (`...` where it must be given), what it means, a value to show where it has none."""
+    """Declare an option: its default (`...`: it must be given), what it means, a value to show where it has none."""
     return Field(default, description=meaning, examples=None if example is None else [example])
 
 
@@ -129,11 +131,15 @@ class Decoded(Section):
         {}, "rows: names for columns, ours = theirs", {"flow": "Lane 1 Flow (Veh/5 Minutes)"}
     )
     time: Names | None = option(
-        None, 'the time\'s column or field; "time" for rows, "event_time" and a few more for panorama', "timestamp"
+        None,
+        'the time\'s column or field; "time" for rows, "event_time" and a few more for panorama',
+        "timestamp",
     )
     time_unit: Unit | None = option(None, "unit of integer times; ns for rows, ms for panorama", "ms")
     time_format: Name | None = option(
-        None, "rows: how times are written where not in ISO 8601, in the letters of strptime", "%d/%m/%Y %H:%M"
+        None,
+        "rows: how times are written where not in ISO 8601, in the letters of strptime",
+        "%d/%m/%Y %H:%M",
     )
     classes: list[Name] | dict[Name, Name] | None = option(
         None, "panorama: the fields that hold ids, as a list or as field = class", ["person", "car"]
@@ -145,7 +151,9 @@ class FileSource(Decoded):
     """A file, or several, read once from start to end."""
 
     kind: Literal["file"] = option(..., "file, stdin or simulate")
-    path: Names | None = option(None, "the file or files; may be left to `windrow run CONFIG --input PATH`", "day.csv.gz")
+    path: Names | None = option(
+        None, "the file or files; may be left to `windrow run CONFIG --input PATH`", "day.csv.gz"
+    )
     format: Format | None = option(None, "csv, jsonl or parquet; by the file's ending unless given", "csv")
 
 
@@ -160,7 +168,9 @@ class SimulateSource(Section):
     """Simulated input of `windrow.simulate`."""
 
     kind: Literal["simulate"] = option(..., "file, stdin or simulate")
-    scenario: Literal["traffic", "motor"] = option(..., "traffic (tracker messages) or motor (rows)", "traffic")
+    scenario: Literal["traffic", "motor"] = option(
+        ..., "traffic (tracker messages) or motor (rows)", "traffic"
+    )
     days: Annotated[float, Field(gt=0)] | None = option(None, "length; 21 for traffic, 14 for motor", 21)
     seed: int = option(7, "the same seed gives the same input")
     healthy: bool = option(False, "leave the faults out")
@@ -185,11 +195,17 @@ class Aggregate(Section):
     var: Name | None = option(None, "sample variance of a column", "speed")
     first: Name | None = option(None, "value of the earliest row", "phase")
     last: Name | None = option(None, "value of the latest row", "phase")
-    distinct: Names | None = option(None, "number of different values, or tuples of several columns", ["camera", "track"])
+    distinct: Names | None = option(
+        None, "number of different values, or tuples of several columns", ["camera", "track"]
+    )
     quantile: Name | None = option(None, "quantile of a column, within 1 %", "speed")
     q: Annotated[float, Field(ge=0, le=1)] | None = option(None, "quantile: which, from 0 to 1", 0.85)
-    min_hits: Annotated[int, Field(ge=1)] = option(1, "distinct: rows a value needs to count; leaves out flicker")
-    count_on: Literal["every", "first"] = option("every", "distinct: count in every window, or only where first seen")
+    min_hits: Annotated[int, Field(ge=1)] = option(
+        1, "distinct: rows a value needs to count; leaves out flicker"
+    )
+    count_on: Literal["every", "first"] = option(
+        "every", "distinct: count in every window, or only where first seen"
+    )
     retain: Positive = option("1h", 'distinct, count_on = "first": forget a value unseen for this long')
     where: Where = option({}, "count only rows whose columns hold these values", {"class": "car"})
 
@@ -213,12 +229,18 @@ class WindowSection(Section):
     idle_timeout: Positive | None = option(
         None, "live input: a source silent this long stops holding windows back", "30s"
     )
-    max_ahead: Positive | None = option(None, "live input: refuse rows dated further ahead of the clock", "1h")
+    max_ahead: Positive | None = option(
+        None, "live input: refuse rows dated further ahead of the clock", "1h"
+    )
     fill: bool = option(False, "rows for windows without input: zeros where the source lives, else silent")
-    fill_limit: Annotated[int, Field(ge=0)] | None = option(None, "silent rows in a run; a day's worth unless given", 288)
+    fill_limit: Annotated[int, Field(ge=0)] | None = option(
+        None, "silent rows in a run; a day's worth unless given", 288
+    )
     rollup: list[list[Name]] | None = option(None, "coarser keys to add, [] over everything", [[]])
     max_cells: Annotated[int, Field(ge=1)] = option(10_000_000, "limit of open windows x series")
-    max_series: Annotated[int, Field(ge=1)] | None = option(None, "limit of series; rows of others are rejects", 10_000)
+    max_series: Annotated[int, Field(ge=1)] | None = option(
+        None, "limit of series; rows of others are rejects", 10_000
+    )
     aggregate: list[Aggregate] = option([], "the output columns")
 
 
@@ -238,36 +260,53 @@ class DetectSection(Section):
     method: Literal["auto", "counts", "novelty", "residual"] = option(
         "auto", "counts (objects per window), novelty (any metric), residual (a prediction comes along), auto"
     )
-    measures: Annotated[list[Name], Field(min_length=1)] | dict[Name, Annotated[list[Name], Field(min_length=3, max_length=3)]] = (
-        option(..., "the columns to watch; novelty takes name = [mean, min, max] as well", ["cars"])
-    )
+    measures: (
+        Annotated[list[Name], Field(min_length=1)]
+        | dict[Name, Annotated[list[Name], Field(min_length=3, max_length=3)]]
+    ) = option(..., "the columns to watch; novelty takes name = [mean, min, max] as well", ["cars"])
     by: Names | None = option(None, "key columns; those of [window] unless given", ["camera"])
     time: Name | None = option(
-        None, "the time's column; a window's start (or end, by its label), else that of [source]", "window_start"
+        None,
+        "the time's column; a window's start (or end, by its label), else that of [source]",
+        "window_start",
     )
-    zone: Name | None = option(None, "civil time for hours and weekdays; that of [window] unless given", "Europe/Berlin")
-    every: Positive | None = option(None, "spacing of rows; the window's length, else learned from the first rows", "5m")
+    zone: Name | None = option(
+        None, "civil time for hours and weekdays; that of [window] unless given", "Europe/Berlin"
+    )
+    every: Positive | None = option(
+        None, "spacing of rows; the window's length, else learned from the first rows", "5m"
+    )
     predicted: Name = option("predicted", "residual: the column of predictions")
     rmse: Literal["cumulative"] | Annotated[float, Field(gt=0)] | Rmse = option(
         "cumulative", 'residual: "cumulative", a number, { ewm = 1000 } or { rolling = "6h" }'
     )
-    smooth: Annotated[int, Field(ge=1)] | Positive = option(1, "residual: rolling mean over rows or a duration")
+    smooth: Annotated[int, Field(ge=1)] | Positive = option(
+        1, "residual: rolling mean over rows or a duration"
+    )
 
 
 class AlarmSection(Section):
     """When a verdict becomes an alarm."""
 
     severity: Annotated[float, Field(ge=0, le=100)] | None = option(
-        None, "alarm from this severity: 50 = once a month, 80 = once a year; 50 unless `threshold` is given", 50
+        None,
+        "alarm from this severity: 50 = once a month, 80 = once a year; 50 unless `threshold` is given",
+        50,
     )
     threshold: Annotated[float, Field(gt=0)] | None = option(None, "alarm beyond this score instead", 3.0)
     breaches: Annotated[int, Field(ge=1)] = option(1, "M points in breach ...")
-    of: Annotated[int, Field(ge=1)] | None = option(None, "... of the last N; as many as `breaches` unless given", 1)
-    missing: Literal["missing", "ignore", "breaching", "not_breaching"] = option("missing", "what a missing point counts as")
+    of: Annotated[int, Field(ge=1)] | None = option(
+        None, "... of the last N; as many as `breaches` unless given", 1
+    )
+    missing: Literal["missing", "ignore", "breaching", "not_breaching"] = option(
+        "missing", "what a missing point counts as"
+    )
     direction: Literal["both", "up", "down"] = option("both", "threshold: which side of the score")
     clear_below: float | None = option(None, "stay in alarm until below this", 2.0)
     lasting: Positive | None = option(None, "in breach for this long instead of M of N", "3m")
-    look_back: Annotated[int, Field(ge=1)] | None = option(None, "points to look back for real ones; N + 2 unless given", 3)
+    look_back: Annotated[int, Field(ge=1)] | None = option(
+        None, "points to look back for real ones; N + 2 unless given", 3
+    )
     period: Positive | None = option(None, "rows absent for this long are missing points", "5m")
 
 
@@ -277,7 +316,9 @@ class AlarmSection(Section):
 class StateSection(Section):
     """Keep the engine's state between runs."""
 
-    path: Name = option(..., "a folder for snapshots: restored at the start, written at the end", "/var/lib/windrow")
+    path: Name = option(
+        ..., "a folder for snapshots: restored at the start, written at the end", "/var/lib/windrow"
+    )
 
 
 class StdoutSink(Section):
@@ -308,7 +349,9 @@ class ReportSection(Section):
 
     path: Name = option(..., "the page; folders are made", "report.html")
     title: Name | None = option(None, "its heading", "Main Street junction")
-    series: Annotated[int, Field(ge=1)] = option(12, "plot at most this many series, those with the worst events first")
+    series: Annotated[int, Field(ge=1)] = option(
+        12, "plot at most this many series, those with the worst events first"
+    )
 
 
 class Config(Section):

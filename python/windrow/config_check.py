@@ -32,10 +32,23 @@ from windrow.config import (
 )
 from windrow.errors import ConfigError
 
-__all__ = ["InvalidConfig", "Problem", "check", "load", "loads", "near"]
+__all__ = ["ConfigFileError", "Problem", "check", "load", "loads", "near"]
 
 Place = tuple[str | int, ...]
 
+_DURATIONS = frozenset(
+    [
+        "every",
+        "offset",
+        "out_of_orderness",
+        "allowed_lateness",
+        "idle_timeout",
+        "max_ahead",
+        "retain",
+        "lasting",
+        "period",
+    ]
+)
 #: What options of several types expect, where the branches of the union would say it piecemeal.
 _EXPECTED = {
     "path": "a file's name or a list of them",
@@ -77,7 +90,7 @@ class Problem:
         return f"{line}{self.message}"
 
 
-class InvalidConfig(ConfigError):
+class ConfigFileError(ConfigError):
     """A config with mistakes; `problems` has them all."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
@@ -90,7 +103,7 @@ def load(path: str | Path) -> Config:
 
     Raises
     ------
-    InvalidConfig
+    ConfigFileError
         With every mistake in it.
     ConfigError
         There is no such file, or it can't be read.
@@ -105,44 +118,43 @@ def load(path: str | Path) -> Config:
 
 
 def text_byte(error: UnicodeDecodeError) -> str:
-    """The byte that isn't text, and where it stands."""
+    """Name the byte that isn't text, and where it stands."""
     return f"0x{error.object[error.start]:02x} at {error.start}"
 
 
 def loads(text: str) -> Config:
-    """Read and check a config given as text.
+    r"""Read and check a config given as text.
 
     Raises
     ------
-    InvalidConfig
+    ConfigFileError
         With every mistake in it.
 
     Examples
     --------
     >>> from windrow.config_check import loads
-    >>> loads('[source]\\nkind = "fil"')
+    >>> loads('[source]\nkind = "fil"')
     Traceback (most recent call last):
         ...
-    windrow.config_check.InvalidConfig: line 2: [source] `kind` must be file, stdin or simulate, got "fil" (did you mean "file"?)
+    windrow.config_check.ConfigFileError: line 2: [source] `kind` must be file, stdin or simulate, got "fil" ...
     """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InvalidConfig([Problem((), f"not TOML: {str(error)[:1].lower()}{str(error)[1:]}")]) from error
+        raise ConfigFileError([Problem((), f"not TOML: {str(error)[:1].lower()}{str(error)[1:]}")]) from error
     config, problems = check(data)
     if problems or config is None:
         lines = _lines(text)
         located = [Problem(one.place, one.message, _line(lines, one.place)) for one in problems]
-        raise InvalidConfig(sorted(located, key=lambda one: (one.line is None, one.line or 0)))
+        raise ConfigFileError(sorted(located, key=lambda one: (one.line is None, one.line or 0)))
     return config
 
 
 def check(data: Mapping[str, Any]) -> tuple[Config | None, list[Problem]]:
     """Check a config given as a mapping; the config where nothing is wrong, and all that is wrong."""
-    problems: list[Problem] = []
-    for name in data:
-        if name not in _TOP:
-            problems.append(Problem((name,), f"unknown section [{name}]{near(name, _TOP)}"))
+    problems = [
+        Problem((name,), f"unknown section [{name}]{near(name, _TOP)}") for name in data if name not in _TOP
+    ]
     sections: dict[str, Any] = {}
     if "source" not in data:
         problems.append(Problem((), "the section [source] is missing"))
@@ -165,8 +177,10 @@ def check(data: Mapping[str, Any]) -> tuple[Config | None, list[Problem]]:
 # ---- one section
 
 
-def _kind(place: Place, raw: Any, models: Mapping[str, type[Section]], problems: list[Problem]) -> Section | None:
-    """A section whose options depend on its `kind`."""
+def _kind(
+    place: Place, raw: Any, models: Mapping[str, type[Section]], problems: list[Problem]
+) -> Section | None:
+    """Check a section whose options depend on its `kind`."""
     if not isinstance(raw, Mapping):
         problems.append(Problem(place, f"{_where(place)} must be a section, got {_show(raw)}"))
         return None
@@ -178,7 +192,9 @@ def _kind(place: Place, raw: Any, models: Mapping[str, type[Section]], problems:
         problems.append(Problem(place, f"{_where(place)} `kind` is missing: use {choices}"))
     elif kind in LATER:
         problems.append(
-            Problem((*place, "kind"), f'{_where(place)} the kind "{kind}" is not in this version: use {choices}')
+            Problem(
+                (*place, "kind"), f'{_where(place)} the kind "{kind}" is not in this version: use {choices}'
+            )
         )
     else:
         problems.append(
@@ -203,12 +219,16 @@ def _section(place: Place, raw: Any, model: type[Section], problems: list[Proble
 
 
 def _problems(place: Place, error: ValidationError, model: type[Section], raw: Any) -> Iterator[Problem]:
-    """What pydantic found, in windrow's words; of the several tries of a union, one."""
+    """Say what pydantic found in windrow's words; of the several tries of a union, one."""
     seen: set[Place] = set()
     for found in error.errors():
         location = tuple(part for part in found["loc"] if not _is_branch(part))
         at = (*place, *location)
-        union = next((end for end, part in enumerate(at, 1) if part in _EXPECTED and end > len(place)), None)
+        union = (
+            None
+            if at[0] != "source" and at[-1] == "path"
+            else next((end for end, part in enumerate(at, 1) if part in _EXPECTED and end > len(place)), None)
+        )
         if union is not None and found["type"] not in ("extra_forbidden", "duration", "missing"):
             at = at[:union]
         if at in seen:
@@ -223,7 +243,14 @@ def _problems(place: Place, error: ValidationError, model: type[Section], raw: A
                 owner = Aggregate if "aggregate" in location else model
                 yield _unknown(at, owner.model_fields)
                 continue
-            case _ if name in _EXPECTED and found["type"] not in ("duration", "missing"):
+            case _ if (
+                union is not None and isinstance(_dig(raw, at[len(place) :]), Mapping) and name == "rmse"
+            ):
+                # A table was meant: what is wrong inside it is said by itself.
+                continue
+            case _ if (
+                union is not None and name in _EXPECTED and found["type"] not in ("duration", "missing")
+            ):
                 text = f"{where} `{name}` must be {_EXPECTED[name]}, got {_show(_dig(raw, at[len(place) :]))}"
             case "missing":
                 text = f"{where} `{name}` is missing"
@@ -237,7 +264,17 @@ def _problems(place: Place, error: ValidationError, model: type[Section], raw: A
             case "model_type" | "model_attributes_type" | "dict_type" if not location:
                 text = f"{where} must be a section, got {given}"
             case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
-                text = f"{where} `{name}` must be {found['msg'].removeprefix('Input should be ')}, got {given}"
+                text = (
+                    f"{where} `{name}` must be {found['msg'].removeprefix('Input should be ')}, got {given}"
+                )
+            case "string_type" if name not in _DURATIONS:
+                text = f"{where} `{name}` must be text, got {given}"
+            case "string_type":
+                text = f'{where} `{name}` must be a duration such as "5m", got {given}'
+            case "bool_type":
+                text = f"{where} `{name}` must be true or false, got {given}"
+            case "int_type":
+                text = f"{where} `{name}` must be a whole number, got {given}"
             case "string_too_short":
                 text = f"{where} `{name}` must not be empty"
             case "too_short":
@@ -250,13 +287,18 @@ def _problems(place: Place, error: ValidationError, model: type[Section], raw: A
 
 def _dig(raw: Any, place: Place) -> Any:
     for part in place:
-        raw = raw[part]
+        try:
+            raw = raw[part]
+        except (KeyError, IndexError, TypeError):
+            return None
     return raw
 
 
 def _is_branch(part: str | int) -> bool:
     """Pydantic names the branch of a union that it tried; no option is called like that."""
-    return isinstance(part, str) and bool(re.search(r"[\[\]()]|^(str|bool|int|float|constrained-\w+|Rmse)$", part))
+    return isinstance(part, str) and bool(
+        re.search(r"[\[\]()]|^(str|bool|int|float|constrained-\w+|Rmse)$", part)
+    )
 
 
 def _unknown(at: Place, known: Iterable[str]) -> Problem:
@@ -265,7 +307,10 @@ def _unknown(at: Place, known: Iterable[str]) -> Problem:
     if name not in known:
         homes = [
             f"[{section}]"
-            for section, models in {"source": SOURCES.values(), **{k: (v,) for k, v in _SECTIONS.items()}}.items()
+            for section, models in {
+                "source": SOURCES.values(),
+                **{k: (v,) for k, v in _SECTIONS.items()},
+            }.items()
             if section != at[0] and any(name in model.model_fields for model in models)
         ]
         hint = f" (it belongs in {_or(homes)})" if homes else near(name, known)
@@ -276,8 +321,10 @@ def _unknown(at: Place, known: Iterable[str]) -> Problem:
 
 
 def _across(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """What no single option can know. Looks at the raw values, so that other mistakes don't hide these."""
-    source, window, detect, alarm = (_mapping(data.get(name)) for name in ("source", "window", "detect", "alarm"))
+    """Check what no single option can know, on the raw values, so that other mistakes don't hide these."""
+    source, window, detect, alarm = (
+        _mapping(data.get(name)) for name in ("source", "window", "detect", "alarm")
+    )
     if window is not None:
         yield from _aggregates(window)
     if source is not None and window is None and source.get("decoder") in ("deepstream", "panorama"):
@@ -295,10 +342,13 @@ def _across(data: Mapping[str, Any]) -> Iterator[Problem]:
     for at, sink in enumerate(sinks if isinstance(sinks, list) else []):
         what = (_mapping(sink) or {}).get("what", "events")
         if what == "windows" and window is None:
-            yield Problem(("sink", at, "what"), f'{_where(("sink", at))} `what` is "windows": add a section [window]')
+            yield Problem(
+                ("sink", at, "what"), f'{_where(("sink", at))} `what` is "windows": add a section [window]'
+            )
         if what in ("events", "anomalies") and detect is None:
             yield Problem(
-                ("sink", at, "what"), f'{_where(("sink", at))} `what` is "{what}": add a section [detect], or take "windows"'
+                ("sink", at, "what"),
+                f'{_where(("sink", at))} `what` is "{what}": add a section [detect], or take "windows"',
             )
 
 
@@ -318,13 +368,22 @@ def _aggregates(window: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(place, f"{_where(place)} needs exactly one of {_or(FUNCTIONS)}, got {got}")
         if "quantile" in functions and "q" not in aggregate:
             yield Problem(place, f"{_where(place)} `q` is missing: which quantile, from 0 to 1")
-        for extra, owner in {"q": "quantile", "min_hits": "distinct", "count_on": "distinct", "retain": "distinct"}.items():
+        for extra, owner in {
+            "q": "quantile",
+            "min_hits": "distinct",
+            "count_on": "distinct",
+            "retain": "distinct",
+        }.items():
             if extra in aggregate and functions and owner not in functions:
-                yield Problem((*place, extra), f"{_where(place)} `{extra}` goes with `{owner}`, got `{functions[0]}`")
+                yield Problem(
+                    (*place, extra), f"{_where(place)} `{extra}` goes with `{owner}`, got `{functions[0]}`"
+                )
         name = aggregate.get("name")
         if isinstance(name, str):
             if name in names:
-                yield Problem((*place, "name"), f"{_where(place)} the name {_show(name)} is taken by another aggregate")
+                yield Problem(
+                    (*place, "name"), f"{_where(place)} the name {_show(name)} is taken by another aggregate"
+                )
             names.add(name)
 
 
@@ -333,17 +392,27 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
     listed = list(measures) if isinstance(measures, list | dict) else []
     if detect.get("method") == "residual" and len(listed) > 1:
         yield Problem(
-            ("detect", "measures"), f"[detect] `measures` must be one column (the observed) for residual, got {len(listed)}"
+            ("detect", "measures"),
+            f"[detect] `measures` must be one column (the observed) for residual, got {len(listed)}",
         )
+    rmse = _mapping(detect.get("rmse"))
+    if rmse is not None and len([name for name in ("ewm", "rolling") if name in rmse]) != 1:
+        yield Problem(("detect", "rmse"), "[detect] `rmse` needs exactly one of `ewm` and `rolling`")
     for name in ("predicted", "rmse", "smooth"):
         if name in detect and detect.get("method") != "residual":
             yield Problem(("detect", name), f'[detect] `{name}` goes with `method = "residual"`')
     if window is None:
         return
     aggregates = window.get("aggregate", [])
-    made = [one.get("name") for one in aggregates if isinstance(one, dict)] if isinstance(aggregates, list) else []
-    made = [name for name in made if isinstance(name, str)]
-    columns = [column for one in measures.values() for column in one] if isinstance(measures, dict) else listed
+    named = (
+        [one.get("name") for one in aggregates if isinstance(one, dict)]
+        if isinstance(aggregates, list)
+        else []
+    )
+    made: list[str] = [name for name in named if isinstance(name, str)]
+    columns = (
+        [column for one in measures.values() for column in one] if isinstance(measures, dict) else listed
+    )
     for column in columns:
         if isinstance(column, str) and made and column not in made:
             yield Problem(
@@ -354,7 +423,8 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
     keys, by = _names(window.get("by", [])), _names(detect.get("by", []))
     for column in by:
         if column not in keys:
-            got = f"[detect] `by` must be columns of `by` in [window] ({', '.join(keys) or 'none'}), got {_show(column)}"
+            known = ", ".join(keys) or "none"
+            got = f"[detect] `by` must be columns of `by` in [window] ({known}), got {_show(column)}"
             yield Problem(("detect", "by"), got + near(column, keys, quoted=True))
 
 
@@ -363,7 +433,9 @@ def _alarms(alarm: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(("alarm", "threshold"), "[alarm] takes `threshold` or `severity`, got both")
     breaches, of = alarm.get("breaches", 1), alarm.get("of")
     if isinstance(breaches, int) and isinstance(of, int) and 1 <= of < breaches:
-        yield Problem(("alarm", "breaches"), f"[alarm] `breaches` must be at most `of` ({of}), got {breaches}")
+        yield Problem(
+            ("alarm", "breaches"), f"[alarm] `breaches` must be at most `of` ({of}), got {breaches}"
+        )
 
 
 # ---- words
@@ -374,7 +446,13 @@ def _mapping(raw: Any) -> Mapping[str, Any] | None:
 
 
 def _names(raw: Any) -> list[str]:
-    return [raw] if isinstance(raw, str) else [one for one in raw if isinstance(one, str)] if isinstance(raw, list) else []
+    return (
+        [raw]
+        if isinstance(raw, str)
+        else [one for one in raw if isinstance(one, str)]
+        if isinstance(raw, list)
+        else []
+    )
 
 
 def _show(value: Any) -> str:
@@ -382,7 +460,9 @@ def _show(value: Any) -> str:
         return f'"{value}"'
     if isinstance(value, bool):
         return str(value).lower()
-    return "a section" if isinstance(value, Mapping) else str(value)
+    if isinstance(value, Mapping):
+        return "a section"
+    return "[" + ", ".join(map(_show, value)) + "]" if isinstance(value, list) else str(value)
 
 
 def _or(words: Iterable[str]) -> str:
@@ -395,6 +475,7 @@ def _nearest(word: Any, choices: Iterable[str]) -> str | None:
 
 
 def near(word: Any, choices: Iterable[str], *, quoted: bool = False) -> str:
+    """Hint at the nearest right word: ` (did you mean `every`?)`, or nothing."""
     near = _nearest(word, choices)
     mark = '"' if quoted else "`"
     return f" (did you mean {mark}{near}{mark}?)" if near else ""
@@ -408,7 +489,11 @@ def _where(place: Place) -> str:
             number = part
         elif number is None or part == "aggregate":
             names.append(part)
-    if number is not None and names[0] in ("sink", "window") and (names[0] == "sink" or names[-1] == "aggregate"):
+    if (
+        number is not None
+        and names[0] in ("sink", "window")
+        and (names[0] == "sink" or names[-1] == "aggregate")
+    ):
         return f"[[{'.'.join(names)}]] {number + 1}"
     return f"[{'.'.join(names)}]" if names else ""
 

@@ -37,13 +37,17 @@ HEAD = """\
 
 
 def reference() -> str:
-    """The text of the reference file, which is itself a config that can be checked."""
+    """Write the reference file, which is itself a config that can be checked."""
     parts = [HEAD]
     parts.append("\n".join(_section("[source]", FileSource, {"kind": "file", "path": "detections.jsonl.gz"})))
-    parts.append("\n".join(_section("[source]", StdinSource, {"kind": "stdin"}, hidden=True, only={"kind", "format"})))
+    parts.append(
+        "\n".join(_section("[source]", StdinSource, {"kind": "stdin"}, hidden=True, only={"kind", "format"}))
+    )
     parts.append("\n".join(_section("[source]", SimulateSource, {"kind": "simulate"}, hidden=True)))
     parts.append("\n".join(_section("[window]", WindowSection, {"every": "5m"}, skip={"aggregate"})))
-    parts.append("\n".join(_section("[[window.aggregate]]", Aggregate, {"name": "cars", "distinct": "track"})))
+    parts.append(
+        "\n".join(_section("[[window.aggregate]]", Aggregate, {"name": "cars", "distinct": "track"}))
+    )
     parts.append("\n".join(_section("[detect]", DetectSection, {"measures": ["cars"]}, residual=True)))
     parts.append("\n".join(_section("[alarm]", AlarmSection, {})))
     parts.append("\n".join(_section("[state]", StateSection, {"path": "/var/lib/windrow"})))
@@ -71,7 +75,9 @@ def _section(
             continue
         # What goes with one method only would be refused beside another.
         conditional = residual and (field.description or "").startswith("residual:")
-        conditional = conditional or (model is Aggregate and name in ("min_hits", "count_on", "retain") and "distinct" not in given)
+        conditional = conditional or (
+            model is Aggregate and name in ("min_hits", "count_on", "retain") and "distinct" not in given
+        )
         yield from _option(name, field, given, hidden=hidden or conditional)
 
 
@@ -87,7 +93,11 @@ def _option(name: str, field: FieldInfo, given: dict[str, Any], *, hidden: bool)
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_key(name)} = {_toml(one)}" for name, one in value.items()) + " }" if value else "{}"
+        return (
+            "{ " + ", ".join(f"{_key(name)} = {_toml(one)}" for name, one in value.items()) + " }"
+            if value
+            else "{}"
+        )
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10_000:

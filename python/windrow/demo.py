@@ -64,7 +64,9 @@ class Finding:
     @property
     def severity(self) -> float | None:
         """The highest of its events."""
-        return max((event["severity"] for event in self.events if event["severity"] is not None), default=None)
+        return max(
+            (event["severity"] for event in self.events if event["severity"] is not None), default=None
+        )
 
 
 @dataclass(frozen=True)

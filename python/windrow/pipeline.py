@@ -15,7 +15,7 @@ from typing import Any
 
 import windrow as wr
 from windrow.config import Config, StdoutSink
-from windrow.config_check import InvalidConfig, check, load
+from windrow.config_check import ConfigFileError, check, load
 from windrow.sinks import Sink, open_sink
 from windrow.sources import Needs, Source, open_source
 from windrow.stages import detect_keys, detector, windows
@@ -111,7 +111,7 @@ class Pipeline:
         """
         config, problems = check(data)
         if config is None:
-            raise InvalidConfig(problems)
+            raise ConfigFileError(problems)
         return cls(config)
 
     def check(self) -> None:
@@ -128,7 +128,7 @@ class Pipeline:
     def run(
         self,
         *,
-        input: str | None = None,  # noqa: A002 - the option's name on the command line
+        input: str | None = None,
         report: str | Path | None = None,
         progress: Progress | None = None,
         quiet: bool = False,
@@ -164,7 +164,9 @@ class Pipeline:
             if stop is None:
                 stop = stack.enter_context(Stop())
             run = _Run(self.config, stop, input, keep=report is not None or self.config.report is not None)
-            sinks = self.config.sink or [StdoutSink(kind="stdout", what="windows" if run.detector is None else "events")]
+            sinks = self.config.sink or [
+                StdoutSink(kind="stdout", what="windows" if run.detector is None else "events")
+            ]
             for section in sinks:
                 if not (quiet and isinstance(section, StdoutSink)):
                     sink = open_sink(section)
@@ -218,7 +220,11 @@ class _Run:
         if section is None:
             raise wr.ConfigError("there is nothing to do: add a section [window] or [detect]")
         measures = section.measures
-        columns = [one for group in measures.values() for one in group] if isinstance(measures, dict) else list(measures)
+        columns = (
+            [one for group in measures.values() for one in group]
+            if isinstance(measures, dict)
+            else list(measures)
+        )
         if section.method == "residual":
             columns.append(section.predicted)
         columns = [*detect_keys(section, window), *columns, *([section.time] if section.time else [])]
@@ -228,7 +234,9 @@ class _Run:
     def read(self, progress: Progress | None) -> None:
         """All of the input."""
         clock = self.source.live and self.config.window is not None
-        clock = clock and bool(self.config.window and (self.config.window.idle_timeout or self.config.window.max_ahead))
+        clock = clock and bool(
+            self.config.window and (self.config.window.idle_timeout or self.config.window.max_ahead)
+        )
         for piece in self.source:
             now = dt.datetime.now(dt.UTC) if clock else None
             if self.windows is None:
@@ -282,7 +290,7 @@ class _Run:
         self._write("events", rows)
 
     def finish(self) -> None:
-        """The end: open windows fire, or are kept for the next run; the counts are drawn up."""
+        """End the run: open windows fire, or are kept for the next one; the counts are drawn up."""
         if self.windows is not None:
             if self.store is None:
                 # Half a window would read as a drop, so with a state it waits for its other half instead.

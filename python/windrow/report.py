@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +67,19 @@ class Series:
         return max((event["severity"] or 0.0 for event in self.events), default=-1.0)
 
     def thinned(self, most: int = MOST_POINTS) -> Series:
-        """The series with at most about so many points: of each stretch the one farthest from its expectation."""
+        """Keep at most so many points: of each stretch the one farthest from its expectation."""
         rows = len(self.time)
         if rows <= most:
             return self
-        away = np.nan_to_num(np.abs(self.observed - np.where(np.isnan(self.expected), 0, self.expected)), nan=-1.0)
+        away = np.nan_to_num(
+            np.abs(self.observed - np.where(np.isnan(self.expected), 0, self.expected)), nan=-1.0
+        )
         edges = np.linspace(0, rows, most + 1).astype(int)[:-1]
         stretch = np.searchsorted(edges, np.arange(rows), side="right") - 1
         order = np.lexsort((-away, stretch))
         keep = np.sort(order[np.flatnonzero(np.diff(stretch[order], prepend=-1))])
         columns = ("time", "observed", "expected", "lower", "upper", "score", "state")
-        return Series(self.key, self.measure, *(getattr(self, name)[keep] for name in columns), events=self.events)
+        return replace(self, **{name: getattr(self, name)[keep] for name in columns})
 
 
 def series_of(verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Sequence[str]) -> list[Series]:
@@ -92,7 +94,9 @@ def series_of(verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Seq
     keys = zip(*(columns[name] for name in (*by, "measure")), strict=True)
     for row, key in enumerate(keys):
         rows.setdefault(key, []).append(row)
-    numbers = {name: np.array(columns[name], float) for name in ("observed", "expected", "lower", "upper", "score")}
+    numbers = {
+        name: np.array(columns[name], float) for name in ("observed", "expected", "lower", "upper", "score")
+    }
     times = np.array([np.nan if time is None else time.timestamp() * 1000 for time in columns["time"]], float)
     states = np.array([state or "" for state in columns["state"]], str)
     made = {
@@ -100,8 +104,12 @@ def series_of(verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Seq
             dict(zip(by, key, strict=False)),
             key[-1],
             times[at],
-            *(numbers[name][at] for name in ("observed", "expected", "lower", "upper", "score")),
-            states[at],
+            observed=numbers["observed"][at],
+            expected=numbers["expected"][at],
+            lower=numbers["lower"][at],
+            upper=numbers["upper"][at],
+            score=numbers["score"][at],
+            state=states[at],
         )
         for key, at in rows.items()
     }
@@ -138,10 +146,15 @@ def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: 
     shown = series[: section.series if section is not None else 12]
     rule = alarm(config.alarm) if detect is not None else None
     threshold = None if rule is None else rule.threshold
-    plots = [(one, timeline(one.thinned(), faults, steps=config.window is not None, threshold=threshold)) for one in shown]
+    plots = [
+        (one, timeline(one.thinned(), faults, steps=config.window is not None, threshold=threshold))
+        for one in shown
+    ]
     scores = None
     if detect is not None and detect.method == "residual" and threshold is not None:
-        scores = histogram(np.concatenate([one.score for one in series]) if series else np.array([]), threshold)
+        scores = histogram(
+            np.concatenate([one.score for one in series]) if series else np.array([]), threshold
+        )
     text = page(
         title=(section.title if section is not None else None) or _title(config),
         subtitle=_subtitle(config, rule.rule if rule is not None else None),
@@ -166,7 +179,7 @@ def _title(config: Config) -> str:
 
 
 def _subtitle(config: Config, rule: str | None) -> str:
-    """What was run, in one line."""
+    """Say what was run, in one line."""
     source = config.source
     parts = [f"simulated {source.scenario}" if source.kind == "simulate" else f"input from {source.kind}"]
     if config.window is not None:
@@ -180,7 +193,7 @@ def _subtitle(config: Config, rule: str | None) -> str:
 
 
 def _figures(outcome: Any, series: Sequence[Series], history: Any) -> list[tuple[str, str]]:
-    """The small summary figures: a label and a value each."""
+    """List the small summary figures: a label and a value each."""
     figures = [("rows read", f"{outcome.read:,}")]
     if outcome.windows:
         figures += [("windows", f"{outcome.windows:,}"), ("late", f"{outcome.late:,}")]
@@ -196,7 +209,7 @@ def _figures(outcome: Any, series: Sequence[Series], history: Any) -> list[tuple
 
 
 def _newest(batches: Sequence[Any]) -> list[dict[str, Any]]:
-    """The last rows of all windows, newest first."""
+    """Take the last rows of all windows, newest first."""
     rows: list[dict[str, Any]] = []
     for batch in reversed(batches):
         rows += reversed(list(batch))

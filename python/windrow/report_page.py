@@ -28,15 +28,18 @@ p { margin: 0 0 12px; } .muted { color: var(--muted); } .small { font-size: 13px
 .figure b { display: block; font-size: 22px; font-weight: 620; font-variant-numeric: tabular-nums; line-height: 1.3; }
 .figure span { color: var(--muted); font-size: 13px; white-space: nowrap; }
 .scroll + p, .card + p { margin-top: 14px; }
-.card { background: white; border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px 4px; margin: 0 0 16px; }
+.card { background: white; border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px 4px;
+  margin: 0 0 16px; }
 .head { display: flex; justify-content: space-between; align-items: baseline; gap: 16px; }
 .scroll { overflow: auto; max-height: 520px; background: white; border: 1px solid var(--line); border-radius: 8px; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }
 th { position: sticky; top: 0; background: white; text-align: left; font-weight: 600; color: var(--muted);
   border-bottom: 1px solid var(--line); padding: 9px 12px; white-space: nowrap; }
 td { border-bottom: 1px solid #f0f2f4; padding: 8px 12px; vertical-align: top; }
-tr:last-child td { border-bottom: 0; } td.number, th.number { text-align: right; } td.time, td.number { white-space: nowrap; }
-.badge { display: inline-block; min-width: 34px; text-align: center; border-radius: 5px; padding: 0 7px; font-weight: 600;
+tr:last-child td { border-bottom: 0; } td.number, th.number { text-align: right; }
+td.time, td.number { white-space: nowrap; }
+.badge { display: inline-block; min-width: 34px; text-align: center; border-radius: 5px; padding: 0 7px;
+  font-weight: 600;
   background: #e9edf1; color: var(--ink); }
 .badge.high { background: #fbe3e1; color: var(--red); } .badge.medium { background: #fbeed5; color: var(--amber); }
 details summary { cursor: pointer; font-size: 17px; font-weight: 650; margin: 40px 0 12px; }
@@ -65,11 +68,17 @@ def page(
         f"<h1>{escape(title)}</h1>",
         f'<p class="muted">{escape(subtitle)}</p>',
         '<div class="figures">',
-        *(f'<div class="figure"><b>{escape(value)}</b><span>{escape(label)}</span></div>' for label, value in figures),
+        *(
+            f'<div class="figure"><b>{escape(value)}</b><span>{escape(label)}</span></div>'
+            for label, value in figures
+        ),
         "</div>",
     ]
     if plots or events:
-        body += ["<h2>Events</h2>", _events(events, by) if events else '<p class="muted">None: all as expected.</p>']
+        body += [
+            "<h2>Events</h2>",
+            _events(events, by) if events else '<p class="muted">None: all as expected.</p>',
+        ]
     if faults:
         listed = "; ".join(f"{fault.kind} ({_time(fault.start)} to {_time(fault.end)})" for fault in faults)
         body.append(
@@ -80,7 +89,8 @@ def page(
         body.append("<h2>Series</h2>")
         if events:
             body.append(
-                '<p class="small muted">Plots begin at the events; a double click shows the whole run, dragging zooms.</p>'
+                '<p class="small muted">Plots begin at the events; a double click shows the whole run, '
+                "dragging zooms.</p>"
             )
         if left_out:
             body.append(
@@ -94,18 +104,24 @@ def page(
             '<div class="card" id="histogram">',
             _figure(histogram),
             "</div>",
-            '<p class="small muted">How large scores were, on a logarithmic scale. A good threshold stands clear of the '
-            "mass on the left and before the bars on the right.</p>",
+            '<p class="small muted">How large scores were, on a logarithmic scale. A good threshold stands clear of '
+            "the mass on the left and before the bars on the right.</p>",
         ]
     if windows:
-        note = f"the newest {len(windows):,} of {windows_in_all:,}" if windows_in_all > len(windows) else f"{len(windows):,}"
+        note = (
+            f"the newest {len(windows):,} of {windows_in_all:,}"
+            if windows_in_all > len(windows)
+            else f"{len(windows):,}"
+        )
         body += [f"<details><summary>Windows ({note})</summary>", _table(windows, "windows"), "</details>"]
     body.append(f"<footer>Written by windrow, {_time(written)} UTC. All times are UTC.</footer>")
     script = plotly.offline.get_plotlyjs()
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}</style><script>{script}</script></head>\n<body><main>\n" + "\n".join(body) + "\n</main></body></html>\n"
+        f"<style>{STYLE}</style><script>{script}</script></head>\n<body><main>\n"
+        + "\n".join(body)
+        + "\n</main></body></html>\n"
     )
 
 
@@ -119,7 +135,11 @@ def _plot(series: Any, figure: Any) -> str:
 
 
 def _figure(figure: Any) -> str:
-    options = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+    options = {
+        "displaylogo": False,
+        "responsive": True,
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    }
     return str(to_html(figure, full_html=False, include_plotlyjs=False, config=options))
 
 
@@ -132,10 +152,13 @@ def _events(events: Sequence[dict[str, Any]], by: Sequence[str]) -> str:
         grade = "high" if (severity or 0) >= 80 else "medium" if (severity or 0) >= 50 else ""
         expected = _number(event["expected"])
         if event["lower"] is not None and event["upper"] is not None:
-            expected += f' <span class="muted">({_number(event["lower"])} to {_number(event["upper"])})</span>'
+            expected += (
+                f' <span class="muted">({_number(event["lower"])} to {_number(event["upper"])})</span>'
+            )
+        shown = _number(severity if severity is None else round(severity))
         why = str(event["reason"] or event["rule"])
         cells = [
-            f'<td class="number"><span class="badge {grade}">{"–" if severity is None else f"{severity:.0f}"}</span></td>',
+            f'<td class="number"><span class="badge {grade}">{shown}</span></td>',
             *(f"<td>{escape(str(event[name]))}</td>" for name in by),
             f"<td>{escape(str(event['measure']))}</td>",
             f"<td>{escape(str(event['kind']).replace('_', ' '))}</td>",
@@ -164,9 +187,12 @@ def _table(rows: Sequence[dict[str, Any]], name: str) -> str:
 
 def _frame(heads: Iterable[str], numeric: set[str], lines: Sequence[str], name: str) -> str:
     top = "".join(
-        f'<th class="{"number" if head in numeric else ""}">{escape(head.replace("_", " "))}</th>' for head in heads
+        f'<th class="{"number" if head in numeric else ""}">{escape(head.replace("_", " "))}</th>'
+        for head in heads
     )
-    return f'<div class="scroll"><table id="{name}"><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    body = "".join(lines)
+    table = f'<table id="{name}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="scroll">{table}</div>'
 
 
 def _cell(value: Any) -> str:
@@ -180,7 +206,7 @@ def _cell(value: Any) -> str:
 
 
 def _number(value: float | None) -> str:
-    """A number as people read it: few digits, no exponent where it can be helped."""
+    """Write a number as people read it: few digits, no exponent where it can be helped."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "–"
     if isinstance(value, int) or float(value).is_integer():

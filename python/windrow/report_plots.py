@@ -21,7 +21,9 @@ DAY = 86_400_000.0
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
-def timeline(series: Series, faults: Sequence[Any], *, steps: bool, threshold: float | None = None) -> go.Figure:
+def timeline(
+    series: Series, faults: Sequence[Any], *, steps: bool, threshold: float | None = None
+) -> go.Figure:
     """One series: what came, what was expected, the points in alarm, the stretches of its events.
 
     Weeks of five-minute windows are a black bar, so the first view is from two days before the first event to a day
@@ -40,13 +42,17 @@ def timeline(series: Series, faults: Sequence[Any], *, steps: bool, threshold: f
     """
     scored = steps is False and bool(np.isfinite(series.score).any())
     figure = make_subplots(
-        rows=2 if scored else 1, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.68, 0.32] if scored else [1]
+        rows=2 if scored else 1,
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=0.06,
+        row_heights=[0.68, 0.32] if scored else [1],
     )
     shape = "hv" if steps else "linear"
     x, y = _band(series)
     figure.add_scatter(
-        x=x, y=y, mode="lines", line={"width": 0}, fill="toself", fillcolor=BAND, name="expected band", hoverinfo="skip",
-        row=1, col=1,
+        x=x, y=y, mode="lines", line={"width": 0}, fill="toself", fillcolor=BAND, name="expected band",
+        hoverinfo="skip", row=1, col=1,
     )  # fmt: skip
     figure.add_scatter(
         x=series.time, y=series.expected, mode="lines", line={"width": 1, "color": BLUE, "dash": "dot", "shape": shape},
@@ -62,12 +68,18 @@ def timeline(series: Series, faults: Sequence[Any], *, steps: bool, threshold: f
         # A silent point has neither: it is marked on the ground.
         height = np.where(np.isnan(height), 0.0, height)
         figure.add_scatter(
-            x=series.time[alarmed], y=height[alarmed], mode="markers", marker={"size": 6, "color": RED, "line": {"width": 0}},
-            name="in alarm", row=1, col=1,
+            x=series.time[alarmed], y=height[alarmed], mode="markers",
+            marker={"size": 6, "color": RED, "line": {"width": 0}}, name="in alarm", row=1, col=1,
         )  # fmt: skip
     if scored:
         figure.add_scatter(
-            x=series.time, y=series.score, mode="lines", line={"width": 1, "color": MUTED}, name="score", row=2, col=1
+            x=series.time,
+            y=series.score,
+            mode="lines",
+            line={"width": 1, "color": MUTED},
+            name="score",
+            row=2,
+            col=1,
         )
         figure.update_yaxes(title_text="score", row=2, col=1)
         for level in () if threshold is None else (threshold, -threshold):
@@ -75,7 +87,9 @@ def timeline(series: Series, faults: Sequence[Any], *, steps: bool, threshold: f
     end = float(np.nanmax(series.time)) if len(series.time) else 0.0
     for event in series.events:
         until = end if event["end"] is None else _milliseconds(event["end"])
-        figure.add_vrect(x0=_milliseconds(event["start"]), x1=until, fillcolor=RED, opacity=0.10, line_width=0)
+        figure.add_vrect(
+            x0=_milliseconds(event["start"]), x1=until, fillcolor=RED, opacity=0.10, line_width=0
+        )
     for fault in faults:
         if series.measure in fault.measures and all(series.key.get(k) == v for k, v in fault.series.items()):
             begin, until = _milliseconds(fault.start), _milliseconds(fault.end)
@@ -91,10 +105,11 @@ def timeline(series: Series, faults: Sequence[Any], *, steps: bool, threshold: f
 
 
 def _band(series: Series) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """The outline of the expected band: one closed shape for each stretch that has one."""
+    """Outline the expected band: one closed shape for each stretch that has one."""
     known = np.isfinite(series.lower) & np.isfinite(series.upper)
     edges = np.flatnonzero(np.diff(known, prepend=False, append=False)).reshape(-1, 2)
-    x, y = [], []
+    x: list[Any] = []
+    y: list[Any] = []
     for begin, end in edges:
         time = series.time[begin:end]
         x += [time, time[::-1], [np.nan]]
@@ -143,7 +158,8 @@ def _dressed(figure: go.Figure, height: int, *, dates: bool) -> go.Figure:
     figure.update_layout(
         height=height, margin={"l": 64, "r": 16, "t": 52, "b": 36}, paper_bgcolor="white", plot_bgcolor="white",
         font={"family": FONT, "size": 12, "color": INK}, hovermode="x unified" if dates else "closest", bargap=0,
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top", "font": {"size": 11}},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top",
+                "font": {"size": 11}},
     )  # fmt: skip
     figure.update_xaxes(gridcolor=GRID, zeroline=False, linecolor="#cbd2d9")
     figure.update_yaxes(gridcolor=GRID, zeroline=False)

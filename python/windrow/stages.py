@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import windrow as wr
-from windrow.config import AlarmSection, Config, DetectSection, Rmse, WindowSection
+from windrow.config import AlarmSection, Config, DetectSection, Rmse, Unit, WindowSection
 from windrow.errors import ConfigError
 
 __all__ = ["alarm", "detector", "windows"]
 
 
-def windows(config: Config, time_unit: str) -> wr.TumblingWindows | None:
-    """The windows, if the config has any."""
+def windows(config: Config, time_unit: Unit) -> wr.TumblingWindows | None:
+    """Build the windows, if the config has any."""
     section = config.window
     if section is None:
         return None
@@ -44,7 +44,9 @@ def _aggregate(section: Any, keep: Mapping[str, Any]) -> Any:
     if function == "quantile":
         return wr.quantile(column, section.q, where=where)
     if function == "distinct":
-        extra = {"count_on": section.count_on, "retain": section.retain} if section.count_on != "every" else {}
+        extra = (
+            {"count_on": section.count_on, "retain": section.retain} if section.count_on != "every" else {}
+        )
         return wr.distinct(column, where=where, min_hits=section.min_hits, **extra)
     return getattr(wr, function)(column, where=where)
 
@@ -55,15 +57,19 @@ def _both(where: Mapping[str, Any], keep: Mapping[str, Any]) -> dict[str, Any]:
     for name, values in where.items():
         if name in keep:
             allowed = keep[name] if isinstance(keep[name], list) else [keep[name]]
-            values = [value for value in (values if isinstance(values, list) else [values]) if value in allowed]
+            values = [
+                value for value in (values if isinstance(values, list) else [values]) if value in allowed
+            ]
             if not values:
-                raise ConfigError(f"[window] an aggregate's `where` leaves nothing of `where` in [source] for {name!r}")
+                raise ConfigError(
+                    f"[window] an aggregate's `where` leaves nothing of `where` in [source] for {name!r}"
+                )
         both[name] = values
     return both
 
 
 def alarm(section: AlarmSection | None) -> wr.Alarm:
-    """The alarm; severity 50 where nothing is said."""
+    """Build the alarm; severity 50 where nothing is said."""
     given = (section or AlarmSection()).model_dump(exclude_none=True)
     if "threshold" not in given:
         given.setdefault("severity", 50.0)
@@ -73,7 +79,7 @@ def alarm(section: AlarmSection | None) -> wr.Alarm:
 
 
 def detector(config: Config) -> wr.Detector | None:
-    """The detector with its alarm, if the config has one."""
+    """Build the detector with its alarm, if the config has one."""
     section = config.detect
     if section is None:
         return None
@@ -96,14 +102,14 @@ def detector(config: Config) -> wr.Detector | None:
 
 
 def detect_keys(section: DetectSection, window: WindowSection | None) -> list[str]:
-    """The key columns of the detector's input."""
+    """Name the key columns of the detector's input."""
     if section.by is not None:
         return _names(section.by)
     return _names(window.by) if window is not None else []
 
 
 def detect_time(section: DetectSection, window: WindowSection | None) -> str:
-    """The time column of the detector's input."""
+    """Name the time column of the detector's input."""
     if section.time is not None:
         return section.time
     return f"window_{window.label}" if window is not None else "time"
@@ -111,7 +117,7 @@ def detect_time(section: DetectSection, window: WindowSection | None) -> str:
 
 def _rmse(value: Any) -> Any:
     if isinstance(value, Rmse):
-        return wr.ewm(value.ewm) if value.ewm is not None else wr.rolling(value.rolling)
+        return wr.ewm(value.ewm) if value.ewm is not None else wr.rolling(value.rolling or 0)
     return wr.cumulative() if value == "cumulative" else value
 
 

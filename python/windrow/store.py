@@ -20,7 +20,7 @@ class Stage(Protocol):
     """Anything with a state."""
 
     def snapshot(self) -> bytes:
-        """The state as bytes."""
+        """Give the state as bytes."""
         ...
 
 
@@ -34,7 +34,7 @@ class Store:
         self.path = Path(path)
 
     def resume(self, name: str, fresh: S) -> S:
-        """The stage as it was left, or the fresh one where nothing was.
+        """Give the stage as it was left, or the fresh one where nothing was.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class Store:
 
 
 def inspect(path: str | Path) -> dict[str, str | int]:
-    """What a snapshot holds: its kind, format, size and the parameters that it was made with.
+    """Say what a snapshot holds: its kind, format, size and the parameters that it was made with.
 
     Raises
     ------
@@ -86,13 +86,18 @@ def inspect(path: str | Path) -> dict[str, str | int]:
         data = Path(path).read_bytes()
     except OSError as error:
         raise ConfigError(f"`{path}` can't be read: {error.strerror}") from error
-    failure = SnapshotError("")
-    for kind in ("TumblingWindows", "ResidualScorer", "Detector", "Alarm"):
+    for kind in ("TumblingWindows", "ResidualScorer", "Alarm", "Detector"):
         # The engine reads the envelope and checks it; only the class that wrote it takes it.
         try:
             stage = getattr(wr, kind).restore(data)
         except SnapshotError as error:
-            failure = failure if str(error).startswith("expected a snapshot of a") else error
-            continue
-        return {"kind": kind, "format": int.from_bytes(data[5:7], "little"), "bytes": len(data), "made": repr(stage)}
-    raise SnapshotError(f"`{path}`: {failure}")
+            if str(error).startswith("expected a snapshot of a"):
+                continue
+            raise SnapshotError(f"`{path}`: {error}") from error
+        return {
+            "kind": kind,
+            "format": int.from_bytes(data[5:7], "little"),
+            "bytes": len(data),
+            "made": repr(stage),
+        }
+    raise SnapshotError(f"`{path}` holds a state that this version has no class for")

@@ -17,7 +17,10 @@ _DEEPSTREAM = (
     '"object":<object__________________________________________________________________________________________________________________________>,'
     '"event":{"id":"<row____>","type":"moving"}<fault___________________>}\n'
 )
-_PANORAMA = '{"camera":<camera>,<object____________________>,"event_time":"<time__________________>"<fault___________________>}\n'
+_PANORAMA = (
+    '{"camera":<camera>,<object____________________>,'
+    '"event_time":"<time__________________>"<fault___________________>}\n'
+)
 FORMS = {"deepstream": _DEEPSTREAM, "panorama": _PANORAMA}
 
 _SEEN = '{"id":"<id__>","speed":<sp>,%s,"bbox":{"topleftx":<x>,"toplefty":<y>,"bottomrightx":<u>,"bottomrighty":<v>}}'
@@ -28,7 +31,11 @@ _OBJECTS = {
         "person": _SEEN % '"person":{}',
         "": "null",
     },
-    "panorama": {"vehicle": '"car":<id__>,"person":null', "person": '"car":null,"person":<id__>', "": '"car":null,"person":null'},
+    "panorama": {
+        "vehicle": '"car":<id__>,"person":null',
+        "person": '"car":null,"person":<id__>',
+        "": '"car":null,"person":null',
+    },
 }
 _FIELD = re.compile(r"<([a-z]+)_*>")
 
@@ -42,12 +49,16 @@ def spell(
     fault: np.ndarray[Any, Any] | None,
 ) -> bytes:
     """Write one block of messages; `fault` holds JSON values, or is nothing when the world is healthy."""
-    lines = _filled(FORMS[form], len(time), {
-        "row": _digits(time // 1_000_000, 9),
-        "time": _text(np.char.add(np.datetime_as_string(time.view("M8[ns]").astype("M8[ms]")), "Z"), 24),
-        "camera": _text(np.char.add(np.char.add('"', camera), '"'), 8),
-        "fault": _text(np.full(len(time), "") if fault is None else np.char.add(',"fault":', fault), 26),
-    })
+    lines = _filled(
+        FORMS[form],
+        len(time),
+        {
+            "row": _digits(time // 1_000_000, 9),
+            "time": _text(np.char.add(np.datetime_as_string(time.view("M8[ns]").astype("M8[ms]")), "Z"), 24),
+            "camera": _text(np.char.add(np.char.add('"', camera), '"'), 8),
+            "fault": _text(np.full(len(time), "") if fault is None else np.char.add(',"fault":', fault), 26),
+        },
+    )
     at = _place(FORMS[form], "object")
     for name, template in _OBJECTS[form].items():
         rows = np.flatnonzero(kind == name)
@@ -56,14 +67,18 @@ def spell(
         x, y = 100 + number * 37 % 700, 100 + number * 61 % 700
         speed = _digits(1_000 + number * 791 % 5_000, 4)
         speed[:, 2] = ord(".")
-        spelled = _filled(template, len(rows), {
-            "id": _digits(100_000 + number, 6),
-            "sp": speed,
-            "x": _digits(x, 3),
-            "y": _digits(y, 3),
-            "u": _digits(x + 80, 3),
-            "v": _digits(y + 60, 3),
-        })
+        spelled = _filled(
+            template,
+            len(rows),
+            {
+                "id": _digits(100_000 + number, 6),
+                "sp": speed,
+                "x": _digits(x, 3),
+                "y": _digits(y, 3),
+                "u": _digits(x + 80, 3),
+                "v": _digits(y + 60, 3),
+            },
+        )
         lines[rows, at.start : at.start + len(template)] = spelled
         lines[rows, at.start + len(template) : at.stop] = ord(" ")
     return lines.tobytes()
@@ -74,7 +89,9 @@ def _place(template: str, field: str) -> slice:
     return slice(found.start(), found.end())
 
 
-def _filled(template: str, rows: int, fields: dict[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _filled(
+    template: str, rows: int, fields: dict[str, np.ndarray[Any, Any]]
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Rows of one template, its fields filled in."""
     lines = np.empty((rows, len(template)), np.uint8)
     lines[:] = np.frombuffer(template.encode(), np.uint8)

@@ -60,7 +60,7 @@ class Motor:
         return len(self.time)
 
     def columns(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The rows as named arrays, `fault` last (and only unless healthy)."""
+        """Give the rows as named arrays, `fault` last (and only unless healthy)."""
         columns: dict[str, np.ndarray[Any, Any]] = {
             "time": self.time.view("M8[ns]"),
             "machine": np.full(len(self), self.machine),
@@ -75,7 +75,7 @@ class Motor:
         return columns
 
     def csv(self) -> Iterator[str]:
-        """The rows as lines of CSV, header first; times in ISO 8601, UTC."""
+        """Write the rows as lines of CSV, header first; times in ISO 8601, UTC."""
         columns = self.columns()
         yield ",".join(columns) + "\n"
         columns["time"] = np.char.add(np.datetime_as_string(columns["time"].astype("M8[s]")), "Z")
@@ -162,7 +162,12 @@ def motor(
 
     if not healthy:
         since = np.arange(240.0)
-        inject("after a long idle", _start_after_idle(running), 120, 5 * np.minimum(since / 10, 1) * np.exp(-since / 150))
+        inject(
+            "after a long idle",
+            _start_after_idle(running),
+            120,
+            5 * np.minimum(since / 10, 1) * np.exp(-since / 150),
+        )
         inject("steep drop", _shift(running, 0.72), 60, -9 * np.minimum(since / 6, 1))
         inject("hot for its speed", _shift(running, 0.80), 240, 4 * np.minimum(since / 20, 1))
     return Motor(
@@ -180,13 +185,13 @@ def motor(
 
 
 def _steps(random: np.random.Generator, rows: int, low: float, high: float) -> Floats:
-    """A level that is kept for 20 to 90 minutes, then changes."""
+    """Draw a level that is kept for 20 to 90 minutes, then changes."""
     lengths = random.integers(20, 90, rows // 20 + 1)
     return np.repeat(random.uniform(low, high, len(lengths)), lengths)[:rows]
 
 
 def _lagged(values: Floats, minutes: float) -> Floats:
-    """The response of a first-order lag, by its exact discrete form, from rest."""
+    """Compute the response of a first-order lag, by its exact discrete form, from rest."""
     keep = float(np.exp(-1 / minutes))
     level, out = 0.0, []
     for value in values.tolist():
@@ -196,7 +201,7 @@ def _lagged(values: Floats, minutes: float) -> Floats:
 
 
 def _start_after_idle(running: np.ndarray[Any, np.dtype[np.bool_]]) -> int:
-    """The row in which the motor starts after its longest standstill."""
+    """Find the row in which the motor starts after its longest standstill."""
     starts = np.flatnonzero(running & ~np.roll(running, 1))
     stops = np.flatnonzero(~running & np.roll(running, 1))
     idle = [(start - stops[stops < start].max(initial=0), start) for start in starts]

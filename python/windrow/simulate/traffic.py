@@ -63,7 +63,7 @@ class Traffic:
         return len(self.time)
 
     def columns(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The rows as named arrays, ready for `TumblingWindows.push`.
+        """Give the rows as named arrays, ready for `TumblingWindows.push`.
 
         Returns
         -------
@@ -82,7 +82,7 @@ class Traffic:
         return columns
 
     def messages(self, form: str = "deepstream", rows: int = 50_000) -> Iterator[bytes]:
-        """The same rows as JSON lines, in blocks of whole lines.
+        """Write the same rows as JSON lines, in blocks of whole lines.
 
         Parameters
         ----------
@@ -175,7 +175,9 @@ def traffic(
     seen: list[tuple[np.ndarray[Any, Any], ...]] = []
     for camera, name in enumerate(CAMERAS):
         pulse = np.arange(minutes) * 60 + 30.0
-        seen.append((pulse, np.full(minutes, camera), np.full(minutes, HEARTBEAT), np.zeros(minutes, np.int64)))
+        seen.append(
+            (pulse, np.full(minutes, camera), np.full(minutes, HEARTBEAT), np.zeros(minutes, np.int64))
+        )
         for kind in (CAR, PERSON):
             expected = rate * BUSYNESS[camera] * _season(kind, first_minute + np.arange(minutes))
             expected *= _unexplained(random, minutes)
@@ -198,7 +200,8 @@ def traffic(
     time_ns = first_minute * 60 * SECOND + (time * 1000).astype(np.int64) * 1_000_000
     order = np.argsort(time + DELIVERY * random.random(len(time)) ** 2, kind="stable")
     under_way = np.zeros(len(time), np.uint8)
-    keep = np.ones(len(time), bool)
+    # The last tracks don't outlive the world: a window after its end would hold one camera's and be silent for the other.
+    keep = time < minutes * 60
     for index, fault in enumerate(faults):
         a, b = (int(moment.timestamp()) * SECOND for moment in (fault.start, fault.end))
         within = (time_ns >= a) & (time_ns < b)
@@ -238,14 +241,15 @@ def _faults(days: float, start: datetime) -> tuple[Fault, ...]:
 
 
 def _season(kind: int, minute: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Expected passers-by a minute, by the UTC hour and the day of the week."""
+    """Expect so many passers-by a minute, by the UTC hour and the day of the week."""
     hour = minute / 60 % 24
     # The epoch began on a Thursday.
     weekend = (minute // 1440 + 3) % 7 >= 5
 
     def peak(at: float, width: float) -> np.ndarray[Any, Any]:
         away = np.minimum(np.abs(hour - at), 24 - np.abs(hour - at))
-        return np.exp(-0.5 * (away / width) ** 2)
+        height: np.ndarray[Any, Any] = np.exp(-0.5 * (away / width) ** 2)
+        return height
 
     if kind == CAR:
         workday = 1.2 + 9 * peak(13, 4.5) + 8 * peak(8, 1.0) + 9 * peak(17.3, 1.3)
@@ -257,7 +261,9 @@ def _season(kind: int, minute: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype
 
 
 def _unexplained(random: np.random.Generator, minutes: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """A factor around one that drifts over hours: weather, events, whatever no calendar knows."""
+    """Draw a factor around one that drifts over hours: weather, events, whatever no calendar knows."""
     hours = minutes // 60 + 3
     drift = np.convolve(random.normal(0, 1, hours + 5), np.ones(6) / np.sqrt(6), "valid")
-    return np.exp(0.1 * np.interp(np.arange(minutes) / 60, np.arange(hours), drift))
+    slow: np.ndarray[Any, np.dtype[np.float64]] = np.interp(np.arange(minutes) / 60, np.arange(hours), drift)
+    factor: np.ndarray[Any, np.dtype[np.float64]] = np.exp(0.1 * slow)
+    return factor

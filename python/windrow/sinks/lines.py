@@ -66,7 +66,9 @@ def line(row: Mapping[str, Any]) -> str:
     >>> line({"time": dt.datetime(2026, 1, 5, tzinfo=dt.timezone.utc), "score": float("nan"), "n": 3})
     '{"time":"2026-01-05T00:00:00Z","score":null,"n":3}'
     """
-    return json.dumps({name: _plain(value) for name, value in row.items()}, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(
+        {name: _plain(value) for name, value in row.items()}, separators=(",", ":"), ensure_ascii=False
+    )
 
 
 def _plain(value: Any) -> Any:

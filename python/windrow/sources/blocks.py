@@ -47,7 +47,9 @@ def blocks(read: Callable[[], bytes | None], *, quotes: bool = False) -> Iterato
             yield held[:end]
             held = held[end:]
         elif len(held) > LONGEST:
-            raise DataError(f"a line must end within {LONGEST >> 20} MB, got {len(held)} bytes without an end")
+            raise DataError(
+                f"a line must end within {LONGEST >> 20} MB, got {len(held)} bytes without an end"
+            )
     if held:
         yield held
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from windrow.config import FileSource
+from windrow.config import FileSource, Unit
 from windrow.errors import ConfigError, DataError
 from windrow.sources.blocks import BLOCK
 from windrow.sources.lines import Lines, decoder
@@ -20,7 +20,15 @@ from windrow.stopping import Stop
 
 __all__ = ["File"]
 
-_ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+#: A file's format by how its name ends.
+_ENDINGS = {
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
 
 
 class File:
@@ -33,11 +41,13 @@ class File:
         self.paths = [Path(name) for name in names]
         for path in self.paths:
             if not path.is_file():
-                raise ConfigError(f"there is no file `{path}`" if not path.exists() else f"`{path}` is no file")
+                raise ConfigError(
+                    f"there is no file `{path}`" if not path.exists() else f"`{path}` is no file"
+                )
         self.forms = [source.format or _form(path) for path in self.paths]
         self.source, self.needs, self.stop = source, needs, stop
         self.decoder = decoder(source)
-        self.time_unit = source.time_unit or "ns"
+        self.time_unit: Unit = source.time_unit or "ns"
         self.total: int | None = sum(path.stat().st_size for path in self.paths)
         self.done = 0
         self.unreadable = 0
@@ -82,7 +92,7 @@ class File:
 
 
 def _form(path: Path) -> str:
-    """A file's format by its ending."""
+    """Tell a file's format by its ending."""
     ending = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
     if ending not in _ENDINGS:
         raise ConfigError(

@@ -7,7 +7,7 @@ from typing import Any
 
 from windrow.config import Decoded
 from windrow.sources.blocks import blocks
-from windrow.sources.piece import Needs
+from windrow.sources.piece import Decoder, Needs
 from windrow.sources.table import Tables
 
 __all__ = ["Lines"]
@@ -36,10 +36,15 @@ class Lines:
         return self.tables.csv(cut) if self.form == "csv" else self.tables.json(cut)
 
 
-def decoder(source: Decoded) -> str | dict[str, Any]:
+def decoder(source: Decoded) -> Decoder:
     """How the engine is to read the source's messages."""
-    names = {
-        "panorama": {"time": source.time, "time_unit": source.time_unit, "classes": source.classes, "camera": source.camera},
+    names: dict[str, dict[str, Any]] = {
+        "panorama": {
+            "time": source.time,
+            "time_unit": source.time_unit,
+            "classes": source.classes,
+            "camera": source.camera,
+        },
         "rows": {"time": source.time, "time_unit": source.time_unit},
     }
     options = {name: value for name, value in names.get(source.decoder, {}).items() if value is not None}

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-from windrow.config import Config, FileSource, StdinSource
+from windrow.config import Config, FileSource, StdinSource, Unit
 from windrow.errors import ConfigError
 from windrow.stopping import Stop
 
 __all__ = ["Needs", "Source", "open_source"]
+
+
+#: How messages are to be read: a decoder's name, or a mapping with `kind` and options.
+Decoder: TypeAlias = "str | dict[str, Any]"
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,9 @@ class Source(Protocol):
     """An input, read once."""
 
     #: For `TumblingWindows.push_messages`: how the bytes are to be read.
-    decoder: str | dict[str, Any]
+    decoder: Decoder
     #: The unit of integer times in tables.
-    time_unit: str
+    time_unit: Unit
     #: Bytes in all, where that is known.
     total: int | None
     #: Bytes read so far.
@@ -67,8 +71,10 @@ def open_source(config: Config, needs: Needs, stop: Stop, override: str | None =
         if "decoder" not in shared:
             shared["decoder"] = "deepstream" if getattr(source, "scenario", "") == "traffic" else "rows"
         if override == "-":
-            form = getattr(source, "format", None)
-            source = StdinSource.model_validate({"kind": "stdin", **shared, "format": "csv" if form == "csv" else "jsonl"})
+            csv = getattr(source, "format", None) == "csv" or getattr(source, "scenario", None) == "motor"
+            source = StdinSource.model_validate(
+                {"kind": "stdin", **shared, "format": "csv" if csv else "jsonl"}
+            )
         else:
             form = source.format if isinstance(source, FileSource) else None
             source = FileSource.model_validate({"kind": "file", **shared, "path": override, "format": form})

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from windrow.config import SimulateSource
+from windrow.config import SimulateSource, Unit
 from windrow.errors import ConfigError
 from windrow.simulate import Fault, Motor, Traffic, motor, traffic
-from windrow.sources.piece import Needs
+from windrow.sources.piece import Decoder, Needs
 from windrow.stopping import Stop
 
 __all__ = ["Simulate"]
@@ -20,13 +20,15 @@ class Simulate:
     """One of the two simulated worlds."""
 
     live = False
-    decoder = "deepstream"
-    time_unit = "ns"
+    decoder: Decoder = "deepstream"
+    time_unit: Unit = "ns"
     unreadable = 0
 
     def __init__(self, source: SimulateSource, needs: Needs, stop: Stop) -> None:
         if source.scenario == "traffic" and not needs.messages:
-            raise ConfigError('[source] the scenario "traffic" gives messages, which need windows: add a section [window]')
+            raise ConfigError(
+                '[source] the scenario "traffic" gives messages, which need windows: add a section [window]'
+            )
         make: Any = traffic if source.scenario == "traffic" else motor
         length = {} if source.days is None else {"days": source.days}
         self.world: Traffic | Motor = make(seed=source.seed, healthy=source.healthy, **length)

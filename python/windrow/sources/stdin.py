@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from windrow.config import StdinSource
+from windrow.config import StdinSource, Unit
 from windrow.sources.blocks import BLOCK
 from windrow.sources.lines import Lines, decoder
 from windrow.sources.piece import Needs
@@ -25,7 +25,7 @@ class Stdin:
     def __init__(self, source: StdinSource, needs: Needs, stop: Stop, tick: float | None = None) -> None:
         self.lines = Lines(source, needs, source.format, "CSV" if source.format == "csv" else "rows")
         self.decoder = decoder(source)
-        self.time_unit = source.time_unit or "ns"
+        self.time_unit: Unit = source.time_unit or "ns"
         self.done = 0
         self.unreadable = 0
         self._stop, self._tick = stop, tick

@@ -88,7 +88,9 @@ class Tables:
                 # Bytes that aren't UTF-8 spoil their own value only.
                 block = block.decode("utf-8", "replace").encode()
                 table = reader.read_csv(io.BytesIO(block), **options)
-            yield self._finish({ours: self._typed(ours, table.column(theirs)) for theirs, ours in wanted.items()})
+            yield self._finish(
+                {ours: self._typed(ours, table.column(theirs)) for theirs, ours in wanted.items()}
+            )
 
     def json(self, blocks: Iterable[bytes | None]) -> Iterator[Any]:
         """Tables of JSON lines."""
@@ -118,9 +120,11 @@ class Tables:
     # ---- columns
 
     def _wanted(self, names: list[str]) -> dict[str, str]:
-        """The input's columns that are needed, each with our name for it; errors name the nearest right one."""
+        """Find the columns that are needed, each with our name for it; errors name the nearest right one."""
         wanted: dict[str, str] = {}
-        time = next((self.fields.get(name, name) for name in self.times if self.fields.get(name, name) in names), None)
+        time = next(
+            (self.fields.get(name, name) for name in self.times if self.fields.get(name, name) in names), None
+        )
         if time is None:
             name = self.fields.get(self.times[0], self.times[0])
             raise DataError(self._unknown("time column", name, names))
@@ -137,7 +141,7 @@ class Tables:
         return f"unknown {what} `{name}`{near(name, names)}: the input has {shown}"
 
     def _completed(self, table: Any) -> Any:
-        """A block of JSON lines with nulls for the columns that others had and it doesn't."""
+        """Add nulls for the columns that other blocks of JSON lines had and this one doesn't."""
         for name in self._seen:
             if name not in table.column_names:
                 table = table.append_column(name, self.pa.nulls(table.num_rows))
@@ -146,8 +150,12 @@ class Tables:
 
     def _pick(self, table: Any) -> Any:
         wanted = self._wanted(table.column_names)
-        return self._finish({ours: self._times(table.column(theirs)) if ours == "time" else table.column(theirs)
-                             for theirs, ours in wanted.items()})
+        return self._finish(
+            {
+                ours: self._times(table.column(theirs)) if ours == "time" else table.column(theirs)
+                for theirs, ours in wanted.items()
+            }
+        )
 
     def _finish(self, columns: dict[str, Any]) -> Any:
         table = self.pa.table(columns)
@@ -167,7 +175,7 @@ class Tables:
         return times
 
     def _typed(self, name: str, column: Any) -> Any:
-        """A column of text in the type that its first block had, what doesn't fit it null."""
+        """Read a column of text in the type that its first block had; what doesn't fit is null."""
         if name == "time" and self.format is not None:
             return self._times(column)
         if name not in self._types:
@@ -194,11 +202,17 @@ class Tables:
             return None
 
     def _guess(self, column: Any, *, time: bool) -> Any:
-        """The narrowest type of the first block; text where it is none, nothing yet known where it is empty."""
+        """Choose the narrowest type that the first block fits, or mostly fits."""
         filled = column.drop_null()
         if not time:
-            filled = filled.filter(self.pc.invert(self.pc.is_in(
-                self.pc.utf8_lower(self.pc.utf8_trim_whitespace(filled)), value_set=self.pa.array(NOTHING))))
+            filled = filled.filter(
+                self.pc.invert(
+                    self.pc.is_in(
+                        self.pc.utf8_lower(self.pc.utf8_trim_whitespace(filled)),
+                        value_set=self.pa.array(NOTHING),
+                    )
+                )
+            )
         for kind in (self.pa.int64(), self.pa.float64(), self.pa.bool_()):
             try:
                 filled.cast(kind)
@@ -229,16 +243,22 @@ class Tables:
         return self.pa.table({name: self._mixed([row.get(name) for row in rows]) for name in names})
 
     def _mixed(self, values: list[Any]) -> Any:
-        """A column of whatever JSON held: its own type if it has one, else numbers, else text."""
+        """Make a column of whatever JSON held: of its own type if it has one, else numbers, else text."""
         try:
             return self.pa.array(values)
         except (self.pa.ArrowInvalid, self.pa.ArrowTypeError):
             pass
         numbers = [isinstance(value, int | float) and not isinstance(value, bool) for value in values]
         if sum(numbers) * 2 > len(values):
-            self.unreadable += sum(not ok and value is not None for ok, value in zip(numbers, values, strict=True))
-            return self.pa.array([float(v) if ok else None for ok, v in zip(numbers, values, strict=True)], self.pa.float64())
-        return self.pa.array([value if isinstance(value, str) or value is None else json.dumps(value) for value in values])
+            self.unreadable += sum(
+                not ok and value is not None for ok, value in zip(numbers, values, strict=True)
+            )
+            return self.pa.array(
+                [float(v) if ok else None for ok, v in zip(numbers, values, strict=True)], self.pa.float64()
+            )
+        return self.pa.array(
+            [value if isinstance(value, str) or value is None else json.dumps(value) for value in values]
+        )
 
 
 def _is_number(text: str) -> bool:
