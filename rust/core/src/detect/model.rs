@@ -26,6 +26,9 @@ pub struct Point {
     pub predicted: f64,
 }
 
+/// How residuals of brought predictions are judged, whatever RMSE and mean were asked for.
+type Brought = residual::series::Kernel<residual::rmse::Kernel, residual::smooth::Smooth>;
+
 /// The length of a window, and what follows from the time since the window before.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
@@ -36,12 +39,12 @@ pub struct Pace {
     recent: expect::recent::Rates,
     channels: residual::channels::Rates,
     /// How residuals of brought predictions are judged.
-    pub kernel: residual::series::AnyKernel,
+    pub kernel: Brought,
 }
 
 impl Pace {
     /// Of windows of so many seconds.
-    pub fn new(every: f64, kernel: residual::series::AnyKernel) -> Self {
+    pub fn new(every: f64, kernel: Brought) -> Self {
         let hours = (every / 3600.0).min(24.0);
         Self {
             every,
