@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from windrow.config import Config
-from windrow.stages import alarm, detect_keys
+from windrow.stages import alarm, detect_keys, detect_time
 
 __all__ = ["Series", "series_of", "write"]
 
@@ -82,9 +82,11 @@ class Series:
         return replace(self, **{name: getattr(self, name)[keep] for name in columns})
 
 
-def series_of(verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Sequence[str]) -> list[Series]:
+def series_of(
+    verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Sequence[str], time: str = "time"
+) -> list[Series]:
     """Take a detector's batches apart into series, those with the worst events first."""
-    names = ("time", "measure", "observed", "expected", "lower", "upper", "score", "state")
+    names = (time, "measure", "observed", "expected", "lower", "upper", "score", "state")
     columns: dict[str, list[Any]] = {name: [] for name in (*by, *names)}
     for batch in verdicts:
         for name, values in batch.to_pydict().items():
@@ -97,7 +99,7 @@ def series_of(verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Seq
     numbers = {
         name: np.array(columns[name], float) for name in ("observed", "expected", "lower", "upper", "score")
     }
-    times = np.array([np.nan if time is None else time.timestamp() * 1000 for time in columns["time"]], float)
+    times = np.array([np.nan if at is None else at.timestamp() * 1000 for at in columns[time]], float)
     states = np.array([state or "" for state in columns["state"]], str)
     made = {
         key: Series(
@@ -142,7 +144,8 @@ def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: 
     detect, section = config.detect, config.report
     by = detect_keys(detect, config.window) if detect is not None else []
     events = list(outcome.events.values())
-    series = series_of(history.verdicts, events, by)
+    time = detect_time(detect, config.window) if detect is not None else "time"
+    series = series_of(history.verdicts, events, by, time)
     shown = series[: section.series if section is not None else 12]
     rule = alarm(config.alarm) if detect is not None else None
     threshold = None if rule is None else rule.threshold
