@@ -595,7 +595,8 @@ pub fn from_scalars<'a>(values: impl ExactSizeIterator<Item = &'a Scalar> + Clon
     Arc::new(builder.finish())
 }
 
-/// A column of its stated kind, also where all its values are null. Integers beyond 63 bits make it unsigned.
+/// A column of its stated kind, also where all its values are null. Integers beyond 63 bits make it unsigned, and text
+/// where others are negative.
 pub fn of_kind<V: Borrow<Scalar>>(kind: Kind, values: impl Iterator<Item = V>) -> ArrayRef {
     match kind {
         Kind::Unknown | Kind::Str => {
@@ -623,7 +624,13 @@ pub fn of_kind<V: Borrow<Scalar>>(kind: Kind, values: impl Iterator<Item = V>) -
         Kind::Int => {
             let int = |value: V| if let Scalar::Int(value) = value.borrow() { Some(*value) } else { None };
             let values: Vec<Option<i128>> = values.map(int).collect();
-            if values.iter().flatten().any(|value| *value > i128::from(i64::MAX)) {
+            let any = |test: fn(i128) -> bool| values.iter().flatten().any(|value| test(*value));
+            if any(|value| value > i128::from(i64::MAX)) {
+                if any(|value| value < 0) {
+                    // No 64-bit type holds both: their digits do.
+                    let digits = values.into_iter().map(|value| value.map(|value| value.to_string()));
+                    return Arc::new(digits.collect::<StringArray>());
+                }
                 let unsigned =
                     values.into_iter().map(|value| value.and_then(|value| u64::try_from(value).ok()));
                 return Arc::new(unsigned.collect::<UInt64Array>());

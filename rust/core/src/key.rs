@@ -257,32 +257,16 @@ impl Keys {
         Ok(())
     }
 
-    /// As [`Keys::insert`], but no new key past `limit` of them: [`NO_ID`] instead.
-    fn insert_within(&mut self, key: &[u8], limit: usize) -> u32 {
-        if self.len() >= limit { self.find(key).unwrap_or(NO_ID) } else { self.insert(key) }
-    }
-
     /// The ids of a batch's rows, appended to `ids`. `columns` are the key columns in their order.
     pub fn intern(&mut self, columns: &[Values], rows: usize, ids: &mut Vec<u32>) -> Result<()> {
-        self.intern_within(columns, rows, usize::MAX, ids)
-    }
-
-    /// As [`Keys::intern`], with [`NO_ID`] for new keys beyond `limit`.
-    pub fn intern_within(
-        &mut self,
-        columns: &[Values],
-        rows: usize,
-        limit: usize,
-        ids: &mut Vec<u32>,
-    ) -> Result<()> {
         self.admit(columns)?;
         if columns.is_empty() {
-            let id = self.insert_within(&[], limit);
+            let id = self.insert(&[]);
             ids.resize(ids.len() + rows, id);
             return Ok(());
         }
         if let [Values::Str(Text::Dictionary { codes, nulls, values })] = columns {
-            self.intern_dictionary(codes, nulls.as_ref(), values, limit, ids);
+            self.intern_dictionary(codes, nulls.as_ref(), values, ids);
             return Ok(());
         }
         let mut key = std::mem::take(&mut self.scratch);
@@ -296,7 +280,7 @@ impl Keys {
             }
             let id = match previous {
                 Some(id) if last == key => id,
-                _ => self.insert_within(&key, limit),
+                _ => self.insert(&key),
             };
             if previous != Some(id) {
                 last.clone_from(&key);
@@ -314,7 +298,6 @@ impl Keys {
         codes: &[u32],
         nulls: Option<&arrow_buffer::NullBuffer>,
         values: &Text,
-        limit: usize,
         ids: &mut Vec<u32>,
     ) {
         const UNSEEN: u32 = u32::MAX - 1;
@@ -331,7 +314,7 @@ impl Keys {
                     Some(text) => encode_text(text, &mut key),
                     None => key.push(NULL),
                 }
-                id = self.insert_within(&key, limit);
+                id = self.insert(&key);
                 of_code[code] = id;
                 self.scratch = key;
             }
@@ -344,8 +327,8 @@ impl Keys {
         self.intern_one_within(values, usize::MAX)
     }
 
-    /// As [`Keys::intern_one`], with [`NO_ID`] for a new key beyond `limit`.
-    pub fn intern_one_within(&mut self, values: &[Scalar], limit: usize) -> Result<u32> {
+    /// Takes in the types of one key given value by value.
+    pub fn admit_one(&mut self, values: &[Scalar]) -> Result<()> {
         if values.len() != self.names.len() {
             return Err(Error::data(format!(
                 "`key` must have {} values ({}), got {}",
@@ -354,15 +337,27 @@ impl Keys {
                 values.len()
             )));
         }
-        self.admit_kinds(values.iter().map(Kind::of_scalar))?;
+        self.admit_kinds(values.iter().map(Kind::of_scalar))
+    }
+
+    /// As [`Keys::intern_one`], with [`NO_ID`] for a new key beyond `limit`.
+    pub fn intern_one_within(&mut self, values: &[Scalar], limit: usize) -> Result<u32> {
+        self.admit_one(values)?;
+        Ok(self.intern_encoded(limit, |key| values.iter().for_each(|value| encode(value, key))))
+    }
+
+    /// The id of one row of columns that were admitted, with [`NO_ID`] for a new key beyond `limit`.
+    pub fn intern_row_within(&mut self, columns: &[Values], row: usize, limit: usize) -> u32 {
+        self.intern_encoded(limit, |key| columns.iter().for_each(|column| encode_row(column, row, key)))
+    }
+
+    fn intern_encoded(&mut self, limit: usize, write: impl FnOnce(&mut Vec<u8>)) -> u32 {
         let mut key = std::mem::take(&mut self.scratch);
         key.clear();
-        for value in values {
-            encode(value, &mut key);
-        }
-        let id = self.insert_within(&key, limit);
+        write(&mut key);
+        let id = if self.len() >= limit { self.find(&key).unwrap_or(NO_ID) } else { self.insert(&key) };
         self.scratch = key;
-        Ok(id)
+        id
     }
 
     /// A key's values, in the order of the columns.

@@ -158,6 +158,50 @@ pub mod floats {
     }
 }
 
+/// `#[serde(with = "snapshot::array")]`: so many floats as the type says, with one NaN, and no length beside them.
+pub mod array {
+    use std::fmt;
+
+    use serde::de::{Error, SeqAccess, Visitor};
+    use serde::ser::SerializeTuple;
+    use serde::{Deserializer, Serializer};
+
+    /// Writes them.
+    pub fn serialize<S: Serializer, const N: usize>(
+        values: &[f64; N],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut tuple = serializer.serialize_tuple(N)?;
+        values.iter().try_for_each(|value| tuple.serialize_element(&super::canonical(*value)))?;
+        tuple.end()
+    }
+
+    struct Floats<const N: usize>;
+
+    impl<'de, const N: usize> Visitor<'de> for Floats<N> {
+        type Value = [f64; N];
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(formatter, "{N} floats")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut values = [0.0; N];
+            for (at, value) in values.iter_mut().enumerate() {
+                *value = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(at, &self))?;
+            }
+            Ok(values)
+        }
+    }
+
+    /// Reads them.
+    pub fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
+        deserializer: D,
+    ) -> Result<[f64; N], D::Error> {
+        deserializer.deserialize_tuple(N, Floats)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ mod alarm;
 mod arrow;
 mod batch;
 mod decode;
+mod detector;
 mod error;
 mod numpy;
 mod residual_scorer;
@@ -25,6 +26,8 @@ mod _windrow {
     use super::alarm::Alarm;
     #[pymodule_export]
     use super::batch::Batch;
+    #[pymodule_export]
+    use super::detector::Detector;
     #[pymodule_export]
     use super::residual_scorer::ResidualScorer;
     #[pymodule_export]

@@ -332,8 +332,8 @@ impl TumblingWindows {
     ///
     /// Parameters
     /// ----------
-    /// time : datetime.datetime or int
-    ///     Its event time.
+    /// time : datetime.datetime, int or None
+    ///     Its event time; a row without one is a reject.
     /// key : scalar, tuple or None
     ///     The series: a value for one column of ``by``, a tuple for several, None for none.
     /// values : sequence or mapping
@@ -353,7 +353,11 @@ impl TumblingWindows {
         key: &Bound<'_, PyAny>,
         values: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let time = time::time(time, self.core.spec().time_unit, "time")?;
+        let time = if time.is_none() {
+            Err(windrow_core::column::TIME_NULL)
+        } else {
+            Ok(time::time(time, self.core.spec().time_unit, "time")?)
+        };
         let key = self.key(key)?;
         let values = self.values(values)?;
         self.core.push_one(time, &key, &values).or_raise()

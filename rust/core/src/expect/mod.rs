@@ -1,1 +1,21 @@
-//! .
+//! Predicting: what a value should be, from what came before it.
+//!
+//! Every expectation is asked first and taught afterwards, so that no value is judged by itself. Times here are
+//! seconds of local wall time: hour and weekday mean what people mean. [`Level`], [`HourOfWeek`], [`Spread`] and
+//! [`Recent`] together expect counts; [`DayProfile`] and [`Track`] expect any other metric.
+
+pub mod autoregressive;
+pub mod day_profile;
+pub mod level;
+pub mod profile;
+pub mod recent;
+pub mod spread;
+pub mod track;
+
+pub use autoregressive::LeastSquares;
+pub use day_profile::DayProfile;
+pub use level::Level;
+pub use profile::{HourOfWeek, Place};
+pub use recent::Recent;
+pub use spread::Spread;
+pub use track::Track;

@@ -1,9 +1,14 @@
 //! Scoring: how far an observation is from its prediction, in units of the series' own errors.
 
+pub mod channels;
+pub mod novelty;
+pub mod records;
 pub mod rejects;
+pub mod return_period;
 pub mod rmse;
 pub mod rows;
 pub mod scorer;
 pub mod series;
+pub mod sketch;
 pub mod sliding;
 pub mod smooth;

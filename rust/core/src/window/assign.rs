@@ -82,6 +82,20 @@ impl Assigner {
     }
 }
 
+impl Assigner {
+    /// Times around the one assigned last that surely share its window: all of the window, but for windows under a day
+    /// only as far as the same UTC offset is in force.
+    pub fn sure(&self, window: Window) -> Window {
+        match &self.zone {
+            Some(zone) if self.every < DAY => {
+                let (from, to, _) = zone.cached;
+                Window { start: window.start.max(from), end: window.end.min(to) }
+            }
+            _ => window,
+        }
+    }
+}
+
 impl Zone {
     /// Nanoseconds that civil time is ahead of UTC at an instant.
     fn offset_at(&mut self, time: Timestamp) -> Option<i64> {

@@ -195,7 +195,11 @@ impl Collector {
     fn take_in(&mut self, lane: u32, partial: Partial) {
         let view = &self.views[lane as usize];
         let pending = self.windows.entry(partial.start).or_insert_with(|| Pending::new(partial.end));
-        pending.alive.extend(partial.alive.iter().map(|source| view.sources[*source as usize].clone()));
+        // Signs of life that came after the watermark had passed are too late to tell a zero from silence: whether they
+        // are seen must not hang on when the caller drains.
+        if partial.on_time {
+            pending.alive.extend(partial.alive.iter().map(|source| view.sources[*source as usize].clone()));
+        }
         let keys: Vec<u32> = partial.keys.iter().map(|key| view.keys[*key as usize]).collect();
         if partial.on_time && !pending.fired && pending.series.is_empty() && pending.whole.is_none() {
             pending.whole = Some(Whole { lane, keys, cells: partial.cells });

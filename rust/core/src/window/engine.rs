@@ -136,8 +136,13 @@ impl TumblingWindows {
         Ok(())
     }
 
-    /// Reads one row.
-    pub fn push_one(&self, time: Timestamp, key: &[Scalar], values: &[Scalar]) -> Result<()> {
+    /// Reads one row; `time` is why there is none where it can't be read.
+    pub fn push_one(
+        &self,
+        time: Result<Timestamp, &'static str>,
+        key: &[Scalar],
+        values: &[Scalar],
+    ) -> Result<()> {
         let mut producer = self.producer()?;
         if producer.lane.held() >= self.spec.max_cells {
             self.check_room(&producer)?;

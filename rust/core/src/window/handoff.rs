@@ -67,6 +67,14 @@ impl Lane {
         self.close(partials);
     }
 
+    /// Hands over what the last row closed or reopened.
+    pub(super) fn hand_over_closed(&mut self) -> Handoff {
+        let mut partials = Vec::new();
+        self.close(&mut partials);
+        self.close_reopened(&mut partials);
+        self.hand_over(partials)
+    }
+
     /// These windows, and the keys that go with them.
     pub(super) fn hand_over(&mut self, partials: Vec<Partial>) -> Handoff {
         fn fresh(keys: &Keys, from: usize) -> Vec<Box<[u8]>> {

@@ -17,7 +17,7 @@ use super::open::{Open, Partial};
 use super::rows::Rows;
 use super::spec::Spec;
 use super::watermark::Watermark;
-use crate::column::{Kind, Scalar, Values};
+use crate::column::{Kind, Values};
 use crate::error::{Error, Result};
 use crate::key::{Keys, NO_ID};
 use crate::time::Timestamp;
@@ -176,8 +176,10 @@ impl Lane {
     ) -> Result<()> {
         let count = rows.times.len();
         let mut ids = Vec::with_capacity(count);
-        let limit = spec.max_series.map_or(usize::MAX, |limit| limit as usize);
-        self.keys.intern_within(&rows.keys, count, limit, &mut ids)?;
+        // Under a limit, a row takes a place among the series only once it is known to count.
+        if spec.max_series.is_none() {
+            self.keys.intern(&rows.keys, count, &mut ids)?;
+        }
         let mut sources = Vec::new();
         if spec.source.is_some() {
             self.sources.intern(&rows.source, count, &mut sources)?;
@@ -225,8 +227,8 @@ impl Lane {
             return 0;
         }
         // Times from here up to there neither leave the window nor leap nor close one.
-        let from = open.window.start;
-        let to = open.window.end.min(self.watermark.reached_at(self.next_end));
+        let from = open.sure.start;
+        let to = open.sure.end.min(self.watermark.reached_at(self.next_end));
         let to = context.latest.map_or(to, |latest| to.min(latest.saturating_add(1)));
         let times = &context.rows.times.values[block.clone()];
         let count = times.iter().position(|time| *time < from || *time >= to).unwrap_or(times.len());
@@ -264,12 +266,16 @@ impl Lane {
             Ok(time) => time,
             Err(reason) => return self.reject(rows, row, None, reason),
         };
-        if ids[row] == NO_ID {
-            return self.reject(rows, row, Some(time), SERIES_LIMIT);
-        }
         match self.place(spec, time) {
             Place::Open(window) => {
-                let cell = self.cell(window, ids[row]);
+                let key = match spec.max_series {
+                    None => ids[row],
+                    Some(limit) => self.keys.intern_row_within(&rows.keys, row, limit as usize),
+                };
+                if key == NO_ID {
+                    return self.reject(rows, row, Some(time), SERIES_LIMIT);
+                }
+                let cell = self.cell(window, key);
                 if let Some(open) = &mut self.open[window] {
                     open.mark(spec, source);
                 }
@@ -304,11 +310,11 @@ impl Lane {
     }
 
     /// The open window of a time, opened if need be.
-    fn place(&mut self, spec: &Spec, time: Timestamp) -> Place {
+    pub(super) fn place(&mut self, spec: &Spec, time: Timestamp) -> Place {
         if let Some(current) = self.current
             && let Some(open) = &self.open[current]
-            && open.window.start <= time
-            && time < open.window.end
+            && open.sure.start <= time
+            && time < open.sure.end
             && (open.on_time || self.watermark.get() < spec.expiry(open.window.end))
         {
             return Place::Open(current);
@@ -328,7 +334,7 @@ impl Lane {
 
     /// Opens a window.
     pub(super) fn open_window(&mut self, window: Window, on_time: bool) -> usize {
-        let open = Open::new(window, on_time);
+        let open = Open::new(window, self.assigner.sure(window), on_time);
         let at = self.vacant.pop().unwrap_or(self.open.len());
         if at == self.open.len() {
             self.open.push(Some(open));
@@ -352,7 +358,7 @@ impl Lane {
     }
 
     /// Moves event time on, and with it sets aside the windows that this closes.
-    fn observe(&mut self, source: u32, time: Timestamp) {
+    pub(super) fn observe(&mut self, source: u32, time: Timestamp) {
         self.watermark.observe(source as usize, time);
         self.set_aside();
     }
@@ -383,122 +389,6 @@ impl Lane {
         self.cells.drain_sink();
     }
 
-    /// Reads one row.
-    pub fn push_one(
-        &mut self,
-        spec: &Spec,
-        plan: &Plan,
-        time: Timestamp,
-        key: &[Scalar],
-        values: &[Scalar],
-    ) -> Result<Handoff> {
-        let mut kinds = self.kinds.clone();
-        unify(&mut kinds, values.iter().map(Kind::of_scalar), plan)?;
-        plan.check(&kinds)?;
-        let limit = spec.max_series.map_or(usize::MAX, |limit| limit as usize);
-        let id = self.keys.intern_one_within(key, limit)?;
-        self.kinds = kinds;
-        let source = match &spec.source {
-            None => self.sources.insert(&[]),
-            Some(column) => {
-                let value = spec.by.iter().position(|name| name == column).map(|at| &key[at]);
-                let value = value
-                    .or_else(|| plan.inputs().iter().position(|name| name == column).map(|at| &values[at]));
-                let value = value.ok_or_else(|| {
-                    Error::config(format!(
-                        "`push_one` needs the source column `{column}` among `by` or the inputs"
-                    ))
-                })?;
-                self.sources.intern_one(std::slice::from_ref(value))?
-            }
-        };
-        self.tally.read += 1;
-        self.tally.nan +=
-            values.iter().filter(|value| matches!(value, Scalar::Float(value) if value.is_nan())).count()
-                as u64;
-        let keep = |reason: &str| KeptRow {
-            time: Some(time),
-            values: key.iter().chain(values).cloned().collect(),
-            reason: reason.to_owned(),
-            message: None,
-        };
-        if id == NO_ID {
-            self.tally.rejected += 1;
-            self.rejects.push(keep(SERIES_LIMIT));
-            return Ok(Handoff::default());
-        }
-        match self.place(spec, time) {
-            Place::Open(window) => {
-                let cell = self.cell(window, id);
-                if let Some(open) = &mut self.open[window] {
-                    open.mark(spec, source);
-                }
-                self.tally.counted += 1;
-                let (memories, start) = (&mut self.memories, self.of_cell[cell as usize].1);
-                plan.add_one(&mut self.cells, cell, time, values, |index, value| {
-                    match &mut memories[index] {
-                        None => true,
-                        Some(memory) => memory.counts(&[&id.to_le_bytes(), value].concat(), start, time),
-                    }
-                });
-                self.observe(source, time);
-                // Nothing to hand over, nearly always.
-                if self.closing.is_empty() && self.open[window].as_ref().is_some_and(|open| open.on_time) {
-                    return Ok(Handoff::default());
-                }
-                let mut partials = Vec::new();
-                self.close(&mut partials);
-                self.close_reopened(&mut partials);
-                Ok(self.hand_over(partials))
-            }
-            Place::Expired => {
-                self.tally.late += 1;
-                self.late.push(keep(LATE));
-                self.observe(source, time);
-                Ok(self.settle())
-            }
-            Place::Nowhere => {
-                self.tally.rejected += 1;
-                self.rejects.push(keep(WINDOW_OUT_OF_RANGE));
-                Ok(Handoff::default())
-            }
-        }
-    }
-
-    /// Takes note that a message could not be read.
-    pub fn reject_message(&mut self, reason: &str, message: &[u8]) {
-        self.tally.read += 1;
-        self.tally.rejected += 1;
-        self.rejects.push(KeptRow {
-            time: None,
-            values: Vec::new(),
-            reason: reason.to_owned(),
-            message: Some(message.to_vec()),
-        });
-    }
-
-    /// A heartbeat: the source is alive at that event time, and has no row to show for it.
-    pub fn alive(&mut self, spec: &Spec, source: Option<&Scalar>, time: Timestamp) -> Result<Handoff> {
-        let source = match (&spec.source, source) {
-            (None, _) => self.sources.insert(&[]),
-            (Some(_), Some(source)) => self.sources.intern_one(std::slice::from_ref(source))?,
-            (Some(column), None) => {
-                return Err(Error::data(format!("`source` must be a value of column `{column}`, got None")));
-            }
-        };
-        if spec.fill
-            && let Place::Open(window) = self.place(spec, time)
-            && let Some(open) = &mut self.open[window]
-        {
-            open.mark(spec, source);
-        }
-        self.observe(source, time);
-        let mut partials = Vec::new();
-        self.close(&mut partials);
-        self.close_reopened(&mut partials);
-        Ok(self.hand_over(partials))
-    }
-
     /// Hands out what is kept since the last time.
     pub fn take_late(&mut self, spec: &Spec, plan: &Plan) -> Result<RecordBatch> {
         let columns = kept_columns(spec, plan, &self.keys, &self.kinds);
@@ -513,7 +403,7 @@ impl Lane {
 }
 
 /// Where a time goes.
-enum Place {
+pub(super) enum Place {
     /// The open window at this place.
     Open(usize),
     /// Its window has expired.
@@ -526,7 +416,7 @@ enum Place {
 struct Context<'a> {
     spec: &'a Spec,
     rows: &'a Rows,
-    /// Series of each row.
+    /// Series of each row; empty where `max_series` limits them.
     ids: &'a [u32],
     /// Source of each row; empty without a source column.
     sources: &'a [u32],
@@ -535,7 +425,7 @@ struct Context<'a> {
 }
 
 /// The kinds of inputs after one more batch.
-fn unify(kinds: &mut [Kind], fresh: impl Iterator<Item = Kind>, plan: &Plan) -> Result<()> {
+pub(super) fn unify(kinds: &mut [Kind], fresh: impl Iterator<Item = Kind>, plan: &Plan) -> Result<()> {
     for ((kind, fresh), name) in kinds.iter_mut().zip(fresh).zip(plan.inputs()) {
         *kind = kind.unify(fresh).ok_or_else(|| {
             Error::data(format!("column `{name}` must hold {} as before, got {}", kind.name(), fresh.name()))

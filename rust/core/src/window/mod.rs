@@ -19,6 +19,7 @@ mod late;
 mod open;
 mod rest;
 mod rows;
+mod single;
 mod spec;
 mod watermark;
 

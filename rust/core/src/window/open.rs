@@ -72,6 +72,8 @@ impl Pages {
 pub struct Open {
     /// Its start and end.
     pub window: Window,
+    /// The times that are known to belong to it without asking.
+    pub sure: Window,
     /// Opened before the watermark reached the end.
     pub on_time: bool,
     /// Cells by series.
@@ -86,9 +88,10 @@ pub struct Open {
 
 impl Open {
     /// Empty.
-    pub fn new(window: Window, on_time: bool) -> Self {
+    pub fn new(window: Window, sure: Window, on_time: bool) -> Self {
         Self {
             window,
+            sure,
             on_time,
             pages: Pages::default(),
             keys: Vec::new(),

@@ -1,6 +1,6 @@
 //! A batch's columns, found and read.
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 
 use super::aggregate::Plan;
 use super::spec::Spec;
@@ -22,6 +22,11 @@ pub struct Rows {
 
 /// A column by name.
 pub fn find<'a>(batch: &'a RecordBatch, name: &str, argument: &str) -> Result<&'a ArrayRef> {
+    if batch.schema_ref().fields().iter().filter(|field| field.name() == name).count() > 1 {
+        return Err(Error::data(format!(
+            "the batch has several columns `{name}`: `{argument}` must name one"
+        )));
+    }
     batch.column_by_name(name).ok_or_else(|| {
         let schema = batch.schema();
         let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
@@ -32,7 +37,11 @@ pub fn find<'a>(batch: &'a RecordBatch, name: &str, argument: &str) -> Result<&'
 impl Rows {
     /// Finds and reads them.
     pub fn read(spec: &Spec, plan: &Plan, batch: &RecordBatch) -> Result<Self> {
-        let read = |name: &String, argument: &str| Values::read(find(batch, name, argument)?, name);
+        let read = |name: &String, argument: &str| {
+            let column = find(batch, name, argument)?;
+            // No rows, no types: an empty list says nothing of what will be in it.
+            if column.is_empty() { Ok(Values::Null(0)) } else { Values::read(column, name) }
+        };
         Ok(Self {
             times: Times::read(find(batch, &spec.time, "time")?, spec.time_unit, &spec.time)?,
             keys: spec.by.iter().map(|name| read(name, "by")).collect::<Result<_>>()?,

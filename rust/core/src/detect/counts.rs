@@ -1,0 +1,232 @@
+//! `counts`: objects per window on a street, at a door, past a counter.
+//!
+//! Owns how the stages work together on one series of counts: the hour-of-week profile times a regression on the
+//! recent past expects, ten channels measure what came against it, each channel's own peaks say how rare that is.
+//! The score is log10 of the longest weighted return period in days.
+
+use serde::{Deserialize, Serialize};
+
+use super::model::{BAND, Model, Pace, Point, Verdict, confidence};
+use crate::expect::recent::Outlook;
+use crate::expect::spread::{Lesson, Width};
+use crate::expect::{HourOfWeek, Level, Place, Recent, Spread};
+use crate::residual::channels::{Channels, Evidence, NAMES, Statistics};
+use crate::residual::records::{self, Finding, Records, WARM_UP, When};
+use crate::snapshot;
+
+const DAY: f64 = 86_400.0;
+/// Innovations beyond so many deviations teach no more than these,
+const CLIP: f64 = 2.4;
+/// from this age in days on; before, the expectation is not worth trusting.
+const TRUSTED: f64 = 3.0;
+const CLIP_YOUNG: f64 = 20.0;
+/// The first values are learned as they are.
+const AS_IS: u64 = 30;
+/// No memory decays over more hours at once.
+const LONGEST: f64 = 24.0;
+
+/// One series of counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Counts {
+    level: Level,
+    profile: HourOfWeek,
+    spread: Spread,
+    recent: Recent,
+    channels: Channels,
+    records: Records,
+    /// Local time of the first window and of the newest, in seconds.
+    #[serde(with = "snapshot::float")]
+    first: f64,
+    #[serde(with = "snapshot::float")]
+    newest: f64,
+}
+
+/// What was expected of a window.
+#[derive(Debug, Clone, Copy)]
+struct Forecast {
+    place: Place,
+    outlook: Outlook,
+    /// By the profile, and the spread around it.
+    profile: f64,
+    width: Width,
+    /// The residual that the recent past leads to expect, in units of the spread.
+    residual: f64,
+    /// The whole forecast.
+    mean: f64,
+    /// Deviation of the innovation in units of the spread, and by how much a busy day widens it.
+    innovation: f64,
+    wider: f64,
+}
+
+/// What judging leaves for learning.
+#[derive(Debug)]
+pub struct Judged {
+    forecast: Forecast,
+    statistics: Statistics,
+    finding: Finding,
+    when: When,
+    /// Distances from the profile and from the forecast, in units of the spread.
+    standard: f64,
+    error: f64,
+}
+
+impl Counts {
+    /// A series whose first point this is.
+    pub fn new(point: &Point, every: f64) -> Self {
+        let mut level = Level::default();
+        level.start(point.value);
+        Self {
+            level,
+            profile: HourOfWeek::default(),
+            spread: Spread::default(),
+            recent: Recent::new(point.local),
+            channels: Channels::default(),
+            records: Records::default(),
+            first: point.local,
+            newest: point.local - every,
+        }
+    }
+
+    /// Whether a restored series can be used.
+    pub fn is_sound(&self) -> bool {
+        self.records.is_sound()
+    }
+
+    fn when(&self, time: f64, every: f64) -> When {
+        When {
+            time,
+            age: (time - self.first) / DAY,
+            elapsed: (time - self.newest).max(1.0) / 3600.0,
+            hours: every / 3600.0,
+        }
+    }
+
+    #[inline]
+    fn forecast(&self, when: &When, gap: bool, every: f64) -> Forecast {
+        let place = Place::of(when.time, every);
+        let level = self.level.mean();
+        let profile = self.profile.expect(&place, level);
+        let width = self.spread.around(profile, place.kind(), level, self.level.seen());
+        let outlook = self.recent.outlook(when.time, gap);
+        let mut residual = outlook.forecast;
+        if profile + residual * width.deviation < 0.0 {
+            residual = -profile / width.deviation;
+        }
+        let mean = (profile + residual * width.deviation).max(0.0);
+        Forecast {
+            innovation: self.spread.of_innovation(place.kind()),
+            wider: width.wider(mean, profile),
+            place,
+            outlook,
+            profile,
+            width,
+            residual,
+            mean,
+        }
+    }
+
+    #[inline]
+    fn evidence(&self, forecast: &Forecast, value: f64, when: &When, gap: bool) -> (Evidence, f64, f64) {
+        let Forecast { profile, width, place, .. } = forecast;
+        let standard = (value - profile) / width.deviation;
+        let error = standard - forecast.residual;
+        let swapped = self.profile.expect_swapped(place);
+        let variance = (width.deviation * width.deviation).max(width.model(swapped));
+        let squares = (value - profile) * (value - profile) - (value - swapped) * (value - swapped);
+        let silent = value <= 0.0;
+        let evidence = Evidence {
+            from_profile: standard,
+            profile_deviation: self.spread.of_standard(),
+            from_forecast: error / forecast.innovation / forecast.wider,
+            weight: profile / width.deviation,
+            before: forecast.outlook.last(),
+            silence: silent.then(|| self.spread.surprise_of_zero(place.kind(), *profile, *width)),
+            other_day: squares / (2.0 * variance),
+            hour_of_day: forecast.outlook.hour_of_day(),
+            gap,
+            hours: when.hours,
+            seen: self.level.seen(),
+        };
+        (evidence, standard, error)
+    }
+}
+
+impl Counts {
+    #[inline]
+    fn weigh(&self, point: &Point, pace: &mut Pace) -> (Verdict, Judged) {
+        let when = self.when(point.local, pace.every);
+        let gap = when.elapsed > 6.0 * when.hours + 1.0;
+        let forecast = self.forecast(&when, gap, pace.every);
+        let (_, rates) = pace.rates(when.elapsed.min(LONGEST));
+        let (evidence, standard, error) = self.evidence(&forecast, point.value, &when, gap);
+        let statistics = self.channels.measure(&evidence, rates);
+        let finding = self.records.judge(&statistics.values, &when);
+        let band = BAND * (forecast.width.deviation * forecast.innovation * forecast.wider);
+        let mut verdict = Verdict {
+            expected: forecast.mean,
+            lower: (forecast.mean - band).max(0.0),
+            upper: forecast.mean + band,
+            confidence: confidence(self.level.seen() as f64 * when.hours / 24.0),
+            ..Verdict::NONE
+        };
+        if when.age > WARM_UP {
+            verdict.severity = 0.0;
+        }
+        if let Some(level) = finding.told {
+            verdict.score = level;
+            verdict.severity = records::severity(level);
+            verdict.days = libm::pow(10.0, level);
+            verdict.channel = NAMES[finding.channel];
+        }
+        (verdict, Judged { forecast, statistics, finding, when, standard, error })
+    }
+}
+
+impl Model for Counts {
+    type Judged = Judged;
+    const HELD: bool = false;
+
+    #[inline]
+    fn judge(&mut self, point: &Point, pace: &mut Pace) -> (Verdict, Judged) {
+        self.weigh(point, pace)
+    }
+
+    fn score(&self, point: &Point, pace: &mut Pace) -> Verdict {
+        self.weigh(point, pace).0
+    }
+
+    #[inline]
+    fn learn(&mut self, point: &Point, judged: &Judged, pace: &mut Pace) {
+        let Judged { forecast, when, .. } = judged;
+        let (rates, _) = pace.rates(when.elapsed.min(LONGEST));
+        let seen = self.level.seen();
+        self.channels.learn(&judged.statistics);
+        self.records.learn(&judged.statistics.values, &judged.finding, when);
+        // From the value as far as the forecast lets it count.
+        let most = if when.age > TRUSTED { CLIP * forecast.innovation } else { CLIP_YOUNG };
+        let error = judged.error.max(-most).min(most);
+        let residual = forecast.residual + error;
+        let value =
+            if seen < AS_IS { point.value } else { forecast.profile + residual * forecast.width.deviation };
+        let lesson = Lesson {
+            observed: point.value,
+            expected: forecast.profile,
+            learned: residual,
+            standard: judged.standard,
+            innovation: judged.error,
+            innovation_learned: error,
+            deviation: forecast.innovation,
+            wider: forecast.wider,
+        };
+        self.spread.learn(forecast.place.kind(), &lesson, forecast.width, when.hours, seen);
+        self.recent.learn(&forecast.outlook, residual, error, rates, seen);
+        self.profile.learn(&forecast.place, value, when.hours);
+        self.level.learn(value, when.hours);
+        self.newest = point.local;
+    }
+
+    fn wanted(&self, every: f64) -> u64 {
+        let missing = WARM_UP * DAY - (self.newest - self.first);
+        if missing < 0.0 { 0 } else { (missing / every) as u64 + 1 }
+    }
+}

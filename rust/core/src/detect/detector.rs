@@ -1,0 +1,512 @@
+//! `Detector`: the series of a table, each under its method and its alarm.
+//!
+//! Owns the series by key and measure, what is frozen by the first rows, and the events. What a value means is its
+//! method's affair ([`super::counts`], [`super::novelty`], [`super::predicted`]).
+
+use arrow_array::RecordBatch;
+use serde::{Deserialize, Serialize};
+
+use super::choose::{self, Queue};
+use super::counts::Counts;
+use super::model::{LARGEST, Model, Pace, Point, Verdict};
+use super::novelty::Metric;
+use super::output::{Output, batch, key_table};
+use super::predicted::Predicted;
+use super::rows::{Input, Rows};
+use super::settings::{Method, Settings};
+use super::wall_clock::WallClock;
+use crate::alarm::{self, AlarmState, EventKind, EventLog, Judged, State};
+use crate::column::{self, Scalar};
+use crate::error::{Error, Result};
+use crate::key::Keys;
+use crate::snapshot;
+use crate::time::Timestamp;
+
+/// One series: what its method remembers. Boxed, since they differ in size and most of a table's keys may have
+/// nothing in some measure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Memory {
+    Empty,
+    Counts(Box<Counts>),
+    Novelty(Box<Metric>),
+    Residual(Box<Predicted>),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Series {
+    memory: Memory,
+    alarm: AlarmState,
+}
+
+/// How far the series are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Series and measures without a verdict yet.
+    pub learning: u64,
+    /// Those with verdicts.
+    pub active: u64,
+    /// Windows until the last of them has one.
+    pub windows_wanted: u64,
+}
+
+/// Detects in many series.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Detector {
+    settings: Settings,
+    /// `by`, and the level of roll-ups last.
+    keys: Keys,
+    /// `measures` of them for each key, in the order of its id.
+    series: Vec<Series>,
+    /// The length of a window in nanoseconds, once it is known.
+    every: Option<i64>,
+    /// The method of each measure, once it is chosen.
+    methods: Vec<Option<Method>>,
+    waiting: Queue,
+    events: EventLog,
+    /// Whether any row brought a level.
+    has_level: bool,
+}
+
+/// What rows are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To be learned, without a verdict.
+    Teach,
+    /// To be judged, then learned.
+    Judge,
+}
+
+/// What the rows of one call share.
+struct Context<'a> {
+    settings: &'a Settings,
+    keys: &'a Keys,
+    events: &'a mut EventLog,
+    wall: WallClock,
+    pace: Pace,
+    reason: String,
+}
+
+/// Whose row it is.
+#[derive(Clone, Copy)]
+struct Place {
+    key: u32,
+    measure: usize,
+    measures: usize,
+}
+
+impl Place {
+    fn series(self) -> usize {
+        self.key as usize * self.measures + self.measure
+    }
+}
+
+impl Detector {
+    /// A detector that has seen nothing.
+    pub fn new(settings: Settings) -> Result<Self> {
+        settings.check()?;
+        let mut names = settings.by.clone();
+        names.push("level".to_owned());
+        let methods = settings
+            .measures
+            .iter()
+            .map(|measure| match settings.method {
+                Method::Auto if measure.extremes.is_some() => Some(Method::Novelty),
+                Method::Auto => None,
+                method => Some(method),
+            })
+            .collect();
+        Ok(Self {
+            keys: Keys::new(names),
+            series: Vec::new(),
+            every: settings.every,
+            methods,
+            waiting: Queue::default(),
+            events: EventLog::default(),
+            has_level: false,
+            settings,
+        })
+    }
+
+    /// What was set.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The length of a window in nanoseconds, once it is known.
+    pub fn every(&self) -> Option<i64> {
+        self.every
+    }
+
+    /// The method of each measure, once it is chosen.
+    pub fn methods(&self) -> &[Option<Method>] {
+        &self.methods
+    }
+
+    /// Learns rows without judging them.
+    pub fn learn(&mut self, batches: &[RecordBatch]) -> Result<()> {
+        self.read(batches, Purpose::Teach).map(drop)
+    }
+
+    /// Judges rows, then learns each: one row out for each row and measure, in input order.
+    pub fn push(&mut self, batches: &[RecordBatch]) -> Result<RecordBatch> {
+        let output = self.read(batches, Purpose::Judge)?;
+        let names: Vec<&str> = self.settings.measures.iter().map(|measure| measure.name.as_str()).collect();
+        output.table(&self.keys, self.has_level, &self.settings.time, &names)
+    }
+
+    /// All columns of all batches are read, and what they decide is decided, before the first row is.
+    fn read(&mut self, batches: &[RecordBatch], purpose: Purpose) -> Result<Output> {
+        let tables =
+            batches.iter().map(|batch| Rows::read(batch, &self.settings)).collect::<Result<Vec<_>>>()?;
+        for rows in &tables {
+            self.keys.admit(&rows.keys)?;
+        }
+        let mut ids = Vec::with_capacity(tables.len());
+        for rows in &tables {
+            let mut of_table = Vec::with_capacity(rows.len);
+            self.keys.intern(&rows.keys, rows.len, &mut of_table)?;
+            self.has_level |= rows.has_level;
+            ids.push(of_table);
+        }
+        self.grow();
+        self.decide(&tables, &ids, purpose);
+        let total: usize = tables.iter().map(|rows| rows.len).sum();
+        let measures = self.settings.measures.len();
+        let mut output = Output::new(if purpose == Purpose::Judge { total * measures } else { 0 });
+        self.catch_up()?;
+        let Self { settings, keys, series, every, methods, waiting, events, .. } = self;
+        let mut context = Context::new(settings, keys, events, *every)?;
+        for (rows, ids) in tables.iter().zip(&ids) {
+            for (row, key) in ids.iter().enumerate() {
+                let time = rows.times.get(row).ok();
+                let revised = rows.is_revised(row);
+                let silent = rows.is_silent(row);
+                for (measure, columns) in rows.measures.iter().enumerate() {
+                    let input = columns.get(row);
+                    let place = Place { key: *key, measure, measures };
+                    let series = &mut series[place.series()];
+                    let mut verdict = Verdict::NONE;
+                    let known = input.value.abs() <= LARGEST && !silent;
+                    match (time, methods[measure]) {
+                        (Some(time), Some(method)) if every.is_some() && !revised => {
+                            verdict = context.take(series, place, method, time, &input, known, purpose);
+                        }
+                        (Some(time), _) if known && !revised => waiting.push(*key, measure, time, &input),
+                        _ => {}
+                    }
+                    if purpose == Purpose::Judge {
+                        std::mem::swap(&mut output.reason, &mut context.reason);
+                        output.push(*key, time, input.value, &verdict, series.alarm.state());
+                    }
+                }
+            }
+        }
+        Ok(output)
+    }
+
+    fn grow(&mut self) {
+        let series = || Series { memory: Memory::Empty, alarm: AlarmState::default() };
+        self.series.resize_with(self.keys.len() * self.settings.measures.len(), series);
+    }
+
+    /// Fixes what is still open and these rows can tell.
+    fn decide(&mut self, tables: &[Rows], ids: &[Vec<u32>], purpose: Purpose) {
+        if self.every.is_none() {
+            self.every = tables.iter().find_map(Rows::window_length);
+        }
+        if self.every.is_none() {
+            let waiting = self.waiting.iter().map(|one| (one.key, one.time));
+            let rows = tables.iter().zip(ids).flat_map(|(rows, ids)| {
+                ids.iter().enumerate().filter_map(|(row, key)| Some((*key, rows.times.get(row).ok()?)))
+            });
+            self.every = choose::median_step(waiting.chain(rows));
+        }
+        for (measure, method) in self.methods.iter_mut().enumerate().filter(|(_, method)| method.is_none()) {
+            let waiting = self.waiting.iter().filter(|one| one.measure as usize == measure);
+            let rows = tables.iter().flat_map(|rows| {
+                (0..rows.len).filter(|row| !rows.is_silent(*row)).map(|row| rows.measures[measure].get(row))
+            });
+            let values = waiting.map(choose::Waiting::input).chain(rows);
+            *method = choose::method(values, purpose == Purpose::Teach);
+        }
+    }
+
+    /// Teaches what waited for a decision that is there now.
+    fn catch_up(&mut self) -> Result<()> {
+        if self.every.is_none() || self.waiting.is_empty() {
+            return Ok(());
+        }
+        let measures = self.settings.measures.len();
+        let Self { settings, keys, series, every, methods, waiting, events, .. } = self;
+        let ready = waiting.take(|one| methods[one.measure as usize].is_some());
+        let mut context = Context::new(settings, keys, events, *every)?;
+        for one in ready {
+            let place = Place { key: one.key, measure: one.measure as usize, measures };
+            let Some(method) = methods[place.measure] else { continue };
+            let series = &mut series[place.series()];
+            context.take(series, place, method, one.time, &one.input(), true, Purpose::Teach);
+        }
+        Ok(())
+    }
+
+    /// Learns one row; `inputs` are one for each measure.
+    pub fn learn_one(&mut self, time: Timestamp, key: &[Scalar], inputs: &[Input]) -> Result<()> {
+        let key = self.key_of(key)?;
+        let key = self.keys.intern_one(&key)?;
+        self.grow();
+        let measures = self.settings.measures.len();
+        for (measure, input) in inputs.iter().enumerate().take(measures) {
+            if input.value.abs() <= LARGEST {
+                self.waiting.push(key, measure, time, input);
+            }
+        }
+        self.decide(&[], &[], Purpose::Judge);
+        self.catch_up()
+    }
+
+    /// What a row would score, one for each measure; NaN where there is nothing to tell. Nothing changes.
+    pub fn score_one(&self, time: Timestamp, key: &[Scalar], inputs: &[Input]) -> Result<Vec<f64>> {
+        let measures = self.settings.measures.len();
+        let mut scores = vec![f64::NAN; measures];
+        let key = self.key_of(key)?;
+        let mut bytes = Vec::new();
+        key.iter().for_each(|value| crate::key::encode(value, &mut bytes));
+        let (Some(key), Some(every)) = (self.keys.find(&bytes), self.every) else { return Ok(scores) };
+        let mut wall = WallClock::new(self.settings.zone.as_deref())?;
+        let mut pace = pace_of(every, &self.settings);
+        for (measure, (input, score)) in inputs.iter().zip(&mut scores).enumerate() {
+            let Some(point) = point_of(time, input, &mut wall) else { continue };
+            let series = &self.series[Place { key, measure, measures }.series()];
+            *score = match &series.memory {
+                Memory::Empty => continue,
+                Memory::Counts(model) => model.score(&point, &mut pace),
+                Memory::Novelty(model) => model.score(&point, &mut pace),
+                Memory::Residual(model) if point.predicted.is_nan() => continue,
+                Memory::Residual(model) => model.score(&point, &mut pace),
+            }
+            .score;
+        }
+        Ok(scores)
+    }
+
+    fn key_of(&self, key: &[Scalar]) -> Result<Vec<Scalar>> {
+        let by = &self.settings.by;
+        if key.len() != by.len() {
+            return Err(Error::data(format!(
+                "`key` must have {} values ({}), got {}",
+                by.len(),
+                by.join(", "),
+                key.len()
+            )));
+        }
+        Ok(key.iter().cloned().chain([Scalar::Int(0)]).collect())
+    }
+
+    /// Events that are new or have ended since the last call: key, measure, and the columns of events.
+    pub fn events(&mut self) -> Result<RecordBatch> {
+        let news = self.events.take();
+        let measures = self.settings.measures.len();
+        let ids: Vec<u32> = news.iter().map(|event| event.series / measures as u32).collect();
+        let names = news
+            .iter()
+            .map(|event| Scalar::Str(self.settings.measures[event.series as usize % measures].name.clone()));
+        let mut columns = key_table(&self.keys, &ids, self.has_level);
+        columns.push(("measure", column::of_kind(column::Kind::Str, names)));
+        columns.extend(alarm::event::columns(&news));
+        batch(columns, news.len())
+    }
+
+    /// How far the series are.
+    pub fn status(&self) -> Status {
+        let mut status = Status::default();
+        let every = self.every.unwrap_or(1) as f64 / 1e9;
+        for series in &self.series {
+            let wanted = match &series.memory {
+                Memory::Empty => continue,
+                Memory::Counts(model) => model.wanted(every),
+                Memory::Novelty(model) => model.wanted(every),
+                Memory::Residual(model) => model.wanted(every),
+            };
+            if wanted == 0 {
+                status.active += 1;
+            } else {
+                status.learning += 1;
+                status.windows_wanted = status.windows_wanted.max(wanted);
+            }
+        }
+        status
+    }
+
+    /// The state, with what it takes to go on.
+    pub fn snapshot(&self) -> Result<Vec<u8>> {
+        snapshot::write(snapshot::Kind::Detector, self)
+    }
+
+    /// The detector of a snapshot.
+    pub fn restore(bytes: &[u8]) -> Result<Self> {
+        let detector: Self = snapshot::read(snapshot::Kind::Detector, bytes)?;
+        detector.settings.check().map_err(|error| Error::snapshot(error.to_string()))?;
+        let Self { settings, keys, series, every, methods, .. } = &detector;
+        let measures = settings.measures.len();
+        let by = keys.names().split_last().is_some_and(|(level, by)| level == "level" && by == settings.by);
+        let sound = |series: &Series| match &series.memory {
+            Memory::Empty => true,
+            Memory::Counts(model) => model.is_sound(),
+            Memory::Novelty(model) => model.is_sound(),
+            Memory::Residual(model) => model.is_sound(&settings.rule),
+        };
+        if !by
+            || keys.len().checked_mul(measures) != Some(series.len())
+            || methods.len() != measures
+            || methods.contains(&Some(Method::Auto))
+            || every.is_some_and(|every| every <= 0)
+            || !series.iter().all(sound)
+            || !detector.waiting.is_sound(keys.len(), measures)
+        {
+            return Err(Error::snapshot("the series of the detector don't fit its settings"));
+        }
+        series.iter().try_for_each(|series| series.alarm.check(&settings.alarm))?;
+        detector.events.check(series.len())?;
+        Ok(detector)
+    }
+}
+
+fn pace_of(every: i64, settings: &Settings) -> Pace {
+    Pace::new(every as f64 / 1e9, settings.rule.kernel())
+}
+
+/// The point of an input; none where its value can't be judged.
+fn point_of(time: Timestamp, input: &Input, wall: &mut WallClock) -> Option<Point> {
+    let fits = |value: f64| value.abs() <= LARGEST;
+    fits(input.value).then(|| Point {
+        time,
+        local: wall.seconds(time),
+        value: input.value,
+        extremes: input.extremes.map(|value| if fits(value) { value } else { input.value }),
+        predicted: if fits(input.predicted) { input.predicted } else { f64::NAN },
+    })
+}
+
+impl<'a> Context<'a> {
+    fn new(
+        settings: &'a Settings,
+        keys: &'a Keys,
+        events: &'a mut EventLog,
+        every: Option<i64>,
+    ) -> Result<Self> {
+        let wall = WallClock::new(settings.zone.as_deref())?;
+        let pace = pace_of(every.unwrap_or(1_000_000_000), settings);
+        Ok(Self { settings, keys, events, wall, pace, reason: String::new() })
+    }
+
+    /// A row of one series: a value where one is `known`, else a missing point.
+    #[allow(clippy::too_many_arguments)]
+    #[inline]
+    fn take(
+        &mut self,
+        series: &mut Series,
+        place: Place,
+        method: Method,
+        time: Timestamp,
+        input: &Input,
+        known: bool,
+        purpose: Purpose,
+    ) -> Verdict {
+        let point = if known { point_of(time, input, &mut self.wall) } else { None };
+        let point = point.filter(|point| method != Method::Residual || !point.predicted.is_nan());
+        let Some(point) = point else {
+            if purpose == Purpose::Judge {
+                self.step(&mut series.alarm, place, time, None, &Verdict::NONE, input.value);
+            }
+            return Verdict::NONE;
+        };
+        if matches!(series.memory, Memory::Empty) {
+            series.memory = match method {
+                Method::Counts => Memory::Counts(Box::new(Counts::new(&point, self.pace.every))),
+                Method::Residual => Memory::Residual(Box::new(Predicted::new(&point, &self.settings.rule))),
+                Method::Auto | Method::Novelty => Memory::Novelty(Box::new(Metric::new(&point))),
+            };
+        }
+        let alarm = &mut series.alarm;
+        match &mut series.memory {
+            Memory::Empty => Verdict::NONE,
+            Memory::Counts(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
+            Memory::Novelty(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
+            Memory::Residual(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
+        }
+    }
+
+    #[inline]
+    fn observe<M: Model>(
+        &mut self,
+        model: &mut M,
+        alarm: &mut AlarmState,
+        place: Place,
+        point: &Point,
+        purpose: Purpose,
+    ) -> Verdict {
+        let (verdict, judged) = model.judge(point, &mut self.pace);
+        let mut held = false;
+        if purpose == Purpose::Judge {
+            if verdict.is_remarkable() {
+                verdict.reason(point.value, &mut self.reason);
+            }
+            // Nothing to tell is a calm point, not a missing one.
+            let calm = if verdict.severity.is_nan() { None } else { Some(0.0) };
+            let value = if self.settings.alarm.judges_severity() { verdict.severity } else { verdict.score };
+            let value = if value.is_nan() { calm } else { Some(value) };
+            let state = self.step(alarm, place, point.time, value, &verdict, point.value);
+            held = M::HELD && state == State::Alarm;
+        }
+        if !held {
+            model.learn(point, &judged, &mut self.pace);
+        }
+        verdict
+    }
+
+    /// Steps the alarm, and notes what that means for events.
+    #[inline]
+    fn step(
+        &mut self,
+        alarm: &mut AlarmState,
+        place: Place,
+        time: Timestamp,
+        value: Option<f64>,
+        verdict: &Verdict,
+        observed: f64,
+    ) -> State {
+        let rule = &self.settings.alarm;
+        if rule.settings().period.is_some() {
+            while let Some(step) = rule.absent(alarm, time) {
+                self.note(place, &step, &Judged::default());
+            }
+        }
+        let step = rule.step(alarm, time, value);
+        if step.changed || step.state == State::Alarm {
+            let known = |value: f64| (!value.is_nan()).then_some(value);
+            let reason = std::mem::take(&mut self.reason);
+            let judged = Judged {
+                value,
+                observed: known(observed),
+                expected: known(verdict.expected),
+                lower: known(verdict.lower),
+                upper: known(verdict.upper),
+                severity: known(verdict.severity),
+                reason: &reason,
+            };
+            self.note(place, &step, &judged);
+            self.reason = reason;
+        }
+        step.state
+    }
+
+    #[cold]
+    fn note(&mut self, place: Place, step: &alarm::Step, judged: &Judged<'_>) {
+        let measure = &self.settings.measures[place.measure].name;
+        let mut name = self.keys.bytes(place.key).to_vec();
+        name.extend_from_slice(measure.as_bytes());
+        let series = alarm::Series { id: place.series() as u32, name: &name };
+        let rule = || self.settings.alarm.rule();
+        self.events.record(series, EventKind::Anomaly, step, judged, rule);
+    }
+}

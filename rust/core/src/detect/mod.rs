@@ -1,0 +1,20 @@
+//! Detecting: expect, residual and alarm together, for one series and for many.
+//!
+//! A stage never imports another one; here is where they meet. [`counts`], [`novelty`] and [`predicted`] each say
+//! how one series is judged; [`Detector`] keeps the series of a table apart by key and measure, steps their alarms
+//! and writes what was found.
+
+mod choose;
+pub mod counts;
+pub mod detector;
+pub mod model;
+pub mod novelty;
+mod output;
+pub mod predicted;
+mod rows;
+pub mod settings;
+mod wall_clock;
+
+pub use detector::{Detector, Status};
+pub use rows::Input;
+pub use settings::{Measure, Method, Settings};

@@ -1,0 +1,161 @@
+//! What a detector asks of a method: judge a window, say the verdict, then learn.
+
+use std::fmt::Write as _;
+
+use crate::expect;
+use crate::residual;
+use crate::time::Timestamp;
+
+/// Values of a larger magnitude count as missing: their squares have to fit a float with room to spare.
+pub const LARGEST: f64 = 1e100;
+/// Half the width of a band of about 99 %, in standard deviations.
+pub const BAND: f64 = 2.6;
+
+/// One value of one series.
+#[derive(Debug, Clone, Copy)]
+pub struct Point {
+    /// Its event time.
+    pub time: Timestamp,
+    /// Seconds of local wall time.
+    pub local: f64,
+    /// What came; finite, at most [`LARGEST`].
+    pub value: f64,
+    /// The smallest and the largest value behind it; both are `value` where there is but one.
+    pub extremes: [f64; 2],
+    /// What was predicted, by a column of the input; NaN for methods that expect by themselves.
+    pub predicted: f64,
+}
+
+/// The length of a window, and what follows from the time since the window before.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Seconds of a window.
+    pub every: f64,
+    /// The hours that the rates below are of.
+    elapsed: f64,
+    recent: expect::recent::Rates,
+    channels: residual::channels::Rates,
+    /// How residuals of brought predictions are judged.
+    pub kernel: residual::series::Kernel,
+}
+
+impl Pace {
+    /// Of windows of so many seconds.
+    pub fn new(every: f64, kernel: residual::series::Kernel) -> Self {
+        let hours = (every / 3600.0).min(24.0);
+        Self {
+            every,
+            kernel,
+            elapsed: hours,
+            recent: expect::recent::Rates::over(hours),
+            channels: residual::channels::Rates::over(hours),
+        }
+    }
+
+    /// Rates over so many hours; at a steady pace they are those of the window before.
+    #[inline]
+    pub fn rates(&mut self, hours: f64) -> (&expect::recent::Rates, &residual::channels::Rates) {
+        if hours != self.elapsed {
+            self.elapsed = hours;
+            self.recent = expect::recent::Rates::over(hours);
+            self.channels = residual::channels::Rates::over(hours);
+        }
+        (&self.recent, &self.channels)
+    }
+}
+
+/// What is said of a value; NaN stands for null.
+#[derive(Debug, Clone, Copy)]
+pub struct Verdict {
+    /// What was expected.
+    pub expected: f64,
+    /// The band of about 99 %.
+    pub lower: f64,
+    /// Its upper edge.
+    pub upper: f64,
+    /// On the method's own scale; null where there is nothing to tell.
+    pub score: f64,
+    /// 0 to 100; null before there is a verdict.
+    pub severity: f64,
+    /// How much history stands behind it, 0 to 1.
+    pub confidence: f64,
+    /// Days until the like comes again by chance.
+    pub days: f64,
+    /// What spoke: a channel's name.
+    pub channel: &'static str,
+}
+
+impl Verdict {
+    /// Nothing to say.
+    pub const NONE: Self = Self {
+        expected: f64::NAN,
+        lower: f64::NAN,
+        upper: f64::NAN,
+        score: f64::NAN,
+        severity: f64::NAN,
+        confidence: f64::NAN,
+        days: f64::NAN,
+        channel: "",
+    };
+
+    /// Whether there is something to tell.
+    pub fn is_remarkable(&self) -> bool {
+        self.severity > 0.0 && !self.channel.is_empty()
+    }
+
+    /// Why, in a short sentence: `day up: 132, expected 54 (20 to 88), about once in 41 days`.
+    pub fn reason(&self, observed: f64, out: &mut String) {
+        let short = |value: f64| {
+            let size = value.abs();
+            // Figures that a person reads: whole where they are large, three digits where they are small.
+            if size >= 100.0 || value == value.round() && size < 1e15 {
+                format!("{value:.0}")
+            } else if size >= 1.0 {
+                format!("{value:.1}")
+            } else {
+                format!("{value:.3}")
+            }
+        };
+        let _ = write!(
+            out,
+            "{}: {}, expected {} ({} to {}), about once in ",
+            self.channel,
+            short(observed),
+            short(self.expected),
+            short(self.lower),
+            short(self.upper)
+        );
+        let _ = match self.days {
+            days if days >= 1825.0 => write!(out, "five years or more"),
+            days if days >= 1.95 => write!(out, "{days:.0} days"),
+            days => write!(out, "{:.0} hours", (days * 24.0).max(1.0)),
+        };
+    }
+}
+
+/// How much `days` of history are worth: `1 - exp(-days / 7)`; 0 at the first window, 0.63 after a week, 0.95
+/// after three.
+#[inline]
+pub fn confidence(days: f64) -> f64 {
+    1.0 - libm::exp(-days / 7.0)
+}
+
+/// One series under one method.
+pub trait Model {
+    /// What judging leaves for learning.
+    type Judged;
+    /// Whether it stops learning while the series is in alarm.
+    const HELD: bool;
+
+    /// Judges a point that comes next, before it is learned.
+    fn judge(&mut self, point: &Point, pace: &mut Pace) -> (Verdict, Self::Judged);
+
+    /// What [`Model::judge`] would say; nothing changes.
+    fn score(&self, point: &Point, pace: &mut Pace) -> Verdict;
+
+    /// Takes the point in.
+    fn learn(&mut self, point: &Point, judged: &Self::Judged, pace: &mut Pace);
+
+    /// Windows until the first verdict; 0 once there are verdicts.
+    fn wanted(&self, every: f64) -> u64;
+}

@@ -1,0 +1,171 @@
+//! What a caller sets of a detector, checked once.
+
+use serde::{Deserialize, Serialize};
+
+use super::wall_clock::WallClock;
+use crate::alarm::Alarm;
+use crate::column::Unit;
+use crate::duration;
+use crate::error::{Error, Result};
+use crate::residual::series::Rule;
+
+/// How series are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Method {
+    /// Chosen for each measure.
+    Auto,
+    /// Objects per window.
+    Counts,
+    /// Any other metric.
+    Novelty,
+    /// Against predictions that come in a column.
+    Residual,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Counts, Self::Novelty, Self::Residual];
+
+    /// The word that callers use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Counts => "counts",
+            Self::Novelty => "novelty",
+            Self::Residual => "residual",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|method| method.name() == text).ok_or_else(|| {
+            Error::config(format!(
+                "`method` must be \"auto\", \"counts\", \"novelty\" or \"residual\", got {text:?}"
+            ))
+        })
+    }
+}
+
+/// One measure: a name and the columns behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measure {
+    /// What it is called in the output.
+    pub name: String,
+    /// The column of values.
+    pub column: String,
+    /// The columns of the smallest and the largest value behind each.
+    pub extremes: Option<[String; 2]>,
+    /// The column of predictions.
+    pub predicted: Option<String>,
+}
+
+/// What a caller sets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// How series are judged.
+    pub method: Method,
+    /// What is judged; at least one.
+    pub measures: Vec<Measure>,
+    /// Key columns; none for one series.
+    pub by: Vec<String>,
+    /// The time column.
+    pub time: String,
+    /// The unit of integer times.
+    pub unit: Unit,
+    /// The zone of the wall whose hours and weekdays count.
+    pub zone: Option<String>,
+    /// The length of a window in nanoseconds; else it is read off the input.
+    pub every: Option<i64>,
+    /// When a series is in alarm.
+    pub alarm: Alarm,
+    /// How residuals are judged; with `residual` only.
+    pub rule: Rule,
+}
+
+/// Columns of the output that are no key.
+const OUTPUT: [&str; 10] = [
+    "measure",
+    "observed",
+    "expected",
+    "lower",
+    "upper",
+    "score",
+    "severity",
+    "confidence",
+    "state",
+    "reason",
+];
+
+impl Settings {
+    /// Checks what can be meant.
+    pub fn check(&self) -> Result<()> {
+        self.rule.check()?;
+        WallClock::new(self.zone.as_deref())?;
+        if let Some(every) = self.every
+            && every <= 0
+        {
+            return Err(Error::config(format!("`every` must be positive, got {:?}", duration::print(every))));
+        }
+        if self.measures.is_empty() {
+            return Err(Error::config("`measures` must name at least one column, got none"));
+        }
+        for (at, measure) in self.measures.iter().enumerate() {
+            if self.measures[..at].iter().any(|other| other.name == measure.name) {
+                return Err(Error::config(format!(
+                    "`measures` must name each measure once, got {:?} twice",
+                    measure.name
+                )));
+            }
+            if measure.extremes.is_some() && !matches!(self.method, Method::Auto | Method::Novelty) {
+                return Err(Error::config(format!(
+                    "`measures` takes columns of extremes with \"novelty\" only, got {:?} with {:?}",
+                    measure.name,
+                    self.method.name()
+                )));
+            }
+            if measure.predicted.is_some() != (self.method == Method::Residual) {
+                return Err(Error::config(if self.method == Method::Residual {
+                    format!(
+                        "`predicted` must name a column for each measure, got none for {:?}",
+                        measure.name
+                    )
+                } else {
+                    format!("`predicted` is for \"residual\" only, got it with {:?}", self.method.name())
+                }));
+            }
+        }
+        for (at, name) in self.by.iter().enumerate() {
+            if self.by[..at].contains(name) || *name == self.time {
+                return Err(Error::config(format!(
+                    "`by` and `time` must be different columns, got {name:?} twice"
+                )));
+            }
+            if OUTPUT.contains(&name.as_str()) {
+                return Err(Error::config(format!("`by` can't hold {name:?}: it is an output column")));
+            }
+        }
+        if OUTPUT.contains(&self.time.as_str()) {
+            return Err(Error::config(format!("`time` can't be {:?}: it is an output column", self.time)));
+        }
+        Ok(())
+    }
+
+    /// Columns that values are read from, in order of first mention.
+    pub fn inputs(&self) -> Vec<&str> {
+        let mut inputs: Vec<&str> = Vec::new();
+        for measure in &self.measures {
+            let extremes = measure.extremes.iter().flatten();
+            for name in [&measure.column].into_iter().chain(extremes).chain(&measure.predicted) {
+                if !inputs.contains(&name.as_str()) {
+                    inputs.push(name);
+                }
+            }
+        }
+        inputs
+    }
+
+    /// Whether a column has a part of its own here, whatever windows call theirs.
+    pub fn uses(&self, name: &str) -> bool {
+        self.time == name || self.by.iter().any(|by| by == name) || self.inputs().contains(&name)
+    }
+}

@@ -1,0 +1,177 @@
+//! The week of a series: what each of its 168 hours usually brings.
+//!
+//! Owns three profiles of one series, fine to coarse (hour of week, kind of day x hour, hour), and shrinks each
+//! to the next by how little it has seen. Knows no spread and no recent past.
+
+use serde::{Deserialize, Serialize};
+
+use crate::snapshot;
+
+/// Hours of a week.
+pub const WEEK: usize = 168;
+/// Kinds of day (workday, weekend) x hours.
+pub const KINDS: usize = 48;
+
+/// How many hours of its own weigh as much as what a bucket is shrunk to.
+const SHRINK: f64 = 4.5;
+/// The same for the hour of day, which fills seven times as fast.
+const SHRINK_HOUR: f64 = SHRINK * 0.4;
+/// Slowest learning rates, per hour spent in the bucket.
+const RATE_WEEK: f64 = 0.07;
+const RATE_KIND: f64 = 0.04;
+const RATE_HOUR: f64 = 0.055;
+/// How many hours weigh as much as the coarser profile when one kind of day stands in for the other.
+const SHRINK_SWAP: f64 = 3.0;
+
+/// Where in the week the middle of a window lies: between the middles of two hours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Place {
+    /// Hours of the week, 0 = Monday 00:00; below [`WEEK`].
+    hours: [usize; 2],
+    /// What each counts; they sum to 1, and the second may be 0.
+    weights: [f64; 2],
+    /// Kind of day x hour of the nearer one; below [`KINDS`].
+    kind: usize,
+}
+
+fn kind_of(hour: usize) -> usize {
+    hour % 24 + if hour >= 120 { 24 } else { 0 }
+}
+
+impl Place {
+    /// Of the window that starts at `start` and lasts `every`, both in seconds.
+    #[inline]
+    pub fn of(start: f64, every: f64) -> Self {
+        let middle = (start + every / 2.0) / 3600.0 - 0.5;
+        let before = (middle + 1e-6).floor();
+        let mut second = middle - before;
+        if second < 1e-3 {
+            second = 0.0;
+        }
+        // The epoch began on a Thursday.
+        let hour = (before as i64).saturating_add(72).rem_euclid(WEEK as i64) as usize;
+        let next = (hour + 1) % WEEK;
+        let kind = kind_of(if second > 0.5 { next } else { hour });
+        Self { hours: [hour, next], weights: [1.0 - second, second], kind }
+    }
+
+    /// Kind of day x hour, below [`KINDS`].
+    pub fn kind(&self) -> usize {
+        self.kind
+    }
+
+    fn parts(&self) -> impl Iterator<Item = (usize, f64)> {
+        let used = if self.weights[1] > 0.0 { 2 } else { 1 };
+        (0..used).map(|at| (self.hours[at], self.weights[at]))
+    }
+}
+
+/// Means of buckets, each with the hours that it has seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Means<const N: usize> {
+    #[serde(with = "snapshot::array")]
+    mean: [f64; N],
+    /// Not negative.
+    #[serde(with = "snapshot::array")]
+    hours: [f64; N],
+}
+
+impl<const N: usize> Means<N> {
+    const EMPTY: Self = Self { mean: [0.0; N], hours: [0.0; N] };
+
+    #[inline]
+    fn shrunk(&self, bucket: usize, to: f64, strength: f64) -> f64 {
+        to + (self.mean[bucket] - to) * self.hours[bucket] / (self.hours[bucket] + strength)
+    }
+
+    #[inline]
+    fn learn(&mut self, bucket: usize, value: f64, hours: f64, slowest: f64) {
+        self.hours[bucket] += hours;
+        let rate = (hours / self.hours[bucket]).max(slowest * hours);
+        self.mean[bucket] += rate * (value - self.mean[bucket]);
+    }
+}
+
+/// The hour-of-week profile of one series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HourOfWeek {
+    week: Means<WEEK>,
+    kind: Means<KINDS>,
+    hour: Means<24>,
+}
+
+impl Default for HourOfWeek {
+    fn default() -> Self {
+        Self { week: Means::EMPTY, kind: Means::EMPTY, hour: Means::EMPTY }
+    }
+}
+
+impl HourOfWeek {
+    /// What is expected at a place, with `level` where nothing is known of it. Not negative: these are counts.
+    #[inline]
+    pub fn expect(&self, place: &Place, level: f64) -> f64 {
+        let mut expected = 0.0;
+        for (hour, weight) in place.parts() {
+            let by_hour = self.hour.shrunk(hour % 24, level, SHRINK_HOUR);
+            let by_kind = self.kind.shrunk(kind_of(hour), by_hour, SHRINK);
+            expected += weight * self.week.shrunk(hour, by_kind, SHRINK);
+        }
+        expected.max(0.0)
+    }
+
+    /// What would be expected if a workday were a Sunday, or a weekend day a workday.
+    #[inline]
+    pub fn expect_swapped(&self, place: &Place) -> f64 {
+        let hour = place.hours[0] % 24;
+        let workday = place.hours[0] < 120;
+        let other = if workday { hour + 24 } else { hour };
+        let mut expected = self.kind.shrunk(other, self.hour.mean[hour], SHRINK_SWAP);
+        if workday {
+            expected = self.week.shrunk(144 + hour, expected, SHRINK_SWAP);
+        }
+        expected.max(0.0)
+    }
+
+    /// Takes in the value of a window of so many hours.
+    #[inline]
+    pub fn learn(&mut self, place: &Place, value: f64, hours: f64) {
+        for (hour, weight) in place.parts() {
+            let hours = weight * hours.min(1.0);
+            self.hour.learn(hour % 24, value, hours, RATE_HOUR);
+            self.kind.learn(kind_of(hour), value, hours, RATE_KIND);
+            self.week.learn(hour, value, hours, RATE_WEEK);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_week_begins_on_monday() {
+        // 1970-01-05 was a Monday; the middle of its first hour is the middle of bucket 0.
+        let place = Place::of(4.0 * 86_400.0, 3600.0);
+        assert_eq!((place.hours[0], place.weights, place.kind()), (0, [1.0, 0.0], 0));
+        // The quarter before midnight on Sunday leans on Monday's first hour.
+        let place = Place::of(4.0 * 86_400.0 - 900.0, 900.0);
+        assert_eq!((place.hours, place.kind()), ([167, 0], 47));
+        assert!((place.weights[1] - 0.375).abs() < 1e-9);
+        assert_eq!(Place::of(-1e300, 1e300).hours[0], Place::of(-1e300, 1e300).hours[0]);
+    }
+
+    #[test]
+    fn an_hour_is_learned_and_others_stay() {
+        let mut profile = HourOfWeek::default();
+        for week in 0..20 {
+            for hour in 0..168 {
+                let start = f64::from(week * 168 + hour) * 3600.0 + 4.0 * 86_400.0;
+                let value = if hour == 30 { 100.0 } else { 10.0 };
+                profile.learn(&Place::of(start, 3600.0), value, 1.0);
+            }
+        }
+        let at = |hour: i32| profile.expect(&Place::of(f64::from(hour) * 3600.0 + 345_600.0, 3600.0), 10.0);
+        assert!(at(30) > 80.0, "{}", at(30));
+        assert!((at(31) - 10.0).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,126 @@
+//! Rows and signs of life that come one at a time.
+
+use super::aggregate::Plan;
+use super::handoff::Handoff;
+use super::lane::{Lane, Place, unify};
+use super::late::{KeptRow, LATE, SERIES_LIMIT, WINDOW_OUT_OF_RANGE};
+use super::spec::Spec;
+use crate::column::{Kind, Scalar};
+use crate::error::{Error, Result};
+use crate::key::NO_ID;
+use crate::time::Timestamp;
+
+impl Lane {
+    /// Reads one row; `time` is why there is none where it can't be read.
+    pub fn push_one(
+        &mut self,
+        spec: &Spec,
+        plan: &Plan,
+        time: Result<Timestamp, &'static str>,
+        key: &[Scalar],
+        values: &[Scalar],
+    ) -> Result<Handoff> {
+        let mut kinds = self.kinds.clone();
+        unify(&mut kinds, values.iter().map(Kind::of_scalar), plan)?;
+        plan.check(&kinds)?;
+        self.keys.admit_one(key)?;
+        let source = self.source_of(spec, plan, key, values)?;
+        self.kinds = kinds;
+        self.tally.read += 1;
+        let nan = |value: &&Scalar| matches!(value, Scalar::Float(value) if value.is_nan());
+        self.tally.nan += values.iter().filter(nan).count() as u64;
+        let keep = |reason: &str| KeptRow {
+            time: time.ok(),
+            values: key.iter().chain(values).cloned().collect(),
+            reason: reason.to_owned(),
+            message: None,
+        };
+        let time = match time {
+            Ok(time) => time,
+            Err(reason) => return Ok(self.reject_one(keep(reason))),
+        };
+        match self.place(spec, time) {
+            Place::Nowhere => Ok(self.reject_one(keep(WINDOW_OUT_OF_RANGE))),
+            Place::Expired => {
+                self.tally.late += 1;
+                self.late.push(keep(LATE));
+                self.observe(source, time);
+                Ok(self.settle())
+            }
+            Place::Open(window) => {
+                let limit = spec.max_series.map_or(usize::MAX, |limit| limit as usize);
+                let id = self.keys.intern_one_within(key, limit)?;
+                if id == NO_ID {
+                    return Ok(self.reject_one(keep(SERIES_LIMIT)));
+                }
+                let cell = self.cell(window, id);
+                if let Some(open) = &mut self.open[window] {
+                    open.mark(spec, source);
+                }
+                self.tally.counted += 1;
+                let (memories, start) = (&mut self.memories, self.of_cell[cell as usize].1);
+                plan.add_one(&mut self.cells, cell, time, values, |index, value| {
+                    match &mut memories[index] {
+                        None => true,
+                        Some(memory) => memory.counts(&[&id.to_le_bytes(), value].concat(), start, time),
+                    }
+                });
+                self.observe(source, time);
+                // Nothing to hand over, nearly always.
+                if self.closing.is_empty() && self.open[window].as_ref().is_some_and(|open| open.on_time) {
+                    return Ok(Handoff::default());
+                }
+                Ok(self.hand_over_closed())
+            }
+        }
+    }
+
+    /// The source of one row: the value of its column among the key or the inputs.
+    fn source_of(&mut self, spec: &Spec, plan: &Plan, key: &[Scalar], values: &[Scalar]) -> Result<u32> {
+        let Some(column) = &spec.source else { return Ok(self.sources.insert(&[])) };
+        let among = |names: &[String], values: &[Scalar]| {
+            names.iter().position(|name| name == column).and_then(|at| values.get(at).cloned())
+        };
+        let value = among(&spec.by, key).or_else(|| among(plan.inputs(), values)).ok_or_else(|| {
+            Error::config(format!("`push_one` needs the source column `{column}` among `by` or the inputs"))
+        })?;
+        self.sources.intern_one(&[value])
+    }
+
+    fn reject_one(&mut self, row: KeptRow) -> Handoff {
+        self.tally.rejected += 1;
+        self.rejects.push(row);
+        Handoff::default()
+    }
+
+    /// Takes note that a message could not be read.
+    pub fn reject_message(&mut self, reason: &str, message: &[u8]) {
+        self.tally.read += 1;
+        self.tally.rejected += 1;
+        self.rejects.push(KeptRow {
+            time: None,
+            values: Vec::new(),
+            reason: reason.to_owned(),
+            message: Some(message.to_vec()),
+        });
+    }
+
+    /// A heartbeat: the source is alive at that event time, and has no row to show for it.
+    pub fn alive(&mut self, spec: &Spec, source: Option<&Scalar>, time: Timestamp) -> Result<Handoff> {
+        let source = match (&spec.source, source) {
+            (None, _) => self.sources.insert(&[]),
+            (Some(_), Some(source)) => self.sources.intern_one(std::slice::from_ref(source))?,
+            (Some(column), None) => {
+                return Err(Error::data(format!("`source` must be a value of column `{column}`, got None")));
+            }
+        };
+        if spec.fill
+            && let Place::Open(window) = self.place(spec, time)
+            && let Some(open) = &mut self.open[window]
+        {
+            open.mark(spec, source);
+        }
+        self.observe(source, time);
+        Ok(self.hand_over_closed())
+    }
+}

@@ -1,0 +1,569 @@
+//! `Detector`: expectation, residual and alarm for any number of series.
+// What Python reads is numpydoc, not Markdown.
+#![allow(clippy::doc_markdown, clippy::doc_link_with_quotes)]
+
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyMapping, PyString, PyTuple, PyType};
+use windrow_core::alarm::{Alarm as AlarmCore, Settings as AlarmSettings};
+use windrow_core::column::{Scalar, Unit};
+use windrow_core::detect::{Detector as Core, Input, Measure, Method, Settings};
+use windrow_core::duration;
+use windrow_core::residual::rmse::Rmse as RmseCore;
+use windrow_core::residual::series::Rule;
+use windrow_core::residual::smooth::Smooth;
+use windrow_core::snapshot::{self, Kind};
+use windrow_core::{Error, Result};
+
+use crate::alarm::Alarm;
+use crate::arrow::read_table;
+use crate::batch::Batch;
+use crate::error::{OrRaise, config, data};
+use crate::numpy::scalar;
+use crate::rmse::Rmse;
+use crate::time;
+
+/// Below so many rows, letting go of the interpreter costs more than it gives.
+const DETACH_ROWS: usize = 4_096;
+
+/// What is odd in many series at once: each measure of each key against its own past.
+///
+/// ``"counts"`` (objects per window): an hour-of-week profile with a regression on the recent past expects, ten
+/// statistics look for spikes, days off level, silence and the wrong kind of day. Its ``score`` is log10 of the
+/// weighted return period in days, null where nothing is told; one event is told once. First verdict after 7 days.
+///
+/// ``"novelty"`` (any other metric): how unlike anything before a value is. Its ``score`` runs from 0 to 100. First
+/// verdict after 200 windows. ``expected`` is a regression on the last three values, made before the value is seen.
+///
+/// ``"residual"``: predictions come in a column. Its ``score`` is the rolling mean of observed - predicted in units
+/// of the RMSE of the values before; while a series is in alarm its RMSE doesn't learn.
+///
+/// ``"auto"`` chooses for each measure, once: ``counts`` for a column of integers, or of floats that are whole and
+/// not negative, ``novelty`` for anything else (and for measures with extremes). It looks at the first batch;
+/// floats are held until there are 30 of them, or taken as they are from `learn`.
+///
+/// ``severity`` means the same for all: 50 is what happens by chance once a month, 80 once a year. ``confidence`` is
+/// ``1 - exp(-d / 7)`` of d days of windows seen: 0 at the first, 0.63 after a week, 0.95 after three.
+///
+/// Parameters
+/// ----------
+/// method : {"auto", "counts", "novelty", "residual"}
+///     How series are judged.
+/// measures : str, list of str, or dict
+///     The columns to judge. ``{"speed": ("speed_mean", "speed_min", "speed_max")}`` is one measure of three
+///     columns, for novelty: the mean is observed and learned as usual, and of the three the one farthest from the
+///     expectation is judged, since means hide peaks.
+/// by : str or list of str, optional
+///     The key columns of the series. Rows of roll-ups (an integer column ``level``) are series of their own.
+/// time : str
+///     The time column: the windows' start.
+/// zone : str, optional
+///     IANA time zone whose hours and weekdays count. Default UTC.
+/// every : str or datetime.timedelta, optional
+///     The length of a window. Default ``window_end - window_start`` where there are such columns, else the median
+///     step between the rows of a series in the first batch that has two; then frozen.
+/// alarm : Alarm, optional
+///     When a series is in alarm. Default ``Alarm(severity=50)``.
+/// predicted : str, list of str, or dict, optional
+///     With "residual": the column of predictions; one for each measure.
+/// rmse : Rmse or float, optional
+///     With "residual": `cumulative` (default), `rolling`, `ewm`, or a known number.
+/// smooth : int, str or datetime.timedelta, optional
+///     With "residual": over how many rows, or how long, residuals are averaged. Default 1.
+/// time_unit : {"ns", "us", "ms", "s"}
+///     The unit of integer times.
+///
+/// Raises
+/// ------
+/// ConfigError
+///     If an argument can't be meant; the message names it.
+///
+/// Notes
+/// -----
+/// A null, NaN or infinite value, one beyond 1e100, and a row with ``silent = true`` are missing points: they teach
+/// nothing and are not judged. A row with ``revision`` above 0 is not judged either and leaves the state as it is.
+/// Rows are judged in the order of their arrival. One detector is for one thread at a time; a second one gets
+/// `BusyError`.
+///
+/// Examples
+/// --------
+/// >>> import numpy as np
+/// >>> import windrow as wr
+/// >>> hours = np.arange(24 * 28)
+/// >>> cars = np.round(60 + 40 * np.sin(hours * np.pi / 12)).astype(int)
+/// >>> cars[24 * 25 : 24 * 25 + 9] = 0
+/// >>> detector = wr.Detector("counts", measures=["cars"], time_unit="s")
+/// >>> found = detector.push({"window_start": hours * 3600, "cars": cars}).to_pydict()
+/// >>> max(severity for severity in found["severity"] if severity is not None) > 80
+/// True
+/// >>> [event["reason"].split(":")[0] for event in detector.events()][-1]
+/// 'silence'
+#[pyclass(frozen, module = "windrow")]
+pub struct Detector {
+    core: Mutex<Core>,
+}
+
+impl Detector {
+    fn lock(&self) -> Result<MutexGuard<'_, Core>> {
+        match self.core.try_lock() {
+            Ok(guard) => Ok(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(Error::Busy(
+                "another thread is at work on this Detector: use one detector per thread".to_owned(),
+            )),
+        }
+    }
+}
+
+#[pymethods]
+impl Detector {
+    #[new]
+    #[pyo3(signature = (method="auto", *, measures, by=None, time="window_start", zone=None, every=None, alarm=None,
+        predicted=None, rmse=None, smooth=None, time_unit="ns"))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        method: &str,
+        measures: &Bound<'_, PyAny>,
+        by: Option<&Bound<'_, PyAny>>,
+        time: &str,
+        zone: Option<String>,
+        every: Option<&Bound<'_, PyAny>>,
+        alarm: Option<&Bound<'_, Alarm>>,
+        predicted: Option<&Bound<'_, PyAny>>,
+        rmse: Option<&Bound<'_, PyAny>>,
+        smooth: Option<&Bound<'_, PyAny>>,
+        time_unit: &str,
+    ) -> PyResult<Self> {
+        let method = Method::parse(method).or_raise()?;
+        if method != Method::Residual
+            && let Some(name) = [("rmse", rmse), ("smooth", smooth)].iter().find(|(_, value)| value.is_some())
+        {
+            return Err(config(format!(
+                "`{}` is for \"residual\" only, got it with {:?}",
+                name.0,
+                method.name()
+            )));
+        }
+        let mut measures = self::measures(measures)?;
+        if let Some(predicted) = predicted {
+            self::predicted(predicted, &mut measures)?;
+        }
+        let settings = Settings {
+            method,
+            measures,
+            by: by.map(|by| names(by, "by")).transpose()?.unwrap_or_default(),
+            time: time.to_owned(),
+            unit: Unit::parse(time_unit).or_raise()?,
+            zone,
+            every: every.map(|every| time::duration(every, "every")).transpose()?,
+            alarm: match alarm {
+                Some(alarm) => alarm.get().core().clone(),
+                None => AlarmCore::new(AlarmSettings { severity: Some(50.0), ..AlarmSettings::default() })
+                    .or_raise()?,
+            },
+            rule: Rule { rmse: Rmse::read(rmse)?, smooth: smoothing(smooth)? },
+        };
+        Ok(Self { core: Mutex::new(Core::new(settings).or_raise()?) })
+    }
+
+    /// Learn the rows of a table without judging them.
+    ///
+    /// Parameters
+    /// ----------
+    /// history : Arrow table or mapping of str to array
+    ///     As for `push`.
+    ///
+    /// Raises
+    /// ------
+    /// DataError
+    ///     If a column is missing or of the wrong type; no row was learned then.
+    /// BusyError
+    ///     If another thread is at work on this detector.
+    fn learn(&self, py: Python<'_>, history: &Bound<'_, PyAny>) -> PyResult<()> {
+        let batches = read_table(history)?;
+        py.detach(|| self.lock()?.learn(&batches)).or_raise()
+    }
+
+    /// Judge the rows of a table, and learn each.
+    ///
+    /// Parameters
+    /// ----------
+    /// batch : Arrow table or mapping of str to array
+    ///     Anything with the Arrow PyCapsule interface (pyarrow, polars, pandas, duckdb, windrow), or columns by
+    ///     name; with `by`, `time` and the columns of the measures.
+    ///
+    /// Returns
+    /// -------
+    /// Batch
+    ///     One row for each row and measure, in input order: `by`, (``level``, once there was such a column), `time`,
+    ///     measure, observed, expected, lower, upper, score, severity, confidence, state, reason.
+    ///
+    /// Raises
+    /// ------
+    /// DataError
+    ///     If a column is missing or of the wrong type; no row was judged then.
+    /// BusyError
+    ///     If another thread is at work on this detector.
+    fn push(&self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<Batch> {
+        let batches = read_table(batch)?;
+        let judge = || self.lock()?.push(&batches);
+        let rows: usize = batches.iter().map(arrow_array::RecordBatch::num_rows).sum();
+        let judged = if rows > DETACH_ROWS { py.detach(judge) } else { judge() };
+        Ok(Batch::new(judged.or_raise()?))
+    }
+
+    /// Learn one row without judging it.
+    ///
+    /// Parameters
+    /// ----------
+    /// time : datetime.datetime or int
+    ///     Its time; an integer is in `time_unit`.
+    /// key : str, int, float, bool, None or tuple
+    ///     The value of the key column, a tuple for several, None without any.
+    /// values : float, sequence or mapping
+    ///     Values in the order of `inputs`, or by name; a number where there is one input.
+    ///
+    /// Raises
+    /// ------
+    /// DataError
+    ///     If an argument is of the wrong type.
+    /// BusyError
+    ///     If another thread is at work on this detector.
+    fn learn_one(
+        &self,
+        time: &Bound<'_, PyAny>,
+        key: &Bound<'_, PyAny>,
+        values: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let mut core = self.lock().or_raise()?;
+        let time = time::time(time, core.settings().unit, "time")?;
+        let key = key_values(key, core.settings().by.len())?;
+        let inputs = inputs(values, core.settings())?;
+        core.learn_one(time, &key, &inputs).or_raise()
+    }
+
+    /// Score one row without learning it: higher is stranger.
+    ///
+    /// Parameters
+    /// ----------
+    /// time : datetime.datetime or int
+    ///     Its time; an integer is in `time_unit`.
+    /// key : str, int, float, bool, None or tuple
+    ///     The value of the key column, a tuple for several, None without any.
+    /// values : float, sequence or mapping
+    ///     Values in the order of `inputs`, or by name; a number where there is one input.
+    ///
+    /// Returns
+    /// -------
+    /// float or None, or dict of str to float or None
+    ///     The score, None where it is null; by measure where there are several.
+    ///
+    /// Raises
+    /// ------
+    /// DataError
+    ///     If an argument is of the wrong type.
+    /// BusyError
+    ///     If another thread is at work on this detector.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import windrow as wr
+    /// >>> detector = wr.Detector("residual", measures="celsius", predicted="model", rmse=2.0, every="1s")
+    /// >>> for second in range(3):
+    /// ...     detector.learn_one(second * 10**9, None, {"celsius": 20.0, "model": 21.0})
+    /// >>> detector.score_one(3 * 10**9, None, [27.0, 21.0])
+    /// 3.0
+    fn score_one<'py>(
+        &self,
+        py: Python<'py>,
+        time: &Bound<'py, PyAny>,
+        key: &Bound<'py, PyAny>,
+        values: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let core = self.lock().or_raise()?;
+        let time = time::time(time, core.settings().unit, "time")?;
+        let key = key_values(key, core.settings().by.len())?;
+        let inputs = inputs(values, core.settings())?;
+        let scores = core.score_one(time, &key, &inputs).or_raise()?;
+        let scores = scores.into_iter().map(|score| (!score.is_nan()).then_some(score));
+        if core.settings().measures.len() == 1 {
+            return Ok(scores.flatten().next().into_pyobject(py)?);
+        }
+        let by_measure = PyDict::new(py);
+        for (measure, score) in core.settings().measures.iter().zip(scores) {
+            by_measure.set_item(&measure.name, score)?;
+        }
+        Ok(by_measure.into_any())
+    }
+
+    /// The columns that values are read from, in order of first mention.
+    #[getter]
+    fn inputs(&self) -> PyResult<Vec<String>> {
+        let core = self.lock().or_raise()?;
+        Ok(core.settings().inputs().into_iter().map(str::to_owned).collect())
+    }
+
+    /// Events that are new or have ended since the last call.
+    ///
+    /// Returns
+    /// -------
+    /// Batch
+    ///     `by`, (``level``), measure, id, kind, state, start, end (null while it lasts), peak and its time, points,
+    ///     rule; observed, expected, lower, upper, severity and reason at the peak.
+    fn events(&self) -> PyResult<Batch> {
+        Ok(Batch::new(self.lock().or_raise()?.events().or_raise()?))
+    }
+
+    /// How far the series are, and what was decided.
+    ///
+    /// ``learning`` series x measures without a verdict yet, ``active`` ones with; ``windows_wanted`` until the last
+    /// of the former has one, if its windows come one after the other; ``methods`` by measure and ``every``, None
+    /// while they are open.
+    #[getter]
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let core = self.lock().or_raise()?;
+        let status = core.status();
+        let methods = PyDict::new(py);
+        for (measure, method) in core.settings().measures.iter().zip(core.methods()) {
+            methods.set_item(&measure.name, method.map(Method::name))?;
+        }
+        let out = PyDict::new(py);
+        out.set_item("learning", status.learning)?;
+        out.set_item("active", status.active)?;
+        out.set_item("windows_wanted", status.windows_wanted)?;
+        out.set_item("methods", methods)?;
+        out.set_item("every", core.every().map(duration::print))?;
+        Ok(out)
+    }
+
+    /// The detector with all it has learned as bytes, the same on every machine.
+    ///
+    /// Returns
+    /// -------
+    /// bytes
+    ///     What `restore` reads.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = py.detach(|| self.lock()?.snapshot()).or_raise()?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// Read a detector back from its bytes.
+    ///
+    /// Parameters
+    /// ----------
+    /// data : bytes
+    ///     What `snapshot` gave.
+    ///
+    /// Returns
+    /// -------
+    /// Detector
+    ///     One that goes on where the other was.
+    ///
+    /// Raises
+    /// ------
+    /// SnapshotError
+    ///     If the bytes are damaged, of another kind, or of a newer version.
+    #[classmethod]
+    fn restore(_class: &Bound<'_, PyType>, data: &[u8]) -> PyResult<Self> {
+        Ok(Self { core: Mutex::new(Core::restore(data).or_raise()?) })
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        Ok((slf.get_type().getattr("restore")?, (slf.get().snapshot(slf.py())?,)))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let core = self.lock().or_raise()?;
+        let set = core.settings();
+        let text = |text: &str| PyString::new(py, text).repr().map(|text| text.to_string());
+        let list = |names: &[&String]| {
+            PyList::new(py, names).and_then(|list| list.repr()).map(|text| text.to_string())
+        };
+        let mut parts = vec![text(set.method.name())?];
+        let named = set.measures.iter().any(|one| one.extremes.is_some() || one.name != one.column);
+        parts.push(format!(
+            "measures={}",
+            if named {
+                let dict = PyDict::new(py);
+                for one in &set.measures {
+                    match &one.extremes {
+                        Some([low, high]) => dict.set_item(&one.name, (&one.column, low, high))?,
+                        None => dict.set_item(&one.name, &one.column)?,
+                    }
+                }
+                dict.repr()?.to_string()
+            } else {
+                list(&set.measures.iter().map(|one| &one.name).collect::<Vec<_>>())?
+            }
+        ));
+        if !set.by.is_empty() {
+            parts.push(format!("by={}", list(&set.by.iter().collect::<Vec<_>>())?));
+        }
+        if set.time != "window_start" {
+            parts.push(format!("time={}", text(&set.time)?));
+        }
+        if let Some(zone) = &set.zone {
+            parts.push(format!("zone={}", text(zone)?));
+        }
+        if let Some(every) = set.every {
+            parts.push(format!("every='{}'", duration::print(every)));
+        }
+        let alarm = snapshot::write(Kind::Alarm, &set.alarm).or_raise()?;
+        let alarm = py.get_type::<Alarm>().call_method1("restore", (PyBytes::new(py, &alarm),))?;
+        parts.push(format!("alarm={}", alarm.repr()?));
+        let predicted: Vec<&String> = set.measures.iter().filter_map(|one| one.predicted.as_ref()).collect();
+        if !predicted.is_empty() {
+            parts.push(format!("predicted={}", list(&predicted)?));
+        }
+        if set.rule.rmse != RmseCore::Cumulative {
+            parts.push(format!("rmse={}", Rmse::print(set.rule.rmse)));
+        }
+        match set.rule.smooth {
+            Smooth::Rows(1) => {}
+            Smooth::Rows(rows) => parts.push(format!("smooth={rows}")),
+            Smooth::Time(span) => parts.push(format!("smooth='{}'", duration::print(span))),
+        }
+        if set.unit != Unit::Nanosecond {
+            parts.push(format!("time_unit='{}'", set.unit.name()));
+        }
+        Ok(format!("Detector({})", parts.join(", ")))
+    }
+}
+
+fn shown(value: &Bound<'_, PyAny>) -> String {
+    value.repr().map_or_else(|_| "?".to_owned(), |text| text.to_string())
+}
+
+/// One name or several.
+fn names(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Vec<String>> {
+    if let Ok(one) = value.cast::<PyString>() {
+        return Ok(vec![one.extract()?]);
+    }
+    value
+        .extract::<Vec<String>>()
+        .map_err(|_| config(format!("`{argument}` must be a name or a list of names, got {}", shown(value))))
+}
+
+fn measures(value: &Bound<'_, PyAny>) -> PyResult<Vec<Measure>> {
+    let plain = |name: String, column: String| Measure { name, column, extremes: None, predicted: None };
+    let Ok(mapping) = value.cast::<PyMapping>() else {
+        let names = names(value, "measures")?;
+        return Ok(names.into_iter().map(|name| plain(name.clone(), name)).collect());
+    };
+    let measure = |item: &Bound<'_, PyAny>| -> PyResult<Measure> {
+        let (name, columns): (String, Bound<'_, PyAny>) = item
+            .extract()
+            .map_err(|_| config(format!("`measures` must have names as its keys, got {}", shown(value))))?;
+        match self::names(&columns, "measures")?.as_slice() {
+            [column] => Ok(plain(name, column.clone())),
+            [column, low, high] => {
+                Ok(Measure { extremes: Some([low.clone(), high.clone()]), ..plain(name, column.clone()) })
+            }
+            _ => Err(config(format!(
+                "`measures` must have one column or three (mean, min, max) for {name:?}, got {}",
+                shown(&columns)
+            ))),
+        }
+    };
+    mapping.items()?.iter().map(|item| measure(&item)).collect()
+}
+
+fn predicted(value: &Bound<'_, PyAny>, measures: &mut [Measure]) -> PyResult<()> {
+    if let Ok(mapping) = value.cast::<PyMapping>() {
+        for measure in measures {
+            measure.predicted = match mapping.get_item(&measure.name) {
+                Ok(column) => Some(column.extract().map_err(|_| {
+                    config(format!("`predicted` must have names of columns, got {}", shown(value)))
+                })?),
+                Err(_) => None,
+            };
+        }
+        return Ok(());
+    }
+    let columns = names(value, "predicted")?;
+    if columns.len() != measures.len() {
+        return Err(config(format!(
+            "`predicted` must name a column for each of {} measures, got {}",
+            measures.len(),
+            shown(value)
+        )));
+    }
+    for (measure, column) in measures.iter_mut().zip(columns) {
+        measure.predicted = Some(column);
+    }
+    Ok(())
+}
+
+fn smoothing(value: Option<&Bound<'_, PyAny>>) -> PyResult<Smooth> {
+    let Some(value) = value else { return Ok(Smooth::Rows(1)) };
+    if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
+        let rows = value.extract::<usize>();
+        return rows
+            .map(Smooth::Rows)
+            .map_err(|_| config(format!("`smooth` must be a positive number of rows, got {value}")));
+    }
+    Ok(Smooth::Time(time::duration(value, "smooth")?))
+}
+
+fn key_values(key: &Bound<'_, PyAny>, columns: usize) -> PyResult<Vec<Scalar>> {
+    let value = |item: &Bound<'_, PyAny>| {
+        scalar(item)
+            .ok_or_else(|| data(format!("`key` must hold text, numbers or booleans, got {}", shown(item))))
+    };
+    if let Ok(items) = key.cast::<PyTuple>() {
+        return items.iter().map(|item| value(&item)).collect();
+    }
+    if columns == 0 && key.is_none() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![value(key)?])
+}
+
+/// One row's values, by name or in the order of the inputs, as each measure reads them.
+fn inputs(values: &Bound<'_, PyAny>, settings: &Settings) -> PyResult<Vec<Input>> {
+    let columns = settings.inputs();
+    let number = |item: &Bound<'_, PyAny>, name: &str| -> PyResult<(f64, bool)> {
+        match scalar(item) {
+            Some(Scalar::Null) => Ok((f64::NAN, false)),
+            Some(Scalar::Bool(value)) => Ok((f64::from(u8::from(value)), false)),
+            Some(Scalar::Int(value)) => Ok((value as f64, true)),
+            Some(Scalar::Float(value)) => Ok((value, false)),
+            _ => Err(data(format!("`values` must hold numbers, got {} for `{name}`", shown(item)))),
+        }
+    };
+    let numbers: Vec<(f64, bool)> = if let Ok(mapping) = values.cast::<PyMapping>() {
+        let of = |name: &&str| {
+            let item = mapping
+                .get_item(name)
+                .map_err(|_| data(format!("`values` must have `{name}`, got {}", shown(values))))?;
+            number(&item, name)
+        };
+        columns.iter().map(of).collect::<PyResult<_>>()?
+    } else if columns.len() == 1 && scalar(values).is_some() {
+        vec![number(values, columns[0])?]
+    } else {
+        let items = values.extract::<Vec<Bound<'_, PyAny>>>().unwrap_or_default();
+        if items.len() != columns.len() {
+            return Err(data(format!(
+                "`values` must hold {} values ({}), got {}",
+                columns.len(),
+                columns.join(", "),
+                shown(values)
+            )));
+        }
+        items.iter().zip(&columns).map(|(item, name)| number(item, name)).collect::<PyResult<_>>()?
+    };
+    let get = |name: &str| columns.iter().position(|column| *column == name).map(|at| numbers[at]);
+    let measure = |measure: &Measure| {
+        let (value, integer) = get(&measure.column).unwrap_or((f64::NAN, false));
+        let plain = |name: &String| get(name).map_or(f64::NAN, |(value, _)| value);
+        Input {
+            value,
+            integer,
+            extremes: measure.extremes.as_ref().map_or([value; 2], |[low, high]| [plain(low), plain(high)]),
+            predicted: measure.predicted.as_ref().map_or(f64::NAN, plain),
+        }
+    };
+    Ok(settings.measures.iter().map(measure).collect())
+}
