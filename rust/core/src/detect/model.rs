@@ -36,12 +36,12 @@ pub struct Pace {
     recent: expect::recent::Rates,
     channels: residual::channels::Rates,
     /// How residuals of brought predictions are judged.
-    pub kernel: residual::series::Kernel,
+    pub kernel: residual::series::AnyKernel,
 }
 
 impl Pace {
     /// Of windows of so many seconds.
-    pub fn new(every: f64, kernel: residual::series::Kernel) -> Self {
+    pub fn new(every: f64, kernel: residual::series::AnyKernel) -> Self {
         let hours = (every / 3600.0).min(24.0);
         Self {
             every,

@@ -65,7 +65,7 @@ impl Rule {
     }
 
     /// The rule made ready for rows.
-    pub fn kernel(&self) -> Kernel<rmse::Kernel, Smooth> {
+    pub fn kernel(&self) -> AnyKernel {
         Kernel { rmse: self.rmse.kernel(), smooth: self.smooth }
     }
 }
@@ -79,6 +79,9 @@ pub struct Kernel<R, A> {
     /// Over what residuals are averaged.
     pub smooth: A,
 }
+
+/// The kernel of any rule: which RMSE and which mean is chosen by the row.
+pub type AnyKernel = Kernel<rmse::Kernel, Smooth>;
 
 impl<R: Remember, A: Average> Kernel<R, A> {
     /// Judges a residual that is not NaN. Rows come in order of time.
