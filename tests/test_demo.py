@@ -102,7 +102,8 @@ def test_the_events_of_a_run_come_out_everywhere_alike(tmp_path):
 def test_an_event_elsewhere_explains_no_fault():
     (fault, *_) = traffic(days=14).faults
     event = {
-        "id": "1", "camera": "south", "measure": "cars", "start": fault.start, "end": None, "severity": 60.0
+        "id": "1", "camera": "south", "measure": "cars", "start": fault.start, "end": None, "severity": 60.0,
+        "peak": 60.0,
     }  # fmt: skip
     findings, false_alarms = compare((fault,), Outcome(events={"1": event}), dt.timedelta(minutes=5))
     assert (findings[0].events, false_alarms) == ((), (event,))

@@ -63,8 +63,8 @@ class Series:
 
     @property
     def worst(self) -> float:
-        """The severity of its worst event; 0 of an event without one, -1 without events."""
-        return max((event["severity"] or 0.0 for event in self.events), default=-1.0)
+        """How bad its worst event is; 0 of an event that doesn't say, -1 without events."""
+        return max((event.get("weight", event["severity"]) or 0.0 for event in self.events), default=-1.0)
 
     def thinned(self, most: int = MOST_POINTS) -> Series:
         """Keep at most so many points: of each stretch the one farthest from its expectation."""
@@ -143,12 +143,16 @@ def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: 
 
     detect, section = config.detect, config.report
     by = detect_keys(detect, config.window) if detect is not None else []
-    events = list(outcome.events.values())
+    rule = alarm(config.alarm) if detect is not None else None
+    threshold = None if rule is None else rule.threshold
+    # What the alarm looks at says how bad an event is: the size of its score, or its severity.
+    events = [
+        {**event, "weight": event["severity"] if threshold is None else abs(event["peak"] or 0.0)}
+        for event in outcome.events.values()
+    ]
     time = detect_time(detect, config.window) if detect is not None else "time"
     series = series_of(history.verdicts, events, by, time)
     shown = series[: section.series if section is not None else 12]
-    rule = alarm(config.alarm) if detect is not None else None
-    threshold = None if rule is None else rule.threshold
     plots = [
         (one, timeline(one.thinned(), faults, steps=config.window is not None, threshold=threshold))
         for one in shown
@@ -161,11 +165,12 @@ def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: 
     text = page(
         title=(section.title if section is not None else None) or _title(config),
         subtitle=_subtitle(config, rule.rule if rule is not None else None),
-        figures=_figures(outcome, series, history),
+        figures=_figures(outcome, series, "severity" if threshold is None else "score"),
         plots=plots,
         left_out=len(series) - len(shown),
         histogram=scores,
-        events=sorted(events, key=lambda event: (-(event["severity"] or 0.0), event["start"])),
+        events=sorted(events, key=lambda event: (-(event["weight"] or 0.0), event["start"])),
+        threshold=threshold,
         by=by,
         faults=faults,
         windows=_newest(history.windows),
@@ -195,7 +200,7 @@ def _subtitle(config: Config, rule: str | None) -> str:
     return " · ".join(parts)
 
 
-def _figures(outcome: Any, series: Sequence[Series], history: Any) -> list[tuple[str, str]]:
+def _figures(outcome: Any, series: Sequence[Series], weight: str) -> list[tuple[str, str]]:
     """List the small summary figures: a label and a value each."""
     figures = [("rows read", f"{outcome.read:,}")]
     if outcome.windows:
@@ -204,7 +209,7 @@ def _figures(outcome: Any, series: Sequence[Series], history: Any) -> list[tuple
     if series:
         figures += [("series", f"{len(series):,}"), ("events", f"{len(outcome.events):,}")]
         worst = max(one.worst for one in series)
-        figures.append(("worst severity", f"{worst:.0f}" if worst >= 0 else "none"))
+        figures.append((f"worst {weight}", f"{worst:.0f}" if worst >= 0 else "none"))
         times = [time for one in series for time in (one.time.min(), one.time.max())]
         days = (max(times) - min(times)) / 86_400_000
         figures.append(("days", f"{days:.1f}"))

@@ -57,6 +57,7 @@ def page(
     left_out: int,
     histogram: Any,
     events: Sequence[dict[str, Any]],
+    threshold: float | None,
     by: Sequence[str],
     faults: Sequence[Any],
     windows: Sequence[dict[str, Any]],
@@ -77,7 +78,7 @@ def page(
     if plots or events:
         body += [
             "<h2>Events</h2>",
-            _events(events, by) if events else '<p class="muted">None: all as expected.</p>',
+            _events(events, by, threshold) if events else '<p class="muted">None: all as expected.</p>',
         ]
     if faults:
         listed = "; ".join(f"{fault.kind} ({_time(fault.start)} to {_time(fault.end)})" for fault in faults)
@@ -97,7 +98,9 @@ def page(
                 f'<p class="muted">The {len(plots)} series with the worst events of {len(plots) + left_out}; '
                 f"{left_out} more are not plotted.</p>"
             )
-        body += [_plot(series, figure) for series, figure in plots]
+        body += [
+            _plot(series, figure, "severity" if threshold is None else "score") for series, figure in plots
+        ]
     if histogram is not None:
         body += [
             "<h2>Scores</h2>",
@@ -125,11 +128,11 @@ def page(
     )
 
 
-def _plot(series: Any, figure: Any) -> str:
+def _plot(series: Any, figure: Any, weight: str) -> str:
     count = len(series.events)
     note = "no events" if not count else f"{count} event{'s' if count > 1 else ''}"
     if series.worst > 0:
-        note += f", worst severity {series.worst:.0f}"
+        note += f", worst {weight} {series.worst:.0f}"
     head = f'<div class="head"><h3>{escape(series.name)}</h3><span class="small muted">{note}</span></div>'
     return f'<div class="card series">{head}{_figure(figure)}</div>'
 
@@ -143,19 +146,21 @@ def _figure(figure: Any) -> str:
     return str(to_html(figure, full_html=False, include_plotlyjs=False, config=options))
 
 
-def _events(events: Sequence[dict[str, Any]], by: Sequence[str]) -> str:
-    heads = ["severity", *by, "measure", "kind", "from", "until", "observed", "expected", "why"]
-    numeric = {"severity", "observed", "expected"}
+def _events(events: Sequence[dict[str, Any]], by: Sequence[str], threshold: float | None) -> str:
+    first = "severity" if threshold is None else "score"
+    high, medium = (80.0, 50.0) if threshold is None else (2 * threshold, threshold)
+    heads = [first, *by, "measure", "kind", "from", "until", "observed", "expected", "why"]
+    numeric = {first, "observed", "expected"}
     lines = []
     for event in events:
-        severity = event["severity"]
-        grade = "high" if (severity or 0) >= 80 else "medium" if (severity or 0) >= 50 else ""
+        weight = event["weight"]
+        grade = "high" if (weight or 0) >= high else "medium" if (weight or 0) >= medium else ""
         expected = _number(event["expected"])
         if event["lower"] is not None and event["upper"] is not None:
             expected += (
                 f' <span class="muted">({_number(event["lower"])} to {_number(event["upper"])})</span>'
             )
-        shown = _number(severity if severity is None else round(severity))
+        shown = _number(weight if weight is None or threshold is not None else round(weight))
         why = str(event["reason"] or event["rule"])
         cells = [
             f'<td class="number"><span class="badge {grade}">{shown}</span></td>',
