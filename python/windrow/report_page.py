@@ -33,6 +33,7 @@ p { margin: 0 0 12px; } .muted { color: var(--muted); } .small { font-size: 13px
 .head { display: flex; justify-content: space-between; align-items: baseline; gap: 16px; }
 .scroll { overflow: auto; max-height: 520px; background: white; border: 1px solid var(--line); border-radius: 8px; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }
+td:last-child { min-width: 130px; }
 th { position: sticky; top: 0; background: white; text-align: left; font-weight: 600; color: var(--muted);
   border-bottom: 1px solid var(--line); padding: 9px 12px; white-space: nowrap; }
 td { border-bottom: 1px solid #f0f2f4; padding: 8px 12px; vertical-align: top; }
@@ -161,7 +162,7 @@ def _events(events: Sequence[dict[str, Any]], by: Sequence[str], threshold: floa
                 f' <span class="muted">({_number(event["lower"])} to {_number(event["upper"])})</span>'
             )
         shown = _number(weight if weight is None or threshold is not None else round(weight))
-        why = str(event["reason"] or event["rule"])
+        why = _why(event)
         cells = [
             f'<td class="number"><span class="badge {grade}">{shown}</span></td>',
             *(f"<td>{escape(str(event[name]))}</td>" for name in by),
@@ -175,6 +176,13 @@ def _events(events: Sequence[dict[str, Any]], by: Sequence[str], threshold: floa
         ]
         lines.append(f'<tr class="event">{"".join(cells)}</tr>')
     return _frame(heads, numeric, lines, "events")
+
+
+def _why(event: dict[str, Any]) -> str:
+    """Shorten the reason to what no other column of the table says, or take the rule where there is none."""
+    what, _, figures = str(event["reason"] or "").partition(":")
+    rarity = next((part.strip() for part in figures.split(",") if part.strip().startswith("about once")), "")
+    return ", ".join(filter(None, (what, rarity))) or str(event["rule"])
 
 
 def _table(rows: Sequence[dict[str, Any]], name: str) -> str:
