@@ -67,6 +67,8 @@ pub struct Lane {
     pub(super) tally: Tally,
     pub(super) late: Kept,
     pub(super) rejects: Kept,
+    /// Room for a batch's series.
+    pub(super) ids: Vec<u32>,
     /// Room for a block's cells, and for those that a filter leaves.
     pub(super) block: Vec<u32>,
     pub(super) filtered: Vec<u32>,
@@ -95,6 +97,7 @@ impl Lane {
             tally: Tally::default(),
             late: Kept::default(),
             rejects: Kept::default(),
+            ids: Vec::new(),
             block: Vec::new(),
             filtered: Vec::new(),
         })
@@ -175,7 +178,8 @@ impl Lane {
         partials: &mut Vec<Partial>,
     ) -> Result<()> {
         let count = rows.times.len();
-        let mut ids = Vec::with_capacity(count);
+        let mut ids = std::mem::take(&mut self.ids);
+        ids.clear();
         // Under a limit, a row takes a place among the series only once it is known to count.
         if spec.max_series.is_none() {
             self.keys.intern(&rows.keys, count, &mut ids)?;
@@ -208,6 +212,7 @@ impl Lane {
             self.block = cells;
             self.close(partials);
         }
+        self.ids = ids;
         let reached = self.watermark.get();
         self.memories.iter_mut().flatten().for_each(|memory| memory.sweep(reached));
         Ok(())
@@ -233,12 +238,16 @@ impl Lane {
         let times = &context.rows.times.values[block.clone()];
         let count = times.iter().position(|time| *time < from || *time >= to).unwrap_or(times.len());
         let block = block.start..block.start + count;
-        for key in &context.ids[block.clone()] {
-            let mut cell = open.pages.get(*key);
-            if cell == SINK {
-                cell = open.add_cell(*key, &mut self.cells, &mut self.of_cell);
+        let ids = &context.ids[block.clone()];
+        let start = cells.len();
+        cells.extend(ids.iter().map(|key| open.pages.get(*key)));
+        for (key, cell) in ids.iter().zip(&mut cells[start..]) {
+            if *cell == SINK {
+                *cell = match open.pages.get(*key) {
+                    SINK => open.add_cell(*key, &mut self.cells, &mut self.of_cell),
+                    cell => cell,
+                };
             }
-            cells.push(cell);
         }
         self.tally.counted += count as u64;
         if context.sources.is_empty() {

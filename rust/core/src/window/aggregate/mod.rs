@@ -10,6 +10,7 @@ mod edge;
 mod extrema;
 mod first_seen;
 mod moments;
+mod numbers;
 mod plan;
 mod quantile;
 mod sum;

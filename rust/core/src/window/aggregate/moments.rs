@@ -26,7 +26,7 @@ pub struct Moment {
 
 impl Moment {
     #[inline]
-    fn add(&mut self, value: f64) {
+    pub(super) fn add(&mut self, value: f64) {
         if self.count == 0 {
             self.pivot = if value.is_finite() { value } else { 0.0 };
         }
@@ -80,6 +80,10 @@ impl Moments {
 
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    pub(super) fn all(&mut self) -> &mut [Moment] {
+        &mut self.0
     }
 
     pub(super) fn add(&mut self, block: &Block<'_>, values: &Values) {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::count::Counts;
 use super::distinct::Sets;
 use super::edge::{Edges, End};
+use super::numbers::Together;
 use super::{Block, Cells, FirstSeen, SINK, Store};
 use crate::column::{self, Kind, Scalar, Values};
 use crate::duration;
@@ -111,6 +112,45 @@ pub struct Plan {
     accumulators: Vec<Accumulator>,
     /// Which accumulator each aggregate reads.
     reads: Vec<usize>,
+    /// For the first accumulator of each group that one pass can feed: the group. The others of it: nothing to do.
+    passes: Vec<Pass>,
+}
+
+/// How an accumulator gets its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// By a pass of its own.
+    Own,
+    /// With others, where the column is of floats.
+    Together(Together),
+    /// By the pass of an accumulator before, where the column is of floats.
+    Done,
+}
+
+/// Groups the accumulators that read the same floats.
+fn passes(accumulators: &[Accumulator]) -> Vec<Pass> {
+    let same = |a: &Accumulator, b: &Accumulator| a.columns == b.columns && a.filter == b.filter;
+    let numeric = |a: &Accumulator| matches!(a.state, State::Sums | State::Extrema | State::Moments);
+    let mut passes = vec![Pass::Own; accumulators.len()];
+    for (first, accumulator) in accumulators.iter().enumerate() {
+        if passes[first] != Pass::Own || !numeric(accumulator) {
+            continue;
+        }
+        let find = |state: State| {
+            accumulators.iter().position(|other| other.state == state && same(other, accumulator))
+        };
+        let together = Together {
+            sums: find(State::Sums),
+            extrema: find(State::Extrema),
+            moments: find(State::Moments),
+        };
+        if together.pays() {
+            let members = [together.sums, together.extrema, together.moments];
+            members.into_iter().flatten().for_each(|member| passes[member] = Pass::Done);
+            passes[first] = Pass::Together(together);
+        }
+    }
+    passes
 }
 
 fn position<T: PartialEq>(items: &mut Vec<T>, item: T) -> usize {
@@ -170,7 +210,8 @@ impl Plan {
             };
             reads.push(position(&mut accumulators, Accumulator { state, columns, filter }));
         }
-        Ok(Self { aggregates, inputs, filters, accumulators, reads })
+        let passes = passes(&accumulators);
+        Ok(Self { aggregates, inputs, filters, accumulators, reads, passes })
     }
 
     /// The input columns, in order of first mention.
@@ -252,7 +293,14 @@ impl Plan {
         scratch: &mut Vec<u32>,
         mut first: impl FnMut(usize, &[&Values], &Block<'_>, &mut Vec<u32>),
     ) {
-        for (index, accumulator) in self.accumulators.iter().enumerate() {
+        for (index, (accumulator, pass)) in self.accumulators.iter().zip(&self.passes).enumerate() {
+            let floats = match accumulator.columns.first().map(|column| &columns[*column]) {
+                Some(Values::Float(array)) => Some(array),
+                _ => None,
+            };
+            if *pass == Pass::Done && floats.is_some() {
+                continue;
+            }
             let mut block = *block;
             if let Some(filter) = accumulator.filter {
                 let mask = &masks[filter][block.start..block.start + block.cells.len()];
@@ -261,6 +309,10 @@ impl Plan {
                     block.cells.iter().zip(mask).map(|(cell, pass)| if *pass { *cell } else { SINK }),
                 );
                 block.cells = scratch;
+            }
+            if let (Pass::Together(together), Some(array)) = (pass, floats) {
+                together.add(cells.stores_mut(), &block, array);
+                continue;
             }
             let inputs: Vec<&Values> = accumulator.columns.iter().map(|column| &columns[*column]).collect();
             let mut counted;

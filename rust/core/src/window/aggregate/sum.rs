@@ -30,7 +30,8 @@ pub struct FloatSum {
 }
 
 impl FloatSum {
-    fn add(&mut self, value: f64) {
+    #[inline]
+    pub(super) fn add(&mut self, value: f64) {
         self.count += 1;
         self.sum += value;
     }
@@ -68,7 +69,7 @@ impl Sums {
         self.floats.as_ref().map_or(self.ints.len(), Vec::len)
     }
 
-    fn floats(&mut self) -> &mut Vec<FloatSum> {
+    pub(super) fn floats(&mut self) -> &mut Vec<FloatSum> {
         let ints = &mut self.ints;
         self.floats.get_or_insert_with(|| std::mem::take(ints).into_iter().map(IntSum::as_float).collect())
     }
