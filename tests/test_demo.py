@@ -12,8 +12,6 @@ from windrow.demo import compare, show
 from windrow.pipeline import Outcome, Pipeline
 from windrow.simulate import traffic
 
-pytestmark = pytest.mark.skipif(not hasattr(wr, "Detector"), reason="the detector is not in this build")
-
 FAULTS = {
     "traffic": ["blocked road", "stopped camera", "crowd"],
     "motor": ["after a long idle", "steep drop", "hot for its speed"],
