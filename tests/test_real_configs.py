@@ -12,7 +12,6 @@ import windrow as wr
 from windrow.cli import main
 
 READY = Path(__file__).parents[1] / "edge_configs"
-with_detector = pytest.mark.skipif(not hasattr(wr, "Detector"), reason="the detector is not in this build")
 
 
 def run(capsys, config, path, *more):
@@ -40,7 +39,6 @@ def test_parking(data, capsys):
     assert len({camera for camera, _ in found}) == 51
 
 
-@with_detector
 def test_pems(data, capsys):
     for name, rows in (("train", 7776), ("test", 4320)):
         out, _ = run(capsys, "pems", data / "pems_flow_5min" / f"{name}.csv", "--json")
@@ -51,7 +49,6 @@ def test_pems(data, capsys):
         assert len(found["events"]) <= 6
 
 
-@with_detector
 def test_nab_traffic(data, capsys):
     for path in sorted((data / "nab" / "data" / "realTraffic").glob("*.csv")):
         out, _ = run(capsys, "nab_traffic", path, "--json")
@@ -60,7 +57,6 @@ def test_nab_traffic(data, capsys):
         assert found["unreadable"] == 0
 
 
-@with_detector
 def test_machine_temperature(data, tmp_path, capsys):
     path = data / "nab" / "data" / "realKnownCause" / "machine_temperature_system_failure.csv"
     out, err = run(capsys, "machine_temperature", path, "--report", str(tmp_path / "report.html"))
@@ -69,7 +65,6 @@ def test_machine_temperature(data, tmp_path, capsys):
     assert "temperature" in (tmp_path / "report.html").read_text("utf-8")
 
 
-@with_detector
 @pytest.mark.parametrize(("config", "scenario"), [("junction_demo", "traffic"), ("motor", "motor")])
 def test_the_demo_configs_read_what_simulate_writes(tmp_path, monkeypatch, capsys, config, scenario):
     monkeypatch.chdir(tmp_path)

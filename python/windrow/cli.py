@@ -141,13 +141,22 @@ def _table(shown: Shown) -> str:
     head = f"{shown.scenario}: {outcome.read:,} {'messages' if shown.scenario == 'traffic' else 'rows'}"
     if outcome.windows:
         head += f", {outcome.windows:,} windows"
-    rows = [("injected fault", "where", "from", "found", "after", "severity")]
+    rows = [
+        (
+            "injected fault",
+            "where",
+            "from",
+            "found",
+            "after",
+            "severity" if shown.scenario == "traffic" else "score",
+        )
+    ]
     for one in shown.findings:
         where = ", ".join(one.fault.series.values()) + ": " + ", ".join(one.fault.measures)
         begin = one.fault.start.strftime("%a %d %b %H:%M")
         delay = "" if one.delay is None else f"{one.delay.total_seconds() / 60:.0f} min"
-        severity = "" if one.severity is None else f"{one.severity:.0f}"
-        rows.append((one.fault.kind, where, begin, "yes" if one.events else "no", delay, severity))
+        peak = "" if one.peak is None else f"{one.peak:.0f}"
+        rows.append((one.fault.kind, where, begin, "yes" if one.events else "no", delay, peak))
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = [
         "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -176,6 +185,7 @@ def _summary(shown: Shown) -> dict[str, Any]:
                 "found": bool(one.events),
                 "delay_seconds": None if one.delay is None else one.delay.total_seconds(),
                 "severity": one.severity,
+                "peak": one.peak,
             }
             for one in shown.findings
         ],

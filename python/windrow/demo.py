@@ -68,6 +68,11 @@ class Finding:
             (event["severity"] for event in self.events if event["severity"] is not None), default=None
         )
 
+    @property
+    def peak(self) -> float | None:
+        """The largest size of what the alarm looked at: a severity, or a score in units of the RMSE."""
+        return max((abs(event["peak"]) for event in self.events if event["peak"] is not None), default=None)
+
 
 @dataclass(frozen=True)
 class Shown:

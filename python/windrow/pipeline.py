@@ -190,12 +190,12 @@ class _Run:
     def __init__(self, config: Config, stop: Stop, override: str | None, *, keep: bool) -> None:
         self.config, self.stop = config, stop
         self.store = Store(config.state.path) if config.state is not None else None
-        self.detector = detector(config)
         # Which columns a source has to bring, its windows know best; which unit, only the source.
         probe = windows(config, "ns")
         self.source: Source = open_source(config, self._needs(probe), stop, override)
         # Messages bring their time in nanoseconds whatever they are told.
         self.windows = windows(config, self.source.time_unit if probe is not None else "ns")
+        self.detector = detector(config, self.source.time_unit)
         if self.store is not None:
             if self.windows is not None:
                 self.windows = self.store.resume("windows", self.windows)

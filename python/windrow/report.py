@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from windrow.config import Config
-from windrow.stages import alarm, detect_keys
+from windrow.stages import alarm, detect_keys, detect_time
 
 __all__ = ["Series", "series_of", "write"]
 
@@ -63,8 +63,8 @@ class Series:
 
     @property
     def worst(self) -> float:
-        """The severity of its worst event; 0 of an event without one, -1 without events."""
-        return max((event["severity"] or 0.0 for event in self.events), default=-1.0)
+        """How bad its worst event is; 0 of an event that doesn't say, -1 without events."""
+        return max((event.get("weight", event["severity"]) or 0.0 for event in self.events), default=-1.0)
 
     def thinned(self, most: int = MOST_POINTS) -> Series:
         """Keep at most so many points: of each stretch the one farthest from its expectation."""
@@ -82,9 +82,11 @@ class Series:
         return replace(self, **{name: getattr(self, name)[keep] for name in columns})
 
 
-def series_of(verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Sequence[str]) -> list[Series]:
+def series_of(
+    verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Sequence[str], time: str = "time"
+) -> list[Series]:
     """Take a detector's batches apart into series, those with the worst events first."""
-    names = ("time", "measure", "observed", "expected", "lower", "upper", "score", "state")
+    names = (time, "measure", "observed", "expected", "lower", "upper", "score", "state")
     columns: dict[str, list[Any]] = {name: [] for name in (*by, *names)}
     for batch in verdicts:
         for name, values in batch.to_pydict().items():
@@ -97,7 +99,7 @@ def series_of(verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Seq
     numbers = {
         name: np.array(columns[name], float) for name in ("observed", "expected", "lower", "upper", "score")
     }
-    times = np.array([np.nan if time is None else time.timestamp() * 1000 for time in columns["time"]], float)
+    times = np.array([np.nan if at is None else at.timestamp() * 1000 for at in columns[time]], float)
     states = np.array([state or "" for state in columns["state"]], str)
     made = {
         key: Series(
@@ -141,11 +143,16 @@ def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: 
 
     detect, section = config.detect, config.report
     by = detect_keys(detect, config.window) if detect is not None else []
-    events = list(outcome.events.values())
-    series = series_of(history.verdicts, events, by)
-    shown = series[: section.series if section is not None else 12]
     rule = alarm(config.alarm) if detect is not None else None
     threshold = None if rule is None else rule.threshold
+    # What the alarm looks at says how bad an event is: the size of its score, or its severity.
+    events = [
+        {**event, "weight": event["severity"] if threshold is None else abs(event["peak"] or 0.0)}
+        for event in outcome.events.values()
+    ]
+    time = detect_time(detect, config.window) if detect is not None else "time"
+    series = series_of(history.verdicts, events, by, time)
+    shown = series[: section.series if section is not None else 12]
     plots = [
         (one, timeline(one.thinned(), faults, steps=config.window is not None, threshold=threshold))
         for one in shown
@@ -158,11 +165,12 @@ def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: 
     text = page(
         title=(section.title if section is not None else None) or _title(config),
         subtitle=_subtitle(config, rule.rule if rule is not None else None),
-        figures=_figures(outcome, series, history),
+        figures=_figures(outcome, series, "severity" if threshold is None else "score"),
         plots=plots,
         left_out=len(series) - len(shown),
         histogram=scores,
-        events=sorted(events, key=lambda event: (-(event["severity"] or 0.0), event["start"])),
+        events=sorted(events, key=lambda event: (-(event["weight"] or 0.0), event["start"])),
+        threshold=threshold,
         by=by,
         faults=faults,
         windows=_newest(history.windows),
@@ -192,7 +200,7 @@ def _subtitle(config: Config, rule: str | None) -> str:
     return " · ".join(parts)
 
 
-def _figures(outcome: Any, series: Sequence[Series], history: Any) -> list[tuple[str, str]]:
+def _figures(outcome: Any, series: Sequence[Series], weight: str) -> list[tuple[str, str]]:
     """List the small summary figures: a label and a value each."""
     figures = [("rows read", f"{outcome.read:,}")]
     if outcome.windows:
@@ -201,7 +209,7 @@ def _figures(outcome: Any, series: Sequence[Series], history: Any) -> list[tuple
     if series:
         figures += [("series", f"{len(series):,}"), ("events", f"{len(outcome.events):,}")]
         worst = max(one.worst for one in series)
-        figures.append(("worst severity", f"{worst:.0f}" if worst >= 0 else "none"))
+        figures.append((f"worst {weight}", f"{worst:.0f}" if worst >= 0 else "none"))
         times = [time for one in series for time in (one.time.min(), one.time.max())]
         days = (max(times) - min(times)) / 86_400_000
         figures.append(("days", f"{days:.1f}"))

@@ -33,6 +33,7 @@ p { margin: 0 0 12px; } .muted { color: var(--muted); } .small { font-size: 13px
 .head { display: flex; justify-content: space-between; align-items: baseline; gap: 16px; }
 .scroll { overflow: auto; max-height: 520px; background: white; border: 1px solid var(--line); border-radius: 8px; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }
+td:last-child { min-width: 130px; }
 th { position: sticky; top: 0; background: white; text-align: left; font-weight: 600; color: var(--muted);
   border-bottom: 1px solid var(--line); padding: 9px 12px; white-space: nowrap; }
 td { border-bottom: 1px solid #f0f2f4; padding: 8px 12px; vertical-align: top; }
@@ -57,6 +58,7 @@ def page(
     left_out: int,
     histogram: Any,
     events: Sequence[dict[str, Any]],
+    threshold: float | None,
     by: Sequence[str],
     faults: Sequence[Any],
     windows: Sequence[dict[str, Any]],
@@ -77,7 +79,7 @@ def page(
     if plots or events:
         body += [
             "<h2>Events</h2>",
-            _events(events, by) if events else '<p class="muted">None: all as expected.</p>',
+            _events(events, by, threshold) if events else '<p class="muted">None: all as expected.</p>',
         ]
     if faults:
         listed = "; ".join(f"{fault.kind} ({_time(fault.start)} to {_time(fault.end)})" for fault in faults)
@@ -97,7 +99,9 @@ def page(
                 f'<p class="muted">The {len(plots)} series with the worst events of {len(plots) + left_out}; '
                 f"{left_out} more are not plotted.</p>"
             )
-        body += [_plot(series, figure) for series, figure in plots]
+        body += [
+            _plot(series, figure, "severity" if threshold is None else "score") for series, figure in plots
+        ]
     if histogram is not None:
         body += [
             "<h2>Scores</h2>",
@@ -125,11 +129,11 @@ def page(
     )
 
 
-def _plot(series: Any, figure: Any) -> str:
+def _plot(series: Any, figure: Any, weight: str) -> str:
     count = len(series.events)
     note = "no events" if not count else f"{count} event{'s' if count > 1 else ''}"
     if series.worst > 0:
-        note += f", worst severity {series.worst:.0f}"
+        note += f", worst {weight} {series.worst:.0f}"
     head = f'<div class="head"><h3>{escape(series.name)}</h3><span class="small muted">{note}</span></div>'
     return f'<div class="card series">{head}{_figure(figure)}</div>'
 
@@ -143,20 +147,22 @@ def _figure(figure: Any) -> str:
     return str(to_html(figure, full_html=False, include_plotlyjs=False, config=options))
 
 
-def _events(events: Sequence[dict[str, Any]], by: Sequence[str]) -> str:
-    heads = ["severity", *by, "measure", "kind", "from", "until", "observed", "expected", "why"]
-    numeric = {"severity", "observed", "expected"}
+def _events(events: Sequence[dict[str, Any]], by: Sequence[str], threshold: float | None) -> str:
+    first = "severity" if threshold is None else "score"
+    high, medium = (80.0, 50.0) if threshold is None else (2 * threshold, threshold)
+    heads = [first, *by, "measure", "kind", "from", "until", "observed", "expected", "why"]
+    numeric = {first, "observed", "expected"}
     lines = []
     for event in events:
-        severity = event["severity"]
-        grade = "high" if (severity or 0) >= 80 else "medium" if (severity or 0) >= 50 else ""
+        weight = event["weight"]
+        grade = "high" if (weight or 0) >= high else "medium" if (weight or 0) >= medium else ""
         expected = _number(event["expected"])
         if event["lower"] is not None and event["upper"] is not None:
             expected += (
                 f' <span class="muted">({_number(event["lower"])} to {_number(event["upper"])})</span>'
             )
-        shown = _number(severity if severity is None else round(severity))
-        why = str(event["reason"] or event["rule"])
+        shown = _number(weight if weight is None or threshold is not None else round(weight))
+        why = _why(event)
         cells = [
             f'<td class="number"><span class="badge {grade}">{shown}</span></td>',
             *(f"<td>{escape(str(event[name]))}</td>" for name in by),
@@ -170,6 +176,13 @@ def _events(events: Sequence[dict[str, Any]], by: Sequence[str]) -> str:
         ]
         lines.append(f'<tr class="event">{"".join(cells)}</tr>')
     return _frame(heads, numeric, lines, "events")
+
+
+def _why(event: dict[str, Any]) -> str:
+    """Shorten the reason to what no other column of the table says, or take the rule where there is none."""
+    what, _, figures = str(event["reason"] or "").partition(":")
+    rarity = next((part.strip() for part in figures.split(",") if part.strip().startswith("about once")), "")
+    return ", ".join(filter(None, (what, rarity))) or str(event["rule"])
 
 
 def _table(rows: Sequence[dict[str, Any]], name: str) -> str:

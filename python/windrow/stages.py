@@ -78,7 +78,7 @@ def alarm(section: AlarmSection | None) -> wr.Alarm:
         return wr.Alarm(**given)
 
 
-def detector(config: Config) -> wr.Detector | None:
+def detector(config: Config, time_unit: Unit = "ns") -> wr.Detector | None:
     """Build the detector with its alarm, if the config has one."""
     section = config.detect
     if section is None:
@@ -94,6 +94,8 @@ def detector(config: Config) -> wr.Detector | None:
         "zone": section.zone or (window.zone if window else None),
         "every": section.every or (window.every if window else None),
         "alarm": alarm(config.alarm),
+        # Windows bring timestamps; rows may bring integers.
+        "time_unit": "ns" if window is not None else time_unit,
     }
     if section.method == "residual":
         given |= {"predicted": section.predicted, "rmse": _rmse(section.rmse), "smooth": section.smooth}

@@ -200,7 +200,7 @@ def traffic(
     time_ns = first_minute * 60 * SECOND + (time * 1000).astype(np.int64) * 1_000_000
     order = np.argsort(time + DELIVERY * random.random(len(time)) ** 2, kind="stable")
     under_way = np.zeros(len(time), np.uint8)
-    # The last tracks don't outlive the world: a window after its end would hold one camera's and be silent for the other.
+    # No track outlives the world: a window after its end would hold one camera's and be silent for the other.
     keep = time < minutes * 60
     for index, fault in enumerate(faults):
         a, b = (int(moment.timestamp()) * SECOND for moment in (fault.start, fault.end))
