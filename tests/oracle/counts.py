@@ -40,7 +40,9 @@ class Regression:
     """Recursive least squares of seven features."""
 
     weights: list[float] = field(default_factory=lambda: [0.0] * 7)
-    spread: list[list[float]] = field(default_factory=lambda: [[float(i == j) for j in range(7)] for i in range(7)])
+    spread: list[list[float]] = field(
+        default_factory=lambda: [[float(i == j) for j in range(7)] for i in range(7)]
+    )
 
     def forecast(self, features: list[float]) -> float:
         return sum(w * f for w, f in zip(self.weights, features, strict=True))
@@ -49,14 +51,22 @@ class Regression:
         gain = [sum(q * f for q, f in zip(row, features, strict=True)) for row in self.spread]
         scale = 0.9998 + sum(g * f for g, f in zip(gain, features, strict=True))
         self.weights = [w + g / scale * error for w, g in zip(self.weights, gain, strict=True)]
-        self.spread = [[(self.spread[i][j] - gain[i] * gain[j] / scale) / 0.9998 for j in range(7)] for i in range(7)]
+        self.spread = [
+            [(self.spread[i][j] - gain[i] * gain[j] / scale) / 0.9998 for j in range(7)] for i in range(7)
+        ]
         trace = sum(self.spread[i][i] for i in range(7))
         if trace > 7:
             self.spread = [[q * 7 / trace for q in row] for row in self.spread]
 
 
 PRIORS = [(0.48, 0.70, 0), (0.67, 0.88, 0.093), (-0.09, 0, 0.269), (0.92, 1.16, 0.063), (-0.81, 0.36, 0.108)]
-PRIORS += [(-0.88, 0.34, 0.092), (-0.94, 0.40, 0.296), (-1.00, 0.46, 0.168), (-0.74, 0.36, 0.009), (-0.60, 0.35, 0.153)]
+PRIORS += [
+    (-0.88, 0.34, 0.092),
+    (-0.94, 0.40, 0.296),
+    (-1.00, 0.46, 0.168),
+    (-0.74, 0.36, 0.009),
+    (-0.60, 0.35, 0.153),
+]
 DECADES = [0.5, -1.1, -0.8, -1.4, 0.4, 0.5, 0.3, -1.8, 0.4, -0.6]
 HOLD = [40.0, 40, 40, 40, 80, 80, 84, 84, 40, 40]
 TYPICAL = [0.7, 0.6, 0.003, 0.006]
@@ -80,7 +90,9 @@ class Channel:
             self.counts[self.bin] = max(self.counts[self.bin] - 1, 0)
         place = min(8 * log2(value), 46.999)
         own = int(place)
-        beyond = self.counts[own] * (own + 1 - place) + sum(self.counts[above] for above in range(own + 1, 48))
+        beyond = self.counts[own] * (own + 1 - place) + sum(
+            self.counts[above] for above in range(own + 1, 48)
+        )
         self.counts[own] += 1
         self.value, self.time, self.bin = value, time, own
         return beyond
@@ -156,7 +168,9 @@ class Series:
             return 1.6 * mean + over * mean * mean + 0.1
 
         known = min(self.variance[kind].weight, 60.0)
-        blend = (5 * (model(profile) + 1e-3 * self.level**2) + known * self.variance[kind].value) / (5 + known)
+        blend = (5 * (model(profile) + 1e-3 * self.level**2) + known * self.variance[kind].value) / (
+            5 + known
+        )
         deviation = sqrt(max(blend, 0.8 * profile + 0.1))
         standard = (value - profile) / deviation
         now = floor(time / 3600 + 1e-6)

@@ -45,14 +45,18 @@ class Series:
     """One series of a metric."""
 
     seen: int = 0
-    sketches: list[list[Sketch]] = field(default_factory=lambda: [[Sketch() for _ in GRAINS] for _ in range(3)])
+    sketches: list[list[Sketch]] = field(
+        default_factory=lambda: [[Sketch() for _ in GRAINS] for _ in range(3)]
+    )
     mean: list[float] = field(default_factory=lambda: [0.0] * 3)
     variance: list[float] = field(default_factory=lambda: [0.0] * 3)
     usual: float = 0.0
     buckets: defaultdict[object, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0]))
     past: list[float] = field(default_factory=lambda: [0.0] * 3)
     weights: list[float] = field(default_factory=lambda: [1.0, 0.0, 0.0, 0.0])
-    spread: list[list[float]] = field(default_factory=lambda: [[100.0 * (i == j) for j in range(4)] for i in range(4)])
+    spread: list[list[float]] = field(
+        default_factory=lambda: [[100.0 * (i == j) for j in range(4)] for i in range(4)]
+    )
     middle: float = 0.0
     middle_variance: float = 0.0
     error_square: float = 0.0
@@ -81,7 +85,9 @@ class Series:
         error = 0.0
         if self.seen > 3:
             features = [(past - self.middle) / scale for past in self.past] + [1.0]
-            error = (value - self.middle) / scale - sum(w * f for w, f in zip(self.weights, features, strict=True))
+            error = (value - self.middle) / scale - sum(
+                w * f for w, f in zip(self.weights, features, strict=True)
+            )
             limit = 3 * sqrt(self.error_square + 1e-6)
             square = min(error**2, 9 * self.error_square + 1e-6)
             self.error_square += max(1 / (self.seen + 1), 0.002) * (square - self.error_square)
@@ -93,7 +99,9 @@ class Series:
         gain = [sum(q * f for q, f in zip(row, features, strict=True)) for row in self.spread]
         total = 0.9999 + sum(g * f for g, f in zip(gain, features, strict=True))
         self.weights = [w + g / total * error for w, g in zip(self.weights, gain, strict=True)]
-        self.spread = [[(self.spread[i][j] - gain[i] * gain[j] / total) / 0.9999 for j in range(4)] for i in range(4)]
+        self.spread = [
+            [(self.spread[i][j] - gain[i] * gain[j] / total) / 0.9999 for j in range(4)] for i in range(4)
+        ]
         trace = sum(self.spread[i][i] for i in range(4))
         if trace > 1e4:
             self.spread = [[q * 1e4 / trace for q in row] for row in self.spread]

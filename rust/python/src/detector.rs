@@ -44,7 +44,8 @@ const DETACH_ROWS: usize = 4_096;
 /// floats are held until there are 30 of them, or taken as they are from `learn`.
 ///
 /// ``severity`` means the same for all: 50 is what happens by chance once a month, 80 once a year. ``confidence`` is
-/// ``1 - exp(-d / 7)`` of d days of windows seen: 0 at the first, 0.63 after a week, 0.95 after three.
+/// ``d**2 / (d**2 + 25)`` of d days of windows seen: 0 at the first, 0.66 after a week, 0.95 after three.
+/// ``reason`` says in a few words what spoke, from severity 25 on, or from the alarm's where that is lower.
 ///
 /// Parameters
 /// ----------

@@ -4,6 +4,8 @@
 //! recent past expects, ten channels measure what came against it, each channel's own peaks say how rare that is.
 //! The score is log10 of the longest weighted return period in days.
 
+use std::f64::consts::LN_10;
+
 use serde::{Deserialize, Serialize};
 
 use super::model::{BAND, Model, Pace, Point, Verdict, confidence};
@@ -175,7 +177,7 @@ impl Counts {
         if let Some(level) = finding.told {
             verdict.score = level;
             verdict.severity = records::severity(level);
-            verdict.days = libm::pow(10.0, level);
+            verdict.days = libm::exp(LN_10 * level);
             verdict.channel = NAMES[finding.channel];
         }
         (verdict, Judged { forecast, statistics, finding, when, standard, error })
@@ -223,6 +225,11 @@ impl Model for Counts {
         self.profile.learn(&forecast.place, value, when.hours);
         self.level.learn(value, when.hours);
         self.newest = point.local;
+    }
+
+    #[inline]
+    fn is_lost(&self) -> bool {
+        !(self.level.mean().is_finite() && self.spread.is_finite())
     }
 
     fn wanted(&self, every: f64) -> u64 {

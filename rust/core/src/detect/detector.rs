@@ -22,6 +22,9 @@ use crate::key::Keys;
 use crate::snapshot;
 use crate::time::Timestamp;
 
+/// The severity from which rows have a reason, unless the alarm's is lower.
+const REMARKABLE: f64 = 25.0;
+
 /// One series: what its method remembers. Boxed, since they differ in size and most of a table's keys may have
 /// nothing in some measure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,6 +87,8 @@ struct Context<'a> {
     wall: WallClock,
     pace: Pace,
     reason: String,
+    /// The severity from which reasons are written.
+    remarkable: f64,
 }
 
 /// Whose row it is.
@@ -396,7 +401,9 @@ impl<'a> Context<'a> {
     ) -> Result<Self> {
         let wall = WallClock::new(settings.zone.as_deref())?;
         let pace = pace_of(every.unwrap_or(1_000_000_000), settings);
-        Ok(Self { settings, keys, events, wall, pace, reason: String::new() })
+        // An alarm on scores may need the reason of any row.
+        let remarkable = settings.alarm.settings().severity.map_or(0.0, |limit| limit.min(REMARKABLE));
+        Ok(Self { settings, keys, events, wall, pace, reason: String::new(), remarkable })
     }
 
     /// A row of one series: a value where one is `known`, else a missing point.
@@ -428,12 +435,16 @@ impl<'a> Context<'a> {
             };
         }
         let alarm = &mut series.alarm;
-        match &mut series.memory {
-            Memory::Empty => Verdict::NONE,
+        let (verdict, lost) = match &mut series.memory {
+            Memory::Empty => (Verdict::NONE, false),
             Memory::Counts(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
             Memory::Novelty(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
             Memory::Residual(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
+        };
+        if lost {
+            series.memory = Memory::Empty;
         }
+        verdict
     }
 
     #[inline]
@@ -444,11 +455,11 @@ impl<'a> Context<'a> {
         place: Place,
         point: &Point,
         purpose: Purpose,
-    ) -> Verdict {
+    ) -> (Verdict, bool) {
         let (verdict, judged) = model.judge(point, &mut self.pace);
         let mut held = false;
         if purpose == Purpose::Judge {
-            if verdict.is_remarkable() {
+            if verdict.is_remarkable(self.remarkable) {
                 verdict.reason(point.value, &mut self.reason);
             }
             // Nothing to tell is a calm point, not a missing one.
@@ -461,7 +472,7 @@ impl<'a> Context<'a> {
         if !held {
             model.learn(point, &judged, &mut self.pace);
         }
-        verdict
+        (verdict, model.is_lost())
     }
 
     /// Steps the alarm, and notes what that means for events.

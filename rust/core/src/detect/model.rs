@@ -101,9 +101,10 @@ impl Verdict {
         channel: "",
     };
 
-    /// Whether there is something to tell.
-    pub fn is_remarkable(&self) -> bool {
-        self.severity > 0.0 && !self.channel.is_empty()
+    /// Whether there is something to tell from this severity on.
+    #[inline]
+    pub fn is_remarkable(&self, from: f64) -> bool {
+        self.severity > 0.0 && self.severity >= from && !self.channel.is_empty()
     }
 
     /// Why, in a short sentence: `day up: 132, expected 54 (20 to 88), about once in 41 days`.
@@ -136,11 +137,12 @@ impl Verdict {
     }
 }
 
-/// How much `days` of history are worth: `1 - exp(-days / 7)`; 0 at the first window, 0.63 after a week, 0.95
+/// How much `days` of history are worth: `days^2 / (days^2 + 25)`; 0 at the first window, 0.66 after a week, 0.95
 /// after three.
 #[inline]
 pub fn confidence(days: f64) -> f64 {
-    1.0 - libm::exp(-days / 7.0)
+    let square = days * days;
+    square / (square + 25.0)
 }
 
 /// One series under one method.
@@ -158,6 +160,9 @@ pub trait Model {
 
     /// Takes the point in.
     fn learn(&mut self, point: &Point, judged: &Self::Judged, pace: &mut Pace);
+
+    /// Whether what was learned can't be computed with any longer: sums beyond all floats. It begins anew then.
+    fn is_lost(&self) -> bool;
 
     /// Windows until the first verdict; 0 once there are verdicts.
     fn wanted(&self, every: f64) -> u64;

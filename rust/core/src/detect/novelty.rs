@@ -148,6 +148,11 @@ impl Model for Metric {
         self.novelty.learn(&judged.novelty);
     }
 
+    #[inline]
+    fn is_lost(&self) -> bool {
+        !self.track.is_finite()
+    }
+
     fn wanted(&self, _every: f64) -> u64 {
         WARM_UP.saturating_sub(self.novelty.seen())
     }

@@ -117,6 +117,10 @@ impl Model for Predicted {
         self.seen = self.seen.saturating_add(1);
     }
 
+    fn is_lost(&self) -> bool {
+        false
+    }
+
     fn wanted(&self, _every: f64) -> u64 {
         u64::from(self.seen == 0)
     }

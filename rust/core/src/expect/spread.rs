@@ -126,6 +126,12 @@ impl Spread {
         ((SHRINK * self.innovation_all + hours * self.innovation[kind]) / (SHRINK + hours)).sqrt().max(0.15)
     }
 
+    /// Whether the figures that all buckets share are still numbers.
+    #[inline]
+    pub fn is_finite(&self) -> bool {
+        (self.beyond + self.square + self.innovation_all + self.standard).is_finite()
+    }
+
     /// The deviation of the standardised value over all buckets.
     #[inline]
     pub fn of_standard(&self) -> f64 {

@@ -68,6 +68,12 @@ impl Track {
         self.mean = value;
     }
 
+    /// Whether mean, variance and error are still numbers.
+    #[inline]
+    pub fn is_finite(&self) -> bool {
+        (self.mean + self.variance + self.error).is_finite()
+    }
+
     fn features(&self, mean: f64, spread: f64) -> [f64; FEATURES] {
         let [a, b, c] = self.history;
         [(a - mean) / spread, (b - mean) / spread, (c - mean) / spread, 1.0]

@@ -3,6 +3,8 @@
 //! Owns a small histogram of one statistic's peaks, what makes a value a new peak, and the two ways from a return
 //! period to 0..100. Which statistic it is, is the caller's affair.
 
+use std::f64::consts::LN_10;
+
 use serde::{Deserialize, Serialize};
 
 use crate::snapshot;
@@ -27,7 +29,7 @@ impl Prior {
     /// The rate beyond a value.
     pub fn rate(&self, value: f64) -> f64 {
         let octaves = libm::log2(value);
-        libm::pow(10.0, self.level - self.slope * octaves - self.curve * octaves * octaves)
+        libm::exp(LN_10 * (self.level - self.slope * octaves - self.curve * octaves * octaves))
     }
 }
 
@@ -74,7 +76,9 @@ impl Peaks {
     fn judge_large(&self, value: f64, time: f64, hold: f64, window: f64, fade: f64) -> Option<Peak> {
         let past = (time - self.time) / 3600.0;
         let surely = value > self.value && past >= 0.0;
-        if !surely && value <= self.value * libm::exp(-past / hold) {
+        // exp(-x) is at least 1 - x, which settles most values without it.
+        let faded = past / hold;
+        if !surely && (value <= self.value * (1.0 - faded) || value <= self.value * libm::exp(-faded)) {
             return None;
         }
         let grown = past <= GROWING * window;

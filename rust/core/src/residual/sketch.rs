@@ -13,7 +13,7 @@ pub const CAPACITY: usize = 128;
 /// Remembered values of one stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sketch {
-    /// Ascending; the first `len` count.
+    /// Ascending; the first `len` count, the others are infinite.
     values: [f64; CAPACITY],
     /// How many others were met since each was; a permutation of `0..len`.
     rank: [u8; CAPACITY],
@@ -35,7 +35,7 @@ pub struct Nearest {
 
 impl Default for Sketch {
     fn default() -> Self {
-        Self { values: [0.0; CAPACITY], rank: [0; CAPACITY], len: 0 }
+        Self { values: [f64::INFINITY; CAPACITY], rank: [0; CAPACITY], len: 0 }
     }
 }
 
@@ -48,17 +48,23 @@ impl Sketch {
     /// The nearest remembered value; of two as near, the smaller.
     #[inline]
     pub fn nearest(&self, value: f64) -> Nearest {
-        let known = &self.values[..usize::from(self.len).min(CAPACITY)];
-        let insert = known.partition_point(|known| *known < value);
-        let above = known.get(insert).map_or(f64::INFINITY, |known| known - value);
-        let below = if insert > 0 { value - known[insert - 1] } else { f64::INFINITY };
-        let (at, distance) = if insert > 0 && below <= above { (insert - 1, below) } else { (insert, above) };
-        let mut gap = 0.0;
-        if known.len() > 2 && at < known.len() {
-            let left = if at > 0 { known[at] - known[at - 1] } else { f64::INFINITY };
-            let right = known.get(at + 1).map_or(f64::INFINITY, |next| next - known[at]);
-            gap = left.min(right);
+        let known = &self.values;
+        // Always seven halvings of the whole array: no branch depends on what is in it.
+        let mut insert = 0;
+        for half in [64, 32, 16, 8, 4, 2, 1] {
+            insert += if known[(insert + half - 1) % CAPACITY] < value { half } else { 0 };
         }
+        insert += usize::from(known[insert % CAPACITY] < value);
+        let at_or_far = |at: usize| known.get(at).copied().unwrap_or(f64::INFINITY);
+        let (above, below) = (at_or_far(insert) - value, value - at_or_far(insert.wrapping_sub(1)));
+        let below = if insert > 0 { below } else { f64::INFINITY };
+        let nearer = below <= above && insert > 0;
+        let at = if nearer { insert - 1 } else { insert };
+        let distance = if nearer { below } else { above };
+        let own = at_or_far(at);
+        let left = if at > 0 { own - at_or_far(at - 1) } else { f64::INFINITY };
+        let right = at_or_far(at + 1) - own;
+        let gap = if self.len > 2 { left.min(right) } else { 0.0 };
         Nearest { distance, gap, at: at as u8, insert: insert as u8 }
     }
 
@@ -71,7 +77,7 @@ impl Sketch {
             return;
         }
         let len = usize::from(self.len).min(CAPACITY);
-        let at = usize::from(nearest.at);
+        let at = usize::from(nearest.at) % CAPACITY;
         let old = self.rank[at];
         if old > 0 {
             for rank in &mut self.rank[..len] {
