@@ -13,7 +13,7 @@ demo: $(VENV)/.built
 	$(BIN)/windrow demo
 
 test: $(VENV)/.built tools lint rust-test
-	$(BIN)/python -m mypy.stubtest windrow --allowlist tests/stubtest_allowlist.txt --ignore-unused-allowlist
+	$(BIN)/python -m mypy.stubtest windrow._windrow --mypy-config-file pyproject.toml --allowlist tests/stubtest_allowlist.txt
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.built

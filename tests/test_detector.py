@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 FIGURES = ["expected", "lower", "upper", "score", "severity", "confidence"]
-COLUMNS = ["window_start", "measure", "observed", *FIGURES, "state", "reason"]
+COLUMNS = ["time", "measure", "observed", *FIGURES, "state", "reason"]
 SETTINGS: dict[str, dict[str, Any]] = {
     "counts": {},
     "novelty": {},
@@ -138,7 +138,7 @@ def test_rows_and_columns() -> None:
         ("a", "speed", 51.0),
     ]
     types = pa.table(found).schema
-    assert types.field("window_start").type == pa.timestamp("ns", "UTC")
+    assert types.field("time").type == pa.timestamp("ns", "UTC")
     assert types.field("state").type == pa.string()
     assert types.field("reason").type == pa.string()
     assert {types.field(name).type for name in ["observed", *FIGURES]} == {pa.float64()}
@@ -192,7 +192,7 @@ def test_what_says_nothing_teaches_nothing() -> None:
 def test_an_unreadable_time_keeps_its_place() -> None:
     times = pa.array([0, None, 7200], pa.timestamp("s", "UTC"))
     found = rows(detector("novelty").push({"window_start": times, "x": [1.0, 2.0, 3.0]}))
-    assert [row["window_start"] is None for row in found] == [False, True, False]
+    assert [row["time"] is None for row in found] == [False, True, False]
     assert [row["confidence"] is None for row in found] == [False, True, False]
 
 
@@ -391,7 +391,10 @@ def test_what_was_set_can_be_read_back() -> None:
         ({"measures": []}, "`measures` must name at least one column, got none"),
         ({"measures": ["x", "x"]}, '`measures` must name each measure once, got "x" twice'),
         ({"measures": {"x": ("a", "b")}}, "`measures` must have one column or three"),
-        ({"measures": {"x": ("a", "b", "c")}, "method": "counts"}, '`measures` takes columns of extremes with "novelty"'),
+        (
+            {"measures": {"x": ("a", "b", "c")}, "method": "counts"},
+            '`measures` takes columns of extremes with "novelty"',
+        ),
         ({"measures": 3}, "`measures` must be a name or a list of names, got 3"),
         ({"every": "-5m"}, '`every` must be positive, got "-5m"'),
         ({"every": "5"}, "`every` needs a unit"),

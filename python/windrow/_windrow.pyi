@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, TypeAlias, final
 
 import pandas
 import polars
-import pyarrow  # type: ignore[import-untyped]
+import pyarrow
 
 from windrow.aggregates import Aggregate
 
@@ -195,3 +195,38 @@ def decode(
     decoder: _Decoder,
     columns: Sequence[str] | None = None,
 ) -> Decoded: ...
+
+@final
+class Detector:
+    def __new__(
+        cls,
+        method: Literal["auto", "counts", "novelty", "residual"] = "auto",
+        *,
+        measures: str | Sequence[str] | Mapping[str, str | Sequence[str]],
+        by: str | Sequence[str] | None = None,
+        time: str = "window_start",
+        zone: str | None = None,
+        every: _Duration | None = None,
+        alarm: Alarm | None = None,
+        predicted: str | Sequence[str] | Mapping[str, str] | None = None,
+        rmse: Rmse | float | None = None,
+        smooth: int | _Duration | None = None,
+        time_unit: Literal["ns", "us", "ms", "s"] = "ns",
+    ) -> Detector: ...
+    @property
+    def inputs(self) -> list[str]: ...
+    @property
+    def status(self) -> dict[str, Any]: ...
+    def learn(self, history: _Table) -> None: ...
+    def push(self, batch: _Table) -> Batch: ...
+    def learn_one(
+        self, time: _Time, key: _Key, values: float | Sequence[_KeyValue] | Mapping[str, _KeyValue]
+    ) -> None: ...
+    def score_one(
+        self, time: _Time, key: _Key, values: float | Sequence[_KeyValue] | Mapping[str, _KeyValue]
+    ) -> float | dict[str, float | None] | None: ...
+    def events(self) -> Batch: ...
+    def snapshot(self) -> bytes: ...
+    @classmethod
+    def restore(cls, data: bytes) -> Detector: ...
+    def __reduce__(self) -> tuple[object, tuple[bytes]]: ...

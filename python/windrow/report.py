@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from windrow.config import Config
-from windrow.stages import alarm, detect_keys, detect_time
+from windrow.stages import alarm, detect_keys
 
 __all__ = ["Series", "series_of", "write"]
 
@@ -82,11 +82,9 @@ class Series:
         return replace(self, **{name: getattr(self, name)[keep] for name in columns})
 
 
-def series_of(
-    verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Sequence[str], time: str = "time"
-) -> list[Series]:
+def series_of(verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Sequence[str]) -> list[Series]:
     """Take a detector's batches apart into series, those with the worst events first."""
-    names = (time, "measure", "observed", "expected", "lower", "upper", "score", "state")
+    names = ("time", "measure", "observed", "expected", "lower", "upper", "score", "state")
     columns: dict[str, list[Any]] = {name: [] for name in (*by, *names)}
     for batch in verdicts:
         for name, values in batch.to_pydict().items():
@@ -99,7 +97,7 @@ def series_of(
     numbers = {
         name: np.array(columns[name], float) for name in ("observed", "expected", "lower", "upper", "score")
     }
-    times = np.array([np.nan if at is None else at.timestamp() * 1000 for at in columns[time]], float)
+    times = np.array([np.nan if at is None else at.timestamp() * 1000 for at in columns["time"]], float)
     states = np.array([state or "" for state in columns["state"]], str)
     made = {
         key: Series(
@@ -150,8 +148,7 @@ def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: 
         {**event, "weight": event["severity"] if threshold is None else abs(event["peak"] or 0.0)}
         for event in outcome.events.values()
     ]
-    time = detect_time(detect, config.window) if detect is not None else "time"
-    series = series_of(history.verdicts, events, by, time)
+    series = series_of(history.verdicts, events, by)
     shown = series[: section.series if section is not None else 12]
     plots = [
         (one, timeline(one.thinned(), faults, steps=config.window is not None, threshold=threshold))

@@ -197,7 +197,7 @@ impl Detector {
     /// Returns
     /// -------
     /// Batch
-    ///     One row for each row and measure, in input order: `by`, (``level``, once there was such a column), `time`,
+    ///     One row for each row and measure, in input order: `by`, (``level``, once there was such a column), ``time``,
     ///     measure, observed, expected, lower, upper, score, severity, confidence, state, reason.
     ///
     /// Raises

@@ -156,7 +156,7 @@ impl Detector {
     pub fn push(&mut self, batches: &[RecordBatch]) -> Result<RecordBatch> {
         let output = self.read(batches, Purpose::Judge)?;
         let names: Vec<&str> = self.settings.measures.iter().map(|measure| measure.name.as_str()).collect();
-        output.table(&self.keys, self.has_level, &self.settings.time, &names)
+        output.table(&self.keys, self.has_level, &names)
     }
 
     /// All columns of all batches are read, and what they decide is decided, before the first row is.
@@ -466,7 +466,11 @@ impl<'a> Context<'a> {
             let calm = if verdict.severity.is_nan() { None } else { Some(0.0) };
             let value = if self.settings.alarm.judges_severity() { verdict.severity } else { verdict.score };
             let value = if value.is_nan() { calm } else { Some(value) };
-            let state = self.step(alarm, place, point.time, value, &verdict, point.value);
+            // Before its first verdict a series is learning: its points are there, only not judged.
+            let state = match value {
+                None => alarm.state(),
+                value => self.step(alarm, place, point.time, value, &verdict, point.value),
+            };
             held = M::HELD && state == State::Alarm;
         }
         if !held {
@@ -518,6 +522,12 @@ impl<'a> Context<'a> {
         name.extend_from_slice(measure.as_bytes());
         let series = alarm::Series { id: place.series() as u32, name: &name };
         let rule = || self.settings.alarm.rule();
-        self.events.record(series, EventKind::Anomaly, step, judged, rule);
+        // An alarm that opens on a missing point tells of a silence, not of a value.
+        let opened = if judged.value.is_none() { EventKind::Silence } else { EventKind::Anomaly };
+        for kind in [EventKind::Anomaly, EventKind::Silence] {
+            if kind == opened || !step.changed || step.state != State::Alarm {
+                self.events.record(series, kind, step, judged, rule);
+            }
+        }
     }
 }

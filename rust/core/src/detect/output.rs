@@ -90,7 +90,7 @@ impl Output {
 
     /// The table; `names` are the measures, which take turns. The last key column, the level, is left out unless
     /// `level`.
-    pub fn table(mut self, keys: &Keys, level: bool, time: &str, names: &[&str]) -> Result<RecordBatch> {
+    pub fn table(mut self, keys: &Keys, level: bool, names: &[&str]) -> Result<RecordBatch> {
         let rows = self.times.len();
         let mut columns = key_table(keys, &self.keys, level);
         let valid = (!self.untimed.is_empty()).then(|| {
@@ -99,7 +99,7 @@ impl Output {
             NullBuffer::from(valid)
         });
         let times = TimestampNanosecondArray::new(self.times.into(), valid).with_timezone("UTC");
-        columns.push((time, Arc::new(times)));
+        columns.push(("time", Arc::new(times)));
         columns.push(("measure", words(rows, |row| names[row % names.len()])));
         for (name, values) in [
             ("observed", self.observed),

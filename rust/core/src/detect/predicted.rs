@@ -92,7 +92,8 @@ impl Model for Predicted {
         judged.peak = self.peaks.judge(judged.score, point.local, HOLD_HOURS, hours, fade);
         if let Some(peak) = &judged.peak {
             let prior_days = PRIOR_WINDOWS * pace.every / 86_400.0;
-            let prior_peaks = PRIOR_WINDOWS * PRIOR.rate(judged.score);
+            // Under an hour, residuals hang together: the prior's chances are those of hours.
+            let prior_peaks = PRIOR_WINDOWS * hours.min(1.0) * PRIOR.rate(judged.score);
             verdict.days = (watched.min(MEMORY_DAYS) + prior_days) / (peak.beyond + prior_peaks);
             verdict.severity = severity(verdict.days);
             verdict.channel = if judgement.score > 0.0 { "above prediction" } else { "below prediction" };
