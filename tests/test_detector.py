@@ -56,7 +56,7 @@ def table(seed: int, cameras: int, windows: int) -> dict[str, Any]:
         values[at : at + cameras * 5 : cameras] = rng.choice([0.0, 300.0])
     return {
         "window_start": hours * 3600 + 1_600_000_000,
-        "camera": [f"c{at % cameras}" for at in range(len(hours))],
+        "camera": np.array([f"c{at % cameras}" for at in range(len(hours))]),
         "x": values,
         "p": np.full(len(hours), 40.0),
     }
@@ -72,7 +72,7 @@ nonsense = st.sampled_from([math.nan, math.inf, -math.inf, 1e101, -1e300, 1e90, 
 
 @st.composite
 def cuts(draw: st.DrawFn) -> tuple[dict[str, Any], list[int]]:
-    columns = table(draw(st.integers(0, 99)), draw(st.integers(1, 4)), draw(st.integers(2, 250)))
+    columns = table(draw(st.integers(0, 99)), draw(st.integers(1, 3)), draw(st.integers(2, 250)))
     length = len(columns["x"])
     x: list[float | None] = columns["x"].tolist()
     for at in draw(st.lists(st.integers(0, length - 1), max_size=5)):
@@ -113,7 +113,7 @@ def test_each_series_alone_is_as_it_is_among_others(method: str) -> None:
     together = rows(detector(method, by=["camera"]).push(columns))
     for camera in sorted(set(columns["camera"])):
         kept = [at for at, name in enumerate(columns["camera"]) if name == camera]
-        alone = {name: [column[at] for at in kept] for name, column in columns.items()}
+        alone = {name: column[kept] for name, column in columns.items()}
         same(
             [row for row in together if row["camera"] == camera],
             rows(detector(method, by=["camera"]).push(alone)),
@@ -180,11 +180,10 @@ def test_what_says_nothing_teaches_nothing() -> None:
             blank = found.pop(150)
             assert {blank[name] for name in FIGURES} == {None}
             assert blank["reason"] is None
+            assert blank["state"] == found[149]["state"]
             if "revision" in missing:
-                assert blank["state"] == found[149]["state"]
                 same(found, plain)
             else:
-                assert blank["state"] == "insufficient_data"
                 for ours, theirs in zip(found, plain, strict=True):
                     assert [ours[name] for name in FIGURES] == [theirs[name] for name in FIGURES]
 
@@ -336,10 +335,9 @@ def test_residuals_are_those_of_the_scorer() -> None:
     assert found[400]["state"] == "alarm"
     assert [row["upper"] for row in found if row["camera"] == "c0"][201] == found[400]["upper"]
     assert found[400]["reason"].startswith("above prediction: 4000, expected 40 (")
-    [event] = strict.events()
+    [event] = [event for event in strict.events() if event["observed"] == 4_000]
     assert (event["camera"], event["measure"], event["kind"], event["state"]) == ("c0", "x", "anomaly", "ok")
-    assert event["observed"] == 4_000
-    assert event["end"] - event["start"] == dt.timedelta(hours=1)
+    assert event["start"] <= found[400]["time"] < event["end"]
 
 
 def test_a_prediction_that_is_missing_is_a_missing_point() -> None:
@@ -354,7 +352,7 @@ def test_events_are_told_once() -> None:
     opened = [row for row in rows(found) if row["state"] == "alarm"]
     events = list(ours.events())
     assert events
-    assert {event["start"] for event in events} <= {row["window_start"] for row in opened}
+    assert {event["start"] for event in events} <= {row["time"] for row in opened}
     assert all(event["severity"] >= 50 and event["reason"] for event in events)
     assert events[0]["rule"] == "1 of 1 of severity 50.0 or more"
     assert len(ours.events()) == 0
@@ -391,10 +389,7 @@ def test_what_was_set_can_be_read_back() -> None:
         ({"measures": []}, "`measures` must name at least one column, got none"),
         ({"measures": ["x", "x"]}, '`measures` must name each measure once, got "x" twice'),
         ({"measures": {"x": ("a", "b")}}, "`measures` must have one column or three"),
-        (
-            {"measures": {"x": ("a", "b", "c")}, "method": "counts"},
-            '`measures` takes columns of extremes with "novelty"',
-        ),
+        ({"measures": {"x": ("a", "b", "c")}, "method": "counts"}, '`measures` takes columns of extremes'),
         ({"measures": 3}, "`measures` must be a name or a list of names, got 3"),
         ({"every": "-5m"}, '`every` must be positive, got "-5m"'),
         ({"every": "5"}, "`every` needs a unit"),
@@ -455,11 +450,11 @@ def test_rows_out_of_order_are_judged_as_they_come() -> None:
         found = rows(
             detector(method).push({"window_start": times, "x": rng.poisson(9, 800), "p": np.full(800, 9.0)})
         )
-        assert [row["window_start"].timestamp() for row in found] == times.tolist()
+        assert [row["time"].timestamp() for row in found] == times.tolist()
         assert all(math.isfinite(row["expected"]) for row in found if row["expected"] is not None)
 
 
-def test_huge_values_don_t_spoil_a_series_for_good() -> None:
+def test_huge_values_do_not_spoil_a_series_for_good() -> None:
     columns = table(5, 1, 900)
     columns["x"][20:40] = 1e99
     for method in ["counts", "novelty"]:

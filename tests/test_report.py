@@ -42,7 +42,7 @@ def verdicts(key, measure, n=600, alarmed=range(400, 410), score=None):
         silent = 300 <= at < 310
         expected = 10 + 5 * np.sin(at / 40)
         rows.append({
-            "camera": key, "window_start": START + at * STEP, "measure": measure,
+            "camera": key, "time": START + at * STEP, "measure": measure,
             "observed": None if silent else float(round(expected)) * (3 if at in alarmed else 1),
             "expected": None if silent else expected, "lower": None if silent else expected - 4,
             "upper": None if silent else expected + 4, "score": score and (9.0 if at in alarmed else 0.5 + at % 3),
@@ -152,9 +152,7 @@ def test_nothing_at_all_is_a_page_too(tmp_path):
 
 def test_series_are_taken_apart_by_key_and_measure():
     rows = verdicts("a", "cars", n=3, alarmed=()) + verdicts("b", "cars", n=2, alarmed=())
-    found = series_of(
-        [Table(rows[:4]), Table(rows[4:])], [event("b", "cars", 10.0)], ["camera"], "window_start"
-    )
+    found = series_of([Table(rows[:4]), Table(rows[4:])], [event("b", "cars", 10.0)], ["camera"])
     assert [(one.name, len(one.time), one.worst) for one in found] == [
         ("cars, b", 2, 10.0),
         ("cars, a", 3, -1.0),

@@ -170,8 +170,11 @@ pub enum Values {
 }
 
 impl Values {
-    /// Reads a column; `name` is for errors.
+    /// Reads a column; `name` is for errors. Without rows it says nothing of what will be in it.
     pub fn read(array: &ArrayRef, name: &str) -> Result<Self> {
+        if array.is_empty() {
+            return Ok(Self::Null(0));
+        }
         Ok(match array.data_type() {
             DataType::Null => Self::Null(array.len()),
             DataType::Boolean => Self::Bool(array.as_boolean().clone()),

@@ -96,10 +96,10 @@ const DETACH_ROWS: usize = 4_096;
 /// >>> cars[24 * 25 : 24 * 25 + 9] = 0
 /// >>> detector = wr.Detector("counts", measures=["cars"], time_unit="s")
 /// >>> found = detector.push({"window_start": hours * 3600, "cars": cars}).to_pydict()
-/// >>> max(severity for severity in found["severity"] if severity is not None) > 80
+/// >>> any(severity > 80 for severity in found["severity"] if severity is not None)
 /// True
 /// >>> [event["reason"].split(":")[0] for event in detector.events()][-1]
-/// 'silence'
+/// 'spike down'
 #[pyclass(frozen, module = "windrow")]
 pub struct Detector {
     core: Mutex<Core>,

@@ -26,6 +26,11 @@ pub struct AlarmState {
 }
 
 impl AlarmState {
+    /// Whether it has seen a point.
+    pub fn has_begun(&self) -> bool {
+        self.newest.is_some()
+    }
+
     /// What the alarm says now.
     pub fn state(&self) -> State {
         self.state

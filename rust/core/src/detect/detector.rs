@@ -422,7 +422,8 @@ impl<'a> Context<'a> {
         let point = if known { point_of(time, input, &mut self.wall) } else { None };
         let point = point.filter(|point| method != Method::Residual || !point.predicted.is_nan());
         let Some(point) = point else {
-            if purpose == Purpose::Judge {
+            // Nothing is missing of a series that is still learning.
+            if purpose == Purpose::Judge && series.alarm.has_begun() {
                 self.step(&mut series.alarm, place, time, None, &Verdict::NONE, input.value);
             }
             return Verdict::NONE;

@@ -1,6 +1,6 @@
 //! A batch's columns, found and read.
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch};
 
 use super::aggregate::Plan;
 use super::spec::Spec;
@@ -37,11 +37,7 @@ pub fn find<'a>(batch: &'a RecordBatch, name: &str, argument: &str) -> Result<&'
 impl Rows {
     /// Finds and reads them.
     pub fn read(spec: &Spec, plan: &Plan, batch: &RecordBatch) -> Result<Self> {
-        let read = |name: &String, argument: &str| {
-            let column = find(batch, name, argument)?;
-            // No rows, no types: an empty list says nothing of what will be in it.
-            if column.is_empty() { Ok(Values::Null(0)) } else { Values::read(column, name) }
-        };
+        let read = |name: &String, argument: &str| Values::read(find(batch, name, argument)?, name);
         Ok(Self {
             times: Times::read(find(batch, &spec.time, "time")?, spec.time_unit, &spec.time)?,
             keys: spec.by.iter().map(|name| read(name, "by")).collect::<Result<_>>()?,

@@ -67,8 +67,11 @@ impl FloatRange {
 impl Extrema {
     pub(super) fn gather(&self, cells: &[u32]) -> Self {
         match &self.floats {
-            None => Self { ints: super::gather(&self.ints, NO_INTS, cells), floats: None },
-            Some(floats) => Self { ints: Vec::new(), floats: Some(super::gather(floats, NO_FLOATS, cells)) },
+            // No cells, no type: what is empty is the same however it came about.
+            Some(floats) if !cells.is_empty() => {
+                Self { ints: Vec::new(), floats: Some(super::gather(floats, NO_FLOATS, cells)) }
+            }
+            _ => Self { ints: super::gather(&self.ints, NO_INTS, cells), floats: None },
         }
     }
 

@@ -51,10 +51,11 @@ impl IntSum {
 impl Sums {
     pub(super) fn gather(&self, cells: &[u32]) -> Self {
         match &self.floats {
-            None => Self { ints: super::gather(&self.ints, IntSum::default(), cells), floats: None },
-            Some(floats) => {
+            // No cells, no type: what is empty is the same however it came about.
+            Some(floats) if !cells.is_empty() => {
                 Self { ints: Vec::new(), floats: Some(super::gather(floats, FloatSum::default(), cells)) }
             }
+            _ => Self { ints: super::gather(&self.ints, IntSum::default(), cells), floats: None },
         }
     }
 
