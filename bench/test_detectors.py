@@ -78,6 +78,7 @@ def test_a_point(method: str, make: Callable[[], tuple[np.ndarray, np.ndarray]],
     compare(method, ours, lambda: reference.detect(values, times))
     detector = wr.Detector(method, measures=["x"], time_unit="s")
     detector.push(batch)
+    detector.events()
     print(f"W5 {method}: {len(detector.snapshot())} bytes of state a series")
 
 

@@ -92,14 +92,15 @@ const DETACH_ROWS: usize = 4_096;
 /// >>> import numpy as np
 /// >>> import windrow as wr
 /// >>> hours = np.arange(24 * 28)
-/// >>> cars = np.round(60 + 40 * np.sin(hours * np.pi / 12)).astype(int)
-/// >>> cars[24 * 25 : 24 * 25 + 9] = 0
+/// >>> cars = np.random.default_rng(1).poisson(60 + 50 * np.sin(hours * np.pi / 12))
+/// >>> cars[24 * 25 + 4 : 24 * 25 + 10] = 0
 /// >>> detector = wr.Detector("counts", measures=["cars"], time_unit="s")
 /// >>> found = detector.push({"window_start": hours * 3600, "cars": cars}).to_pydict()
-/// >>> any(severity > 80 for severity in found["severity"] if severity is not None)
-/// True
-/// >>> [event["reason"].split(":")[0] for event in detector.events()][-1]
-/// 'spike down'
+/// >>> hour = 24 * 25 + 6
+/// >>> found["severity"][hour] > 50, found["state"][hour]
+/// (True, 'alarm')
+/// >>> found["reason"][hour].split(",")[0]
+/// 'silence: 0'
 #[pyclass(frozen, module = "windrow")]
 pub struct Detector {
     core: Mutex<Core>,

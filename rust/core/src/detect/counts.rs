@@ -4,8 +4,6 @@
 //! recent past expects, ten channels measure what came against it, each channel's own peaks say how rare that is.
 //! The score is log10 of the longest weighted return period in days.
 
-use std::f64::consts::LN_10;
-
 use serde::{Deserialize, Serialize};
 
 use super::model::{BAND, Model, Pace, Point, Verdict, confidence};
@@ -14,6 +12,7 @@ use crate::expect::spread::{Lesson, Width};
 use crate::expect::{HourOfWeek, Level, Place, Recent, Spread};
 use crate::residual::channels::{Channels, Evidence, NAMES, Statistics};
 use crate::residual::records::{self, Finding, Records, WARM_UP, When};
+use crate::residual::return_period::days;
 use crate::snapshot;
 
 const DAY: f64 = 86_400.0;
@@ -177,7 +176,8 @@ impl Counts {
         if let Some(level) = finding.told {
             verdict.score = level;
             verdict.severity = records::severity(level);
-            verdict.days = libm::exp(LN_10 * level);
+            // The weights are in the score; what the knots were calibrated to is said.
+            verdict.days = days(verdict.severity);
             verdict.channel = NAMES[finding.channel];
         }
         (verdict, Judged { forecast, statistics, finding, when, standard, error })

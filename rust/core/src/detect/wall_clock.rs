@@ -63,8 +63,10 @@ mod tests {
     #[test]
     fn summer_and_winter() {
         let mut berlin = WallClock::new(Some("Europe/Berlin")).unwrap();
-        let mut shown =
-            |text| berlin.seconds(from_text(text).unwrap()) - from_text(text).unwrap() as f64 / 1e9;
+        let mut shown = |text| {
+            let time = from_text(text).unwrap();
+            berlin.seconds(time) - (time / SECOND) as f64
+        };
         assert_eq!(shown("2024-03-31T00:59:59Z"), 3600.0);
         assert_eq!(shown("2024-03-31T01:00:00Z"), 7200.0);
         assert_eq!(shown("2024-07-01T00:00:00Z"), 7200.0);

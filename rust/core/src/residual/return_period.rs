@@ -125,6 +125,11 @@ pub fn severity(days: f64) -> f64 {
     if severity > 0.0 { severity.min(100.0) } else { 0.0 }
 }
 
+/// The return period in days that reads a severity: the inverse of [`severity`].
+pub fn days(severity: f64) -> f64 {
+    30.0 * libm::exp((severity - 50.0) / 30.0 * libm::log(365.0 / 30.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +156,7 @@ mod tests {
     #[test]
     fn severity_has_ends() {
         assert_eq!(severity(0.0), 0.0);
+        assert!((days(80.0) - 365.0).abs() < 1e-9);
         assert_eq!(severity(f64::INFINITY), 100.0);
         assert!((severity(5.0 * 365.0) - 100.0).abs() < 0.7);
     }

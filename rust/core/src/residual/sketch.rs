@@ -10,12 +10,15 @@ use crate::snapshot;
 /// The most values that are remembered.
 pub const CAPACITY: usize = 128;
 
+/// The rank of a place that holds no value.
+const FREE: u8 = u8::MAX;
+
 /// Remembered values of one stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sketch {
-    /// Ascending; the first `len` count, the others are infinite.
+    /// Ascending; the first `len` count.
     values: [f64; CAPACITY],
-    /// How many others were met since each was; a permutation of `0..len`.
+    /// How many others were met since each was: a permutation of `0..len`, then [`FREE`].
     rank: [u8; CAPACITY],
     /// At most [`CAPACITY`].
     len: u8,
@@ -35,7 +38,7 @@ pub struct Nearest {
 
 impl Default for Sketch {
     fn default() -> Self {
-        Self { values: [f64::INFINITY; CAPACITY], rank: [0; CAPACITY], len: 0 }
+        Self { values: [0.0; CAPACITY], rank: [FREE; CAPACITY], len: 0 }
     }
 }
 
@@ -48,23 +51,17 @@ impl Sketch {
     /// The nearest remembered value; of two as near, the smaller.
     #[inline]
     pub fn nearest(&self, value: f64) -> Nearest {
-        let known = &self.values;
-        // Always seven halvings of the whole array: no branch depends on what is in it.
-        let mut insert = 0;
-        for half in [64, 32, 16, 8, 4, 2, 1] {
-            insert += if known[(insert + half - 1) % CAPACITY] < value { half } else { 0 };
+        let known = &self.values[..usize::from(self.len).min(CAPACITY)];
+        let insert = known.partition_point(|known| *known < value);
+        let above = known.get(insert).map_or(f64::INFINITY, |known| known - value);
+        let below = if insert > 0 { value - known[insert - 1] } else { f64::INFINITY };
+        let (at, distance) = if insert > 0 && below <= above { (insert - 1, below) } else { (insert, above) };
+        let mut gap = 0.0;
+        if known.len() > 2 && at < known.len() {
+            let left = if at > 0 { known[at] - known[at - 1] } else { f64::INFINITY };
+            let right = known.get(at + 1).map_or(f64::INFINITY, |next| next - known[at]);
+            gap = left.min(right);
         }
-        insert += usize::from(known[insert % CAPACITY] < value);
-        let at_or_far = |at: usize| known.get(at).copied().unwrap_or(f64::INFINITY);
-        let (above, below) = (at_or_far(insert) - value, value - at_or_far(insert.wrapping_sub(1)));
-        let below = if insert > 0 { below } else { f64::INFINITY };
-        let nearer = below <= above && insert > 0;
-        let at = if nearer { insert - 1 } else { insert };
-        let distance = if nearer { below } else { above };
-        let own = at_or_far(at);
-        let left = if at > 0 { own - at_or_far(at - 1) } else { f64::INFINITY };
-        let right = at_or_far(at + 1) - own;
-        let gap = if self.len > 2 { left.min(right) } else { 0.0 };
         Nearest { distance, gap, at: at as u8, insert: insert as u8 }
     }
 
@@ -76,10 +73,10 @@ impl Sketch {
             self.insert(value, usize::from(nearest.insert));
             return;
         }
-        let len = usize::from(self.len).min(CAPACITY);
         let at = usize::from(nearest.at) % CAPACITY;
         let old = self.rank[at];
         if old > 0 {
+            let len = usize::from(self.len).min(CAPACITY);
             for rank in &mut self.rank[..len] {
                 *rank += u8::from(*rank < old);
             }
@@ -96,7 +93,7 @@ impl Sketch {
             len = CAPACITY - 1;
             at -= usize::from(oldest < at);
         }
-        self.rank[..len].iter_mut().for_each(|rank| *rank = rank.wrapping_add(1));
+        self.rank.iter_mut().for_each(|rank| *rank += u8::from(*rank != FREE));
         self.values.copy_within(at..len, at + 1);
         self.rank.copy_within(at..len, at + 1);
         (self.values[at], self.rank[at], self.len) = (value, 0, len as u8 + 1);
@@ -128,7 +125,7 @@ impl<'de> Deserialize<'de> for Sketch {
                 *met = true;
             }
         });
-        if len > CAPACITY || rank.len() != len || met.contains(&false) {
+        if len > CAPACITY || rank.len() != len || met.contains(&false) || !values.is_sorted() {
             return Err(serde::de::Error::custom("a sketch is no list of remembered values"));
         }
         let mut sketch = Self { len: len as u8, ..Self::default() };
