@@ -36,7 +36,8 @@ wheel: $(VENV)/.ready
 
 # The extension as shipped, in release mode, importable from the checkout.
 $(VENV)/.built: $(VENV)/.ready $(RUST)
-	$(BIN)/maturin develop --release --locked --quiet
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --reinstall \
+	  --config-settings build-args=--locked --editable .
 	@touch $@
 
 $(VENV)/.ready: requirements.lock pyproject.toml

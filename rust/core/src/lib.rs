@@ -22,6 +22,8 @@ pub mod key;
 pub mod residual;
 pub mod snapshot;
 pub mod time;
+pub mod times;
 pub mod window;
+pub mod zone;
 
 pub use error::{Error, Result};

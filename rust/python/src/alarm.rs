@@ -3,9 +3,9 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString, PyType};
 use windrow_core::alarm::{Alarm as Core, AlarmState, Direction, Missing, Point, Settings, State};
-use windrow_core::column::Unit;
 use windrow_core::duration;
 use windrow_core::snapshot::{self, Kind};
+use windrow_core::times::Unit;
 
 use crate::error::{OrRaise, config, data};
 use crate::time;

@@ -7,13 +7,14 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyMapping, PyString, PyTuple, PyType};
 use windrow_core::alarm::{Alarm as AlarmCore, Settings as AlarmSettings};
-use windrow_core::column::{Scalar, Unit};
+use windrow_core::column::Scalar;
 use windrow_core::detect::{Detector as Core, Input, Measure, Method, Settings};
 use windrow_core::duration;
 use windrow_core::residual::rmse::Rmse as RmseCore;
 use windrow_core::residual::series::Rule;
 use windrow_core::residual::smooth::Smooth;
 use windrow_core::snapshot::{self, Kind};
+use windrow_core::times::Unit;
 use windrow_core::{Error, Result};
 
 use crate::alarm::Alarm;

@@ -4,12 +4,13 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyString, PyTuple, PyType};
-use windrow_core::column::{Scalar, Unit};
+use windrow_core::column::Scalar;
 use windrow_core::duration;
 use windrow_core::residual::rejects::Reason;
 use windrow_core::residual::scorer::{Column, ResidualScorer as Core, Settings};
 use windrow_core::residual::series::Rule;
 use windrow_core::residual::smooth::Smooth;
+use windrow_core::times::Unit;
 use windrow_core::{Error, Result};
 
 use crate::arrow::read_table;

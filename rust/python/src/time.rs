@@ -3,7 +3,7 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDelta, PyDeltaAccess, PyInt, PyString, PyTzInfo};
-use windrow_core::column::Unit;
+use windrow_core::times::Unit;
 
 use crate::error::{OrRaise, config, data};
 

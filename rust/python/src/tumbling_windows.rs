@@ -2,8 +2,9 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping, PySequence, PyString, PyTuple, PyType};
-use windrow_core::column::{Scalar, Unit};
+use windrow_core::column::Scalar;
 use windrow_core::duration;
+use windrow_core::times::Unit;
 use windrow_core::window::{Aggregate, Condition, CountOn, Function, Label, Spec};
 
 use crate::arrow::read_table;
@@ -354,7 +355,7 @@ impl TumblingWindows {
         values: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let time = if time.is_none() {
-            Err(windrow_core::column::TIME_NULL)
+            Err(windrow_core::times::TIME_NULL)
         } else {
             Ok(time::time(time, self.core.spec().time_unit, "time")?)
         };

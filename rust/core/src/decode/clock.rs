@@ -1,6 +1,6 @@
 //! The time of a message: text, integers in a unit, or epoch seconds with a fraction.
 
-use crate::column::{self, TIME_NULL, TIME_OUT_OF_RANGE, TIME_UNREADABLE, Unit};
+use crate::times::{self, TIME_NULL, TIME_OUT_OF_RANGE, TIME_UNREADABLE, Unit};
 
 use super::fields::Raw;
 
@@ -16,17 +16,17 @@ pub fn time(value: Raw<'_>, unit: Unit) -> Result<i64, &'static str> {
             .ok()
             .and_then(|count| count.checked_mul(unit.nanoseconds()))
             .ok_or(TIME_OUT_OF_RANGE),
-        Raw::Number(digits) => digits.parse().map_err(|_| TIME_UNREADABLE).and_then(column::from_seconds),
+        Raw::Number(digits) => digits.parse().map_err(|_| TIME_UNREADABLE).and_then(times::from_seconds),
         Raw::Bool(_) | Raw::Nested(_) => Err(TIME_UNREADABLE),
     }
 }
 
-/// As [`column::from_text`], quicker for the one form that nearly all machines write:
+/// As [`times::from_text`], quicker for the one form that nearly all machines write:
 /// `2018-09-12T17:20:38.026Z`, with up to nine digits of fraction or none.
 pub fn from_text(text: &str) -> Result<i64, &'static str> {
     match plain(text.as_bytes()) {
         Some(time) => Ok(time),
-        None => column::from_text(text),
+        None => times::from_text(text),
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn the_quick_way_is_the_slow_way() {
-        let slow = |text: &str| column::from_text(text);
+        let slow = |text: &str| times::from_text(text);
         for year in [1678, 1700, 1899, 1900, 1969, 1970, 1972, 2000, 2018, 2023, 2024, 2100, 2261] {
             for month in 0..=13 {
                 for day in 0..=32 {

@@ -11,7 +11,7 @@
 //!
 //! The columns `zones` (and in the minimal form `speed`) are null.
 
-use crate::column::Unit;
+use crate::times::Unit;
 
 use super::fields::{Fields, Raw};
 use super::sightings::{Sighting, Sightings, measure, name, track};

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::column::Unit;
 use crate::error::{Error, Result};
+use crate::times::Unit;
 
 /// An option's value as it comes from a configuration.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,7 @@
 //! Times are ISO 8601 text or integers in the configured unit (default milliseconds). A message that names no
 //! object is a heartbeat. The columns `score`, `zones`, `speed` and the box are null.
 
-use crate::column::Unit;
+use crate::times::Unit;
 
 use super::deepstream::OBJECT_UNREADABLE;
 use super::fields::{Fields, Raw};

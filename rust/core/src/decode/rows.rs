@@ -12,7 +12,8 @@ use arrow_array::builder::{
 };
 use arrow_array::{ArrayRef, TimestampNanosecondArray};
 
-use crate::column::{Scalar, Unit, from_scalars};
+use crate::column::{Scalar, from_scalars};
+use crate::times::Unit;
 
 use super::fields::{Fields, Raw};
 use super::options::{ColumnType, RowsOptions};

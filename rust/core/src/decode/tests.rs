@@ -9,7 +9,7 @@ use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampNanosecondT
 use serde_json::value::RawValue;
 
 use super::*;
-use crate::column::{TIME_NULL, TIME_OUT_OF_RANGE, TIME_UNREADABLE};
+use crate::times::{TIME_NULL, TIME_OUT_OF_RANGE, TIME_UNREADABLE};
 
 const FULL: &str = r#"{"messageid": "m1", "@timestamp": "2018-09-12T17:20:38.026Z", "place": {"id": "1", "location": {"lat": 0, "lon": -1.5e3, "alt": []}, "aisle": {"id": "C_1", "coordinate": {"x": 1, "y": 2.25, "z": 3}}}, "sensor": {"id": "cam-1", "type": "Camera"}, "analyticsModule": {}, "object": {"id": "^S1_^O1", "speed": 2.5, "direction": 315.3712405692192, "vehicle": {"make": "UNKNOWN", "confidence": 0.75, "type": "UNKNOWN"}, "bbox": {"topleftx": 504, "toplefty": 24, "bottomrightx": 648, "bottomrighty": 65}, "signature": [1, 2, 2.1]}, "event": {"id": "e1", "type": "moving"}, "videoPath": ""}"#;
 const MINIMAL: &str = r#"{"version":"4.0","id":418,"@timestamp":"2018-04-11T04:59:59.828Z","sensorId":"HWY_20","objects":["18446744073709551615|441.6|510|470.4|562.5|Bicycle","7|0|0|9|9|Vehicle|#|sedan|Bugatti|M|blue|CA 444|CA|0.8"]}"#;

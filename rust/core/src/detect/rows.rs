@@ -7,8 +7,9 @@
 use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 
 use super::settings::{Measure, Settings};
-use crate::column::{Kind, Times, Unit, Values, floats};
+use crate::column::{Kind, Values, floats};
 use crate::error::{Error, Result};
+use crate::times::{Times, Unit};
 
 /// One measure's value in one row; NaN stands for null.
 #[derive(Debug, Clone, Copy, PartialEq)]

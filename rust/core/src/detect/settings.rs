@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::wall_clock::WallClock;
 use crate::alarm::Alarm;
-use crate::column::Unit;
 use crate::duration;
 use crate::error::{Error, Result};
 use crate::residual::series::Rule;
+use crate::times::Unit;
 
 /// How series are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float64Array, StringArray, TimestampNanosecondArray};
 use serde::{Deserialize, Serialize};
 
-use crate::column::{TIME_NULL, TIME_OUT_OF_RANGE};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
+use crate::times::{TIME_NULL, TIME_OUT_OF_RANGE};
 
 /// Rejects that wait to be taken; beyond it the oldest are dropped (they stay counted).
 pub const CAPACITY: usize = 100_000;
@@ -29,7 +29,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// From the reasons of [`crate::column::Times`].
+    /// From the reasons of [`crate::times::Times`].
     pub fn of_time(reason: &str) -> Self {
         match reason {
             TIME_NULL => Self::TimeNull,
@@ -42,7 +42,7 @@ impl Reason {
     pub fn name(self) -> &'static str {
         match self {
             Self::TimeNull => TIME_NULL,
-            Self::TimeUnreadable => crate::column::TIME_UNREADABLE,
+            Self::TimeUnreadable => crate::times::TIME_UNREADABLE,
             Self::TimeOutOfRange => TIME_OUT_OF_RANGE,
             Self::TimeBackwards => "time_backwards",
         }

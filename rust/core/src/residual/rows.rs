@@ -9,9 +9,10 @@ use arrow_array::types::{Float64Type, Int64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch};
 use arrow_schema::DataType;
 
-use crate::column::{Times, Unit, Values, floats};
+use crate::column::{Values, floats};
 use crate::error::{Error, Result};
 use crate::key::Keys;
+use crate::times::{Times, Unit};
 
 /// What the scorer is told about its input.
 #[derive(Debug, Clone, Copy)]

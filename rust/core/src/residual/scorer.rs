@@ -15,11 +15,12 @@ use super::rmse::{Cumulative, EwmRows, Remember, Rmse, RollingRows};
 use super::rows::{Names, Rows, key_columns};
 use super::series::{Judgement, Kernel, Rule, Series};
 use super::smooth::{Average, OverRows, Plain, Smooth};
-use crate::column::{Scalar, Unit};
+use crate::column::Scalar;
 use crate::error::{Error, Result};
 use crate::key::Keys;
 use crate::snapshot;
 use crate::time::Timestamp;
+use crate::times::Unit;
 
 /// What can come out for a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

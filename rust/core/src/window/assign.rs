@@ -1,12 +1,9 @@
 //! From a time to its window.
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp as Instant};
-
 use crate::duration::{self, DAY};
 use crate::error::{Error, Result};
 use crate::time::{Timestamp, align};
+use crate::zone::Zone;
 
 /// A window: `[start, end)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,24 +22,10 @@ pub struct Assigner {
     zone: Option<Zone>,
 }
 
-#[derive(Debug, Clone)]
-struct Zone {
-    rules: TimeZone,
-    /// The UTC offset that was looked up last, and the times for which it holds.
-    cached: (Timestamp, Timestamp, i64),
-}
-
 impl Assigner {
     /// Windows of length `every`, shifted by `offset`.
     pub fn new(every: i64, offset: i64, zone: Option<&str>) -> Result<Self> {
-        let zone = zone.map(|name| {
-            TimeZone::get(name).map_err(|_| {
-                Error::config(format!(
-                    "`zone` must be a name of the IANA database such as \"Europe/Berlin\", got {name:?}"
-                ))
-            })
-        });
-        let zone = zone.transpose()?.map(|rules| Zone { rules, cached: (1, 0, 0) });
+        let zone = zone.map(Zone::named).transpose()?;
         if zone.is_some() && every > DAY && every % DAY != 0 {
             return Err(Error::config(format!(
                 "`every` must be whole days when it is over a day and a `zone` is given, got \"{}\"",
@@ -60,12 +43,12 @@ impl Assigner {
         };
         if self.every < DAY {
             // By the offset in force at `time`.
-            let ahead = zone.offset_at(time)?;
+            let ahead = zone.ahead(time);
             let start = align(time.checked_add(ahead)?, self.every, self.offset)?.checked_sub(ahead)?;
             return Some(Window { start, end: start.checked_add(self.every)? });
         }
         let days = self.every / DAY;
-        let local = time.checked_add(zone.offset_at(time)?)?.checked_sub(self.offset)?;
+        let local = time.checked_add(zone.ahead(time))?.checked_sub(self.offset)?;
         let mut first = align(local.div_euclid(DAY), days, 0)?;
         loop {
             let start = zone.instant(first, self.offset)?;
@@ -88,7 +71,7 @@ impl Assigner {
     pub fn sure(&self, window: Window) -> Window {
         match &self.zone {
             Some(zone) if self.every < DAY => {
-                let (from, to, _) = zone.cached;
+                let (from, to) = zone.holds();
                 Window { start: window.start.max(from), end: window.end.min(to) }
             }
             _ => window,
@@ -96,56 +79,12 @@ impl Assigner {
     }
 }
 
-impl Zone {
-    /// Nanoseconds that civil time is ahead of UTC at an instant.
-    fn offset_at(&mut self, time: Timestamp) -> Option<i64> {
-        let (from, to, ahead) = self.cached;
-        if (from..to).contains(&time) {
-            return Some(ahead);
-        }
-        let instant = Instant::from_nanosecond(i128::from(time)).ok()?;
-        let ahead = i64::from(self.rules.to_offset(instant).seconds()) * 1_000_000_000;
-        let nanoseconds = |instant: Instant| i64::try_from(instant.as_nanosecond()).ok();
-        // `preceding` looks strictly before, so that a transition at `time` itself has to be looked for from after.
-        let after = instant.checked_add(SignedDuration::from_nanos(1)).ok()?;
-        let from =
-            self.rules.preceding(after).next().map_or(Some(Timestamp::MIN), |t| nanoseconds(t.timestamp()));
-        let to =
-            self.rules.following(instant).next().map_or(Some(Timestamp::MAX), |t| nanoseconds(t.timestamp()));
-        self.cached = (from.unwrap_or(Timestamp::MIN), to.unwrap_or(Timestamp::MAX), ahead);
-        Some(ahead)
-    }
-
-    /// The instant of a civil time: so many days after 1970-01-01 plus `offset`. A civil time that a clock change
-    /// skips stands for the instant of the change.
-    fn instant(&self, days: i64, offset: i64) -> Option<Timestamp> {
-        let civil: DateTime = jiff::civil::date(1970, 1, 1)
-            .at(0, 0, 0, 0)
-            .checked_add(SignedDuration::from_hours(days.checked_mul(24)?))
-            .ok()?
-            .checked_add(SignedDuration::from_nanos(offset))
-            .ok()?;
-        let ambiguous = self.rules.to_ambiguous_timestamp(civil);
-        let instant = match ambiguous.offset() {
-            jiff::tz::AmbiguousOffset::Gap { before, .. } => {
-                // The first instant after the gap: where the clock stood when it jumped.
-                let later = before.to_timestamp(civil).ok()?;
-                self.rules
-                    .preceding(later.checked_add(SignedDuration::from_nanos(1)).ok()?)
-                    .next()?
-                    .timestamp()
-            }
-            _ => ambiguous.compatible().ok()?,
-        };
-        i64::try_from(instant.as_nanosecond()).ok()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::column::from_text;
     use crate::duration::HOUR;
+    use crate::times::from_text;
+    use jiff::Timestamp as Instant;
 
     fn hours(zone: &str, every: i64, time: &str) -> (String, i64) {
         let window = Assigner::new(every, 0, Some(zone)).unwrap().window(from_text(time).unwrap()).unwrap();

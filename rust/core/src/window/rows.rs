@@ -4,8 +4,9 @@ use arrow_array::{ArrayRef, RecordBatch};
 
 use super::aggregate::Plan;
 use super::spec::Spec;
-use crate::column::{Scalar, Times, Values};
+use crate::column::{Scalar, Values};
 use crate::error::{Error, Result};
+use crate::times::Times;
 
 /// The columns of a batch that the windows need.
 #[derive(Debug)]

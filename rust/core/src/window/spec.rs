@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::aggregate::Aggregate;
 use super::assign::Assigner;
-use crate::column::Unit;
 use crate::duration::{self, DAY};
 use crate::error::{Error, Result};
+use crate::times::Unit;
 
 /// Which end of a window later stages treat as its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
