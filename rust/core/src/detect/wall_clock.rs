@@ -44,7 +44,7 @@ mod tests {
         assert_eq!(shown("2024-03-31T01:00:00Z"), 7200.0);
         assert_eq!(shown("2024-07-01T00:00:00Z"), 7200.0);
         assert_eq!(shown("2024-10-27T01:00:00Z"), 3600.0);
-        assert_eq!(WallClock::new(None).unwrap().seconds(-1), -1e-9);
+        assert!((WallClock::new(None).unwrap().seconds(-1) + 1e-9).abs() < 1e-12);
         assert!(berlin.seconds(i64::MIN) < berlin.seconds(i64::MAX));
     }
 }
