@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from windrow.config import Decoded
-from windrow.config_check import near
+from windrow.config_problem import near
 from windrow.errors import DataError, WindrowError
 from windrow.sources.piece import Needs
 

@@ -13,8 +13,8 @@ use arrow_array::types::{
     Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, LargeStringArray, PrimitiveArray, StringArray,
-    StringViewArray, UInt64Array,
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, LargeStringArray, NullArray, PrimitiveArray,
+    StringArray, StringViewArray, UInt64Array,
 };
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use arrow_schema::DataType;
@@ -342,9 +342,12 @@ pub fn floats(array: &ArrayRef, name: &str) -> Result<Float64Array> {
 }
 
 /// Builds an Arrow column from single values: text if any is text, else the narrowest numeric type that
-/// holds all; nulls alone make a column of null floats.
+/// holds all; nulls alone make a column of no type.
 pub fn from_scalars<'a>(values: impl ExactSizeIterator<Item = &'a Scalar> + Clone) -> ArrayRef {
     let any = |test: fn(&Scalar) -> bool| values.clone().any(test);
+    if !any(|value| *value != Scalar::Null) {
+        return Arc::new(NullArray::new(values.len()));
+    }
     if any(|value| matches!(value, Scalar::Str(_))) {
         let mut builder = StringBuilder::new();
         for value in values {
@@ -353,7 +356,7 @@ pub fn from_scalars<'a>(values: impl ExactSizeIterator<Item = &'a Scalar> + Clon
                 Scalar::Str(text) => Some(Cow::Borrowed(text.as_str())),
                 Scalar::Bool(value) => Some(value.to_string().into()),
                 Scalar::Int(value) => Some(value.to_string().into()),
-                Scalar::Float(value) => Some(value.to_string().into()),
+                Scalar::Float(value) => Some(format!("{value:?}").into()),
             });
         }
         return Arc::new(builder.finish());
@@ -369,7 +372,7 @@ pub fn from_scalars<'a>(values: impl ExactSizeIterator<Item = &'a Scalar> + Clon
         Scalar::Bool(value) => Some(i128::from(*value)),
         _ => None,
     };
-    if any(|value| matches!(value, Scalar::Float(_))) || !any(|value| *value != Scalar::Null) {
+    if any(|value| matches!(value, Scalar::Float(_))) {
         let mut builder = Float64Builder::new();
         values.for_each(|value| builder.append_option(as_float(value)));
         return Arc::new(builder.finish());
@@ -451,6 +454,6 @@ mod tests {
         assert_eq!(column(&[Scalar::Int(i128::from(u64::MAX))]), DataType::UInt64);
         assert_eq!(column(&[Scalar::Int(1), Scalar::Float(0.5)]), DataType::Float64);
         assert_eq!(column(&[Scalar::Int(1), Scalar::Str("a".into())]), DataType::Utf8);
-        assert_eq!(column(&[Scalar::Null]), DataType::Float64);
+        assert_eq!(column(&[Scalar::Null]), DataType::Null);
     }
 }

@@ -146,7 +146,7 @@ impl Batch {
 
 /// One value as a Python object.
 fn value<'py>(py: Python<'py>, array: &ArrayRef, row: usize) -> PyResult<Bound<'py, PyAny>> {
-    if array.is_null(row) {
+    if array.is_null(row) || array.data_type() == &DataType::Null {
         return Ok(py.None().into_bound(py));
     }
     Ok(match array.data_type() {

@@ -14,6 +14,7 @@ mod error;
 mod numpy;
 mod residual_scorer;
 mod rmse;
+mod spec;
 mod time;
 mod tumbling_windows;
 

@@ -144,7 +144,7 @@ fn panorama_has_a_field_for_each_class() {
     assert_eq!(texts(&out, "track"), [some("17"), some("18446744073709551617"), None, some("3")]);
     assert_eq!(texts(&out, "camera"), [some("nörd 🚗"), None, None, None]);
     assert_eq!(times(&out), [1_609_459_200_123_000_000, 1_000_000_000, 1_000_000_000, 5_000_000]);
-    assert_eq!(out.heartbeats, [Heartbeat { camera: some("b"), time: 5_000_000, row: 2 }]);
+    assert_eq!(out.heartbeats, [Heartbeat { camera: some("b"), time: 5_000_000, row: 3 }]);
     assert_eq!(reasons(&out), [(3, OBJECT_UNREADABLE), (4, TIME_NULL)]);
 
     let settings = [
