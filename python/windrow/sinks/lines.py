@@ -1,4 +1,4 @@
-"""Results as JSON lines, wherever the bytes go, and which sink a config means."""
+"""Results as JSON lines, wherever the bytes go."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import IO, Any, Protocol
 
-from windrow.config import FileSink, StdoutSink
-
-__all__ = ["JsonLines", "Sink", "line", "open_sink"]
+__all__ = ["JsonLines", "Sink", "line"]
 
 
 class Sink(Protocol):
@@ -44,17 +42,6 @@ class JsonLines:
 
     def close(self) -> None:
         """Nothing to release: the file is its opener's."""
-
-
-def open_sink(sink: StdoutSink | FileSink) -> Sink:
-    """Open the sink that a section of a config names."""
-    if isinstance(sink, FileSink):
-        from windrow.sinks.file import File
-
-        return File(sink)
-    from windrow.sinks.stdout import Stdout
-
-    return Stdout(sink)
 
 
 def line(row: Mapping[str, Any]) -> str:

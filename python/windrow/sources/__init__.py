@@ -5,6 +5,7 @@ time in a column `time`. It counts what it could not make a row of, knows how fa
 time. Whatever a source needs beyond NumPy is imported when it is opened.
 """
 
-from windrow.sources.piece import Needs, Source, open_source
+from windrow.sources.choose import open_source
+from windrow.sources.piece import Needs, Source
 
 __all__ = ["Needs", "Source", "open_source"]

@@ -1,0 +1,47 @@
+"""Which source a config means; what each needs is imported when it is opened."""
+
+from __future__ import annotations
+
+from windrow.config import Config, FileSource, StdinSource
+from windrow.errors import ConfigError
+from windrow.sources.piece import Needs, Source
+from windrow.stopping import Stop
+
+__all__ = ["open_source"]
+
+
+def open_source(config: Config, needs: Needs, stop: Stop, override: str | None = None) -> Source:
+    """Open the source that a config names, or a file (or `-`, standard input) in its place.
+
+    Raises
+    ------
+    ConfigError
+        There is no path, or no such file.
+    """
+    source = config.source
+    if override is not None:
+        shared = source.model_dump(exclude={"kind", "path", "format", "scenario", "days", "seed", "healthy"})
+        if "decoder" not in shared:
+            shared["decoder"] = "deepstream" if getattr(source, "scenario", "") == "traffic" else "rows"
+        if override == "-":
+            csv = getattr(source, "format", None) == "csv" or getattr(source, "scenario", None) == "motor"
+            source = StdinSource.model_validate(
+                {"kind": "stdin", **shared, "format": "csv" if csv else "jsonl"}
+            )
+        else:
+            form = source.format if isinstance(source, FileSource) else None
+            source = FileSource.model_validate({"kind": "file", **shared, "path": override, "format": form})
+    idle = None if config.window is None else config.window.idle_timeout
+    if isinstance(source, FileSource):
+        from windrow.sources.file import File
+
+        if source.path is None:
+            raise ConfigError("[source] `path` is missing: give it there, or a file by --input")
+        return File(source, needs, stop)
+    if isinstance(source, StdinSource):
+        from windrow.sources.stdin import Stdin
+
+        return Stdin(source, needs, stop, tick=None if idle is None else 1.0)
+    from windrow.sources.simulate import Simulate
+
+    return Simulate(source, needs, stop)
