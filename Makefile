@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint rust-test bench wheel lock clean tools
+.PHONY: toolchain demo test lint rust-test bench wheel lock clean tools
 
 demo: $(VENV)/.built
 	$(BIN)/windrow demo
@@ -35,13 +35,15 @@ wheel: $(VENV)/.ready
 	@ls -l dist
 
 # The extension as shipped, in release mode, importable from the checkout.
-$(VENV)/.built: $(VENV)/.ready $(RUST)
+$(VENV)/.built: $(VENV)/.ready $(RUST) | toolchain
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --reinstall \
 	  --config-settings build-args=--locked --editable .
 	@touch $@
 
-$(VENV)/.ready: requirements.lock pyproject.toml
+toolchain:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.88 or newer, for example by rustup (https://rustup.rs)"; exit 1; }
+
+$(VENV)/.ready: requirements.lock pyproject.toml | toolchain
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: set PYTHON to a newer one"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet uv

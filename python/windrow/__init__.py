@@ -3,6 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from windrow._windrow import (
+    DEBUG as _DEBUG,
+)
+from windrow._windrow import (
     Alarm,
     Batch,
     Decoded,
@@ -81,3 +84,9 @@ def __getattr__(name: str) -> Any:
     if name == "simulate":
         return import_module("windrow.simulate")
     raise AttributeError(f"module 'windrow' has no attribute {name!r}")
+
+
+if _DEBUG:
+    import warnings
+
+    warnings.warn("this is a debug build of windrow: it is many times slower than a release", stacklevel=2)

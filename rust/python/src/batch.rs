@@ -1,5 +1,4 @@
 //! `Batch`: what every call that returns rows returns.
-#![allow(unsafe_code)]
 
 use std::sync::Arc;
 
