@@ -5,10 +5,9 @@
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyMapping, PyString, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyType};
 use windrow_core::alarm::{Alarm as AlarmCore, Settings as AlarmSettings};
-use windrow_core::column::Scalar;
-use windrow_core::detect::{Detector as Core, Input, Measure, Method, Settings};
+use windrow_core::detect::{Detector as Core, Method, Settings};
 use windrow_core::duration;
 use windrow_core::residual::rmse::Rmse as RmseCore;
 use windrow_core::residual::series::Rule;
@@ -18,10 +17,11 @@ use windrow_core::times::Unit;
 use windrow_core::{Error, Result};
 
 use crate::alarm::Alarm;
+use crate::arguments::{key_values, names, smoothing};
 use crate::arrow::read_table;
 use crate::batch::Batch;
-use crate::error::{OrRaise, config, data};
-use crate::numpy::scalar;
+use crate::error::{OrRaise, config};
+use crate::measures::{inputs, measures, predicted};
 use crate::rmse::Rmse;
 use crate::time;
 
@@ -432,141 +432,4 @@ impl Detector {
         }
         Ok(format!("Detector({})", parts.join(", ")))
     }
-}
-
-fn shown(value: &Bound<'_, PyAny>) -> String {
-    value.repr().map_or_else(|_| "?".to_owned(), |text| text.to_string())
-}
-
-/// One name or several.
-fn names(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Vec<String>> {
-    if let Ok(one) = value.cast::<PyString>() {
-        return Ok(vec![one.extract()?]);
-    }
-    value
-        .extract::<Vec<String>>()
-        .map_err(|_| config(format!("`{argument}` must be a name or a list of names, got {}", shown(value))))
-}
-
-fn measures(value: &Bound<'_, PyAny>) -> PyResult<Vec<Measure>> {
-    let plain = |name: String, column: String| Measure { name, column, extremes: None, predicted: None };
-    let Ok(mapping) = value.cast::<PyMapping>() else {
-        let names = names(value, "measures")?;
-        return Ok(names.into_iter().map(|name| plain(name.clone(), name)).collect());
-    };
-    let measure = |item: &Bound<'_, PyAny>| -> PyResult<Measure> {
-        let (name, columns): (String, Bound<'_, PyAny>) = item
-            .extract()
-            .map_err(|_| config(format!("`measures` must have names as its keys, got {}", shown(value))))?;
-        match self::names(&columns, "measures")?.as_slice() {
-            [column] => Ok(plain(name, column.clone())),
-            [column, low, high] => {
-                Ok(Measure { extremes: Some([low.clone(), high.clone()]), ..plain(name, column.clone()) })
-            }
-            _ => Err(config(format!(
-                "`measures` must have one column or three (mean, min, max) for {name:?}, got {}",
-                shown(&columns)
-            ))),
-        }
-    };
-    mapping.items()?.iter().map(|item| measure(&item)).collect()
-}
-
-fn predicted(value: &Bound<'_, PyAny>, measures: &mut [Measure]) -> PyResult<()> {
-    if let Ok(mapping) = value.cast::<PyMapping>() {
-        for measure in measures {
-            measure.predicted = match mapping.get_item(&measure.name) {
-                Ok(column) => Some(column.extract().map_err(|_| {
-                    config(format!("`predicted` must have names of columns, got {}", shown(value)))
-                })?),
-                Err(_) => None,
-            };
-        }
-        return Ok(());
-    }
-    let columns = names(value, "predicted")?;
-    if columns.len() != measures.len() {
-        return Err(config(format!(
-            "`predicted` must name a column for each of {} measures, got {}",
-            measures.len(),
-            shown(value)
-        )));
-    }
-    for (measure, column) in measures.iter_mut().zip(columns) {
-        measure.predicted = Some(column);
-    }
-    Ok(())
-}
-
-fn smoothing(value: Option<&Bound<'_, PyAny>>) -> PyResult<Smooth> {
-    let Some(value) = value else { return Ok(Smooth::Rows(1)) };
-    if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
-        let rows = value.extract::<usize>();
-        return rows
-            .map(Smooth::Rows)
-            .map_err(|_| config(format!("`smooth` must be a positive number of rows, got {value}")));
-    }
-    Ok(Smooth::Time(time::duration(value, "smooth")?))
-}
-
-fn key_values(key: &Bound<'_, PyAny>, columns: usize) -> PyResult<Vec<Scalar>> {
-    let value = |item: &Bound<'_, PyAny>| {
-        scalar(item)
-            .ok_or_else(|| data(format!("`key` must hold text, numbers or booleans, got {}", shown(item))))
-    };
-    if let Ok(items) = key.cast::<PyTuple>() {
-        return items.iter().map(|item| value(&item)).collect();
-    }
-    if columns == 0 && key.is_none() {
-        return Ok(Vec::new());
-    }
-    Ok(vec![value(key)?])
-}
-
-/// One row's values, by name or in the order of the inputs, as each measure reads them.
-fn inputs(values: &Bound<'_, PyAny>, settings: &Settings) -> PyResult<Vec<Input>> {
-    let columns = settings.inputs();
-    let number = |item: &Bound<'_, PyAny>, name: &str| -> PyResult<(f64, bool)> {
-        match scalar(item) {
-            Some(Scalar::Null) => Ok((f64::NAN, false)),
-            Some(Scalar::Bool(value)) => Ok((f64::from(u8::from(value)), false)),
-            Some(Scalar::Int(value)) => Ok((value as f64, true)),
-            Some(Scalar::Float(value)) => Ok((value, false)),
-            _ => Err(data(format!("`values` must hold numbers, got {} for `{name}`", shown(item)))),
-        }
-    };
-    let numbers: Vec<(f64, bool)> = if let Ok(mapping) = values.cast::<PyMapping>() {
-        let of = |name: &&str| {
-            let item = mapping
-                .get_item(name)
-                .map_err(|_| data(format!("`values` must have `{name}`, got {}", shown(values))))?;
-            number(&item, name)
-        };
-        columns.iter().map(of).collect::<PyResult<_>>()?
-    } else if columns.len() == 1 && scalar(values).is_some() {
-        vec![number(values, columns[0])?]
-    } else {
-        let items = values.extract::<Vec<Bound<'_, PyAny>>>().unwrap_or_default();
-        if items.len() != columns.len() {
-            return Err(data(format!(
-                "`values` must hold {} values ({}), got {}",
-                columns.len(),
-                columns.join(", "),
-                shown(values)
-            )));
-        }
-        items.iter().zip(&columns).map(|(item, name)| number(item, name)).collect::<PyResult<_>>()?
-    };
-    let get = |name: &str| columns.iter().position(|column| *column == name).map(|at| numbers[at]);
-    let measure = |measure: &Measure| {
-        let (value, integer) = get(&measure.column).unwrap_or((f64::NAN, false));
-        let plain = |name: &String| get(name).map_or(f64::NAN, |(value, _)| value);
-        Input {
-            value,
-            integer,
-            extremes: measure.extremes.as_ref().map_or([value; 2], |[low, high]| [plain(low), plain(high)]),
-            predicted: measure.predicted.as_ref().map_or(f64::NAN, plain),
-        }
-    };
-    Ok(settings.measures.iter().map(measure).collect())
 }

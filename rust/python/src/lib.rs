@@ -6,11 +6,13 @@
 use pyo3::prelude::pymodule;
 
 mod alarm;
+mod arguments;
 mod arrow;
 mod batch;
 mod decode;
 mod detector;
 mod error;
+mod measures;
 mod numpy;
 mod residual_scorer;
 mod rmse;

@@ -3,8 +3,7 @@
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyString, PyTuple, PyType};
-use windrow_core::column::Scalar;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyType};
 use windrow_core::duration;
 use windrow_core::residual::rejects::Reason;
 use windrow_core::residual::scorer::{Column, ResidualScorer as Core, Settings};
@@ -13,10 +12,10 @@ use windrow_core::residual::smooth::Smooth;
 use windrow_core::times::Unit;
 use windrow_core::{Error, Result};
 
+use crate::arguments::{key_values, names, smoothing};
 use crate::arrow::read_table;
 use crate::batch::Batch;
-use crate::error::{OrRaise, config, data};
-use crate::numpy::scalar;
+use crate::error::OrRaise;
 use crate::rmse::Rmse;
 use crate::time;
 
@@ -287,42 +286,4 @@ impl ResidualScorer {
         }
         Ok(format!("ResidualScorer({})", parts.join(", ")))
     }
-}
-
-/// One name or several.
-fn names(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Vec<String>> {
-    if let Ok(one) = value.cast::<PyString>() {
-        return Ok(vec![one.extract()?]);
-    }
-    value.extract::<Vec<String>>().map_err(|_| {
-        let shown = value.repr().map_or_else(|_| "?".to_owned(), |text| text.to_string());
-        config(format!("`{argument}` must be a name or a list of names, got {shown}"))
-    })
-}
-
-fn smoothing(value: Option<&Bound<'_, PyAny>>) -> PyResult<Smooth> {
-    let Some(value) = value else { return Ok(Smooth::Rows(1)) };
-    if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
-        let rows = value.extract::<usize>();
-        return rows
-            .map(Smooth::Rows)
-            .map_err(|_| config(format!("`smooth` must be a positive number of rows, got {value}")));
-    }
-    Ok(Smooth::Time(time::duration(value, "smooth")?))
-}
-
-fn key_values(key: &Bound<'_, PyAny>, columns: usize) -> PyResult<Vec<Scalar>> {
-    let value = |item: &Bound<'_, PyAny>| {
-        scalar(item).ok_or_else(|| {
-            let shown = item.repr().map_or_else(|_| "?".to_owned(), |text| text.to_string());
-            data(format!("`key` must hold text, numbers or booleans, got {shown}"))
-        })
-    };
-    if let Ok(items) = key.cast::<PyTuple>() {
-        return items.iter().map(|item| value(&item)).collect();
-    }
-    if columns == 0 && key.is_none() {
-        return Ok(Vec::new());
-    }
-    Ok(vec![value(key)?])
 }

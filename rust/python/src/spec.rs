@@ -7,39 +7,10 @@ use windrow_core::duration;
 use windrow_core::times::Unit;
 use windrow_core::window::{Aggregate, Condition, CountOn, Function, Label, Spec};
 
+use crate::arguments::names;
 use crate::error::config;
 use crate::numpy::scalar;
 use crate::time;
-
-/// Names of columns: nothing, one, or several.
-pub fn names(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Vec<String>> {
-    let Some(value) = value else { return Ok(Vec::new()) };
-    if let Ok(name) = value.cast::<PyString>() {
-        return Ok(vec![name.extract()?]);
-    }
-    value
-        .extract::<Vec<String>>()
-        .map_err(|_| config(format!("`{argument}` must be a column's name or a list of names, got {value}")))
-}
-
-/// A value as errors show it.
-pub fn shown(value: &Bound<'_, PyAny>) -> String {
-    value.repr().map_or_else(|_| "?".to_owned(), |text| text.to_string())
-}
-
-/// An optional text argument.
-pub fn text(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<String>> {
-    let unfit = |value: &Bound<'_, PyAny>| config(format!("`{argument}` must be text, got {}", shown(value)));
-    value.map(|value| value.extract().map_err(|_| unfit(value))).transpose()
-}
-
-/// An optional argument that counts something.
-pub fn size(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<u64>> {
-    let unfit = |value: &Bound<'_, PyAny>| {
-        config(format!("`{argument}` must be a whole number that is not negative, got {}", shown(value)))
-    };
-    value.map(|value| value.extract().map_err(|_| unfit(value))).transpose()
-}
 
 /// Coarser keys.
 pub fn rollup(value: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Vec<String>>> {
@@ -50,7 +21,7 @@ pub fn rollup(value: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Vec<String>>> {
     value
         .try_iter()
         .map_err(|_| config(format!("`rollup` must be a list of lists of names, got {value}")))?
-        .map(|level| names(Some(&level?), "rollup"))
+        .map(|level| names(&level?, "rollup"))
         .collect()
 }
 

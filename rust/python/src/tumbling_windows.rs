@@ -6,11 +6,12 @@ use windrow_core::column::Scalar;
 use windrow_core::times::Unit;
 use windrow_core::window::{Label, Spec};
 
+use crate::arguments::{names, shown, size, text};
 use crate::arrow::read_table;
 use crate::batch::Batch;
 use crate::error::{OrRaise, config, data};
 use crate::numpy::scalar;
-use crate::spec::{self, aggregate, names, represent, shown, size, text};
+use crate::spec::{self, aggregate, represent};
 use crate::time;
 
 /// Rows of a batch from which it pays to let other threads run meanwhile.
@@ -151,7 +152,7 @@ impl TumblingWindows {
                 }
             },
             aggregates,
-            by: names(by, "by")?,
+            by: by.map(|by| names(by, "by")).transpose()?.unwrap_or_default(),
             time: text(time, "time")?.unwrap_or_else(|| "time".to_owned()),
             time_unit: Unit::parse(text(time_unit, "time_unit")?.as_deref().unwrap_or("ns")).or_raise()?,
             source: text(source, "source")?,
