@@ -7,39 +7,18 @@ use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use super::choose::{self, Queue};
-use super::counts::Counts;
-use super::model::{LARGEST, Model, Pace, Point, Verdict};
-use super::novelty::Metric;
+use super::judging::{Context, Memory, Place, Purpose, Series, pace_of, point_of};
+use super::model::{LARGEST, Model, Verdict};
 use super::output::{Output, batch, key_table};
-use super::predicted::Predicted;
 use super::rows::{Input, Rows};
 use super::settings::{Method, Settings};
 use super::wall_clock::WallClock;
-use crate::alarm::{self, AlarmState, EventKind, EventLog, Judged, State};
+use crate::alarm::{self, AlarmState, EventLog};
 use crate::column::{self, Scalar};
 use crate::error::{Error, Result};
 use crate::key::Keys;
 use crate::snapshot;
 use crate::time::Timestamp;
-
-/// The severity from which rows have a reason, unless the alarm's is lower.
-const REMARKABLE: f64 = 25.0;
-
-/// One series: what its method remembers. Boxed, since they differ in size and most of a table's keys may have
-/// nothing in some measure.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-enum Memory {
-    Empty,
-    Counts(Box<Counts>),
-    Novelty(Box<Metric>),
-    Residual(Box<Predicted>),
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Series {
-    memory: Memory,
-    alarm: AlarmState,
-}
 
 /// How far the series are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,41 +47,6 @@ pub struct Detector {
     events: EventLog,
     /// Whether any row brought a level.
     has_level: bool,
-}
-
-/// What rows are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    /// To be learned, without a verdict.
-    Teach,
-    /// To be judged, then learned.
-    Judge,
-}
-
-/// What the rows of one call share.
-struct Context<'a> {
-    settings: &'a Settings,
-    keys: &'a Keys,
-    events: &'a mut EventLog,
-    wall: WallClock,
-    pace: Pace,
-    reason: String,
-    /// The severity from which reasons are written.
-    remarkable: f64,
-}
-
-/// Whose row it is.
-#[derive(Clone, Copy)]
-struct Place {
-    key: u32,
-    measure: usize,
-    measures: usize,
-}
-
-impl Place {
-    fn series(self) -> usize {
-        self.key as usize * self.measures + self.measure
-    }
 }
 
 impl Detector {
@@ -373,162 +317,5 @@ impl Detector {
         series.iter().try_for_each(|series| series.alarm.check(&settings.alarm))?;
         detector.events.check(series.len())?;
         Ok(detector)
-    }
-}
-
-fn pace_of(every: i64, settings: &Settings) -> Pace {
-    Pace::new(every as f64 / 1e9, settings.rule.kernel())
-}
-
-/// The point of an input; none where its value can't be judged.
-fn point_of(time: Timestamp, input: &Input, wall: &mut WallClock) -> Option<Point> {
-    let fits = |value: f64| value.abs() <= LARGEST;
-    fits(input.value).then(|| Point {
-        time,
-        local: wall.seconds(time),
-        value: input.value,
-        extremes: input.extremes.map(|value| if fits(value) { value } else { input.value }),
-        predicted: if fits(input.predicted) { input.predicted } else { f64::NAN },
-    })
-}
-
-impl<'a> Context<'a> {
-    fn new(
-        settings: &'a Settings,
-        keys: &'a Keys,
-        events: &'a mut EventLog,
-        every: Option<i64>,
-    ) -> Result<Self> {
-        let wall = WallClock::new(settings.zone.as_deref())?;
-        let pace = pace_of(every.unwrap_or(1_000_000_000), settings);
-        // An alarm on scores may need the reason of any row.
-        let remarkable = settings.alarm.settings().severity.map_or(0.0, |limit| limit.min(REMARKABLE));
-        Ok(Self { settings, keys, events, wall, pace, reason: String::new(), remarkable })
-    }
-
-    /// A row of one series: a value where one is `known`, else a missing point.
-    #[allow(clippy::too_many_arguments)]
-    #[inline]
-    fn take(
-        &mut self,
-        series: &mut Series,
-        place: Place,
-        method: Method,
-        time: Timestamp,
-        input: &Input,
-        known: bool,
-        purpose: Purpose,
-    ) -> Verdict {
-        let point = if known { point_of(time, input, &mut self.wall) } else { None };
-        let point = point.filter(|point| method != Method::Residual || !point.predicted.is_nan());
-        let Some(point) = point else {
-            // Nothing is missing of a series that is still learning.
-            if purpose == Purpose::Judge && series.alarm.has_begun() {
-                self.step(&mut series.alarm, place, time, None, &Verdict::NONE, input.value);
-            }
-            return Verdict::NONE;
-        };
-        if matches!(series.memory, Memory::Empty) {
-            series.memory = match method {
-                Method::Counts => Memory::Counts(Box::new(Counts::new(&point, self.pace.every))),
-                Method::Residual => Memory::Residual(Box::new(Predicted::new(&point, &self.settings.rule))),
-                Method::Auto | Method::Novelty => Memory::Novelty(Box::new(Metric::new(&point))),
-            };
-        }
-        let alarm = &mut series.alarm;
-        let (verdict, lost) = match &mut series.memory {
-            Memory::Empty => (Verdict::NONE, false),
-            Memory::Counts(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
-            Memory::Novelty(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
-            Memory::Residual(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
-        };
-        if lost {
-            series.memory = Memory::Empty;
-        }
-        verdict
-    }
-
-    #[inline]
-    fn observe<M: Model>(
-        &mut self,
-        model: &mut M,
-        alarm: &mut AlarmState,
-        place: Place,
-        point: &Point,
-        purpose: Purpose,
-    ) -> (Verdict, bool) {
-        let (verdict, judged) = model.judge(point, &mut self.pace);
-        let mut held = false;
-        if purpose == Purpose::Judge {
-            if verdict.is_remarkable(self.remarkable) {
-                verdict.reason(point.value, &mut self.reason);
-            }
-            // Nothing to tell is a calm point, not a missing one.
-            let calm = if verdict.severity.is_nan() { None } else { Some(0.0) };
-            let value = if self.settings.alarm.judges_severity() { verdict.severity } else { verdict.score };
-            let value = if value.is_nan() { calm } else { Some(value) };
-            // Before its first verdict a series is learning: its points are there, only not judged.
-            let state = match value {
-                None => alarm.state(),
-                value => self.step(alarm, place, point.time, value, &verdict, point.value),
-            };
-            held = M::HELD && state == State::Alarm;
-        }
-        if !held {
-            model.learn(point, &judged, &mut self.pace);
-        }
-        (verdict, model.is_lost())
-    }
-
-    /// Steps the alarm, and notes what that means for events.
-    #[inline]
-    fn step(
-        &mut self,
-        alarm: &mut AlarmState,
-        place: Place,
-        time: Timestamp,
-        value: Option<f64>,
-        verdict: &Verdict,
-        observed: f64,
-    ) -> State {
-        let rule = &self.settings.alarm;
-        if rule.settings().period.is_some() {
-            while let Some(step) = rule.absent(alarm, time) {
-                self.note(place, &step, &Judged::default());
-            }
-        }
-        let step = rule.step(alarm, time, value);
-        if step.changed || step.state == State::Alarm {
-            let known = |value: f64| (!value.is_nan()).then_some(value);
-            let reason = std::mem::take(&mut self.reason);
-            let judged = Judged {
-                value,
-                observed: known(observed),
-                expected: known(verdict.expected),
-                lower: known(verdict.lower),
-                upper: known(verdict.upper),
-                severity: known(verdict.severity),
-                reason: &reason,
-            };
-            self.note(place, &step, &judged);
-            self.reason = reason;
-        }
-        step.state
-    }
-
-    #[cold]
-    fn note(&mut self, place: Place, step: &alarm::Step, judged: &Judged<'_>) {
-        let measure = &self.settings.measures[place.measure].name;
-        let mut name = self.keys.bytes(place.key).to_vec();
-        name.extend_from_slice(measure.as_bytes());
-        let series = alarm::Series { id: place.series() as u32, name: &name };
-        let rule = || self.settings.alarm.rule();
-        // An alarm that opens on a missing point tells of a silence, not of a value.
-        let opened = if judged.value.is_none() { EventKind::Silence } else { EventKind::Anomaly };
-        for kind in [EventKind::Anomaly, EventKind::Silence] {
-            if kind == opened || !step.changed || step.state != State::Alarm {
-                self.events.record(series, kind, step, judged, rule);
-            }
-        }
     }
 }

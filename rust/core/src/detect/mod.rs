@@ -7,6 +7,7 @@
 mod choose;
 pub mod counts;
 pub mod detector;
+mod judging;
 pub mod model;
 pub mod novelty;
 mod output;
