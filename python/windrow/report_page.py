@@ -18,7 +18,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-main { max-width: 1120px; margin: 0 auto; padding: 40px 24px 64px; }
+main { max-width: 1180px; margin: 0 auto; padding: 40px 24px 64px; }
 h1 { font-size: 28px; line-height: 1.2; font-weight: 650; letter-spacing: -0.015em; margin: 0 0 6px; }
 h2 { font-size: 17px; font-weight: 650; margin: 40px 0 12px; }
 h3 { font-size: 15px; font-weight: 600; margin: 0; }
@@ -33,10 +33,10 @@ p { margin: 0 0 12px; } .muted { color: var(--muted); } .small { font-size: 13px
 .head { display: flex; justify-content: space-between; align-items: baseline; gap: 16px; }
 .scroll { overflow: auto; max-height: 520px; background: white; border: 1px solid var(--line); border-radius: 8px; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }
-td:last-child { min-width: 130px; }
+td:last-child { min-width: 120px; }
 th { position: sticky; top: 0; background: white; text-align: left; font-weight: 600; color: var(--muted);
-  border-bottom: 1px solid var(--line); padding: 9px 12px; white-space: nowrap; }
-td { border-bottom: 1px solid #f0f2f4; padding: 8px 12px; vertical-align: top; }
+  border-bottom: 1px solid var(--line); padding: 9px 8px; white-space: nowrap; }
+td { border-bottom: 1px solid #f0f2f4; padding: 8px 8px; vertical-align: top; }
 tr:last-child td { border-bottom: 0; } td.number, th.number { text-align: right; }
 td.time, td.number { white-space: nowrap; }
 .badge { display: inline-block; min-width: 34px; text-align: center; border-radius: 5px; padding: 0 7px;
