@@ -39,7 +39,7 @@ def test_a_healthy_world_raises_nothing(tmp_path, scenario, seed):
     assert shown.findings == ()
     assert shown.outcome.events == {}
     assert shown.anomalies.read_text() == ""
-    assert "None: all as expected." in shown.report.read_text("utf-8")
+    assert "None: no alarm was raised." in shown.report.read_text("utf-8")
 
 
 def test_other_seeds_are_no_harder(tmp_path):

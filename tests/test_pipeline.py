@@ -316,3 +316,51 @@ def test_importing_windrow_is_light():
         "windrow.Pipeline; assert 'pydantic' in sys.modules and 'plotly' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def counted(folder, name, data):
+    """Run a file through one-minute windows; rows read, sums, and what could not be read."""
+    path = folder / name
+    path.write_bytes(data)
+    out = folder / "out.jsonl"
+    conf = {
+        "source": {"kind": "file"},
+        "window": {"every": "1h", "aggregate": [{"name": "n", "count": True}, {"name": "s", "sum": "v"}]},
+        "sink": [{"kind": "file", "path": str(out), "what": "windows"}],
+    }
+    outcome = Pipeline.from_dict(conf).run(input=str(path))
+    windows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    return outcome.read, sum(one["s"] or 0 for one in windows), outcome.unreadable
+
+
+def test_a_quote_that_nothing_closes_spoils_its_own_line(tmp_path):
+    lines = [f"2026-01-05T00:{at // 60:02}:{at % 60:02}Z,{at % 2}" for at in range(1_000)]
+    lines[50] = '2026-01-05T00:00:50Z,"1'
+    data = "\n".join(["time,v", *lines]).encode()
+    assert counted(tmp_path, "quote.csv", data) == (999, 500, 1)
+
+
+def test_bad_values_of_a_number_are_null_however_few_good_ones_there_are(tmp_path):
+    data = b"time,v\n2026-01-05T00:00:00Z,1\n2026-01-05T00:00:10Z,x\n2026-01-05T00:00:20Z,2\n"
+    assert counted(tmp_path, "few.csv", data) == (3, 3.0, 1)
+
+
+def test_a_byte_order_mark_costs_no_row(tmp_path):
+    data = b'\xef\xbb\xbf{"time": "2026-01-05T00:00:00Z", "v": 1}\n{"time": "2026-01-05T00:00:01Z", "v": 2}\n'
+    assert counted(tmp_path, "mark.jsonl", data) == (2, 3, 0)
+
+
+def test_a_header_with_bare_carriage_returns_is_named(tmp_path):
+    with pytest.raises(wr.DataError, match="first line must be a CSV header"):
+        counted(tmp_path, "mac.csv", b"time,v\r2026-01-05T00:00:00Z,1\r")
+
+
+def test_a_report_that_cant_be_written_is_known_before_reading(tmp_path):
+    path = tmp_path / "few.csv"
+    path.write_bytes(b"time,v\n2026-01-05T00:00:00Z,1\n")
+    conf = {
+        "source": {"kind": "file", "path": str(path)},
+        "window": {"every": "1h", "aggregate": [{"name": "n", "count": True}]},
+    }
+    with pytest.raises(wr.ConfigError, match="it is a folder"):
+        Pipeline.from_dict(conf).run(report=tmp_path)

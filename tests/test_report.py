@@ -128,7 +128,7 @@ def test_residuals_have_a_histogram_with_the_threshold(tmp_path):
     histogram = dom[dom.index('id="histogram"') :]
     assert 'class="main-svg"' in histogram
     assert "threshold 3: 1.67% of points beyond" in histogram
-    assert "None: all as expected." in dom
+    assert "None: no alarm was raised." in dom
 
 
 def test_the_page_needs_no_network(tmp_path):

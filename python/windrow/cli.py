@@ -61,6 +61,24 @@ def _fail(error: object, code: int, config: str | None = None) -> int:
     return code
 
 
+def _seed(text: str) -> int:
+    """Read a seed: a whole number that is not negative."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number that is not negative, got {text!r}")
+    return int(text)
+
+
+def _days(text: str) -> float:
+    """Read a length in days: ten years are more than any machine here holds."""
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 0 < days <= 3653:
+        raise argparse.ArgumentTypeError(f"must be more than 0 and at most 3653, got {text!r}")
+    return days
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="windrow", description="Events to windows, expectations, residuals, alarms."
@@ -73,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--out", type=Path, default=Path("demo"), metavar="FOLDER", help="where reports go (default: demo)"
     )
-    demo.add_argument("--seed", type=int, default=7, metavar="N", help="of the simulator (default: 7)")
+    demo.add_argument("--seed", type=_seed, default=7, metavar="N", help="of the simulator (default: 7)")
     demo.add_argument("--healthy", action="store_true", help="leave the faults out")
     demo.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     demo.set_defaults(run=_demo)
@@ -81,11 +99,11 @@ def _parser() -> argparse.ArgumentParser:
     simulate = commands.add_parser("simulate", help="simulated input to standard output")
     simulate.add_argument("scenario", choices=("traffic", "motor"), help="traffic: JSON lines; motor: CSV")
     simulate.add_argument(
-        "--seed", type=int, default=7, metavar="N", help="the same seed, the same bytes (default: 7)"
+        "--seed", type=_seed, default=7, metavar="N", help="the same seed, the same bytes (default: 7)"
     )
     simulate.add_argument("--healthy", action="store_true", help="leave the faults and their labels out")
     simulate.add_argument(
-        "--days", type=float, metavar="N", help="length (default: 21 for traffic, 14 for motor)"
+        "--days", type=_days, metavar="N", help="length (default: 21 for traffic, 14 for motor)"
     )
     simulate.add_argument(
         "--form",
@@ -128,6 +146,8 @@ def _demo(arguments: argparse.Namespace) -> int:
     for scenario in [arguments.scenario] if arguments.scenario else PIPELINES:
         with Bar(f"demo {scenario}") as bar:
             one = show(scenario, arguments.out, seed=arguments.seed, healthy=arguments.healthy, progress=bar)
+        if one.outcome.interrupted:
+            raise KeyboardInterrupt
         shown.append(one)
         if not arguments.json:
             print(_table(one), flush=True)

@@ -163,6 +163,8 @@ class Pipeline:
         with contextlib.ExitStack() as stack:
             if stop is None:
                 stop = stack.enter_context(Stop())
+            if report is not None:
+                _check_place(Path(report))
             run = _Run(self.config, stop, input, keep=report is not None or self.config.report is not None)
             sinks = self.config.sink or [
                 StdoutSink(kind="stdout", what="windows" if run.detector is None else "events")
@@ -182,6 +184,16 @@ class Pipeline:
 
             write(path, self.config, run.outcome, run.history, run.faults)
         return run.outcome
+
+
+def _check_place(report: Path) -> None:
+    """Find out before the input is read that a report can't be written after it."""
+    try:
+        report.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise wr.ConfigError(f"the report `{report}` can't be written: {error.strerror}") from error
+    if report.is_dir():
+        raise wr.ConfigError(f"the report `{report}` can't be written: it is a folder")
 
 
 class _Run:
@@ -216,7 +228,9 @@ class _Run:
         if window is not None:
             by = [window.by] if isinstance(window.by, str) else window.by
             columns = [*by, *probe.inputs, *([window.source] if window.source else [])]
-            return Needs(tuple(dict.fromkeys(columns)), messages=True)
+            numeric = {"sum", "mean", "min", "max", "std", "var", "quantile"}
+            numbers = {getattr(one, one.function) for one in window.aggregate if one.function in numeric}
+            return Needs(tuple(dict.fromkeys(columns)), messages=True, numbers=frozenset(numbers))
         if section is None:
             raise wr.ConfigError("there is nothing to do: add a section [window] or [detect]")
         measures = section.measures
@@ -229,7 +243,9 @@ class _Run:
             columns.append(section.predicted)
         columns = [*detect_keys(section, window), *columns, *([section.time] if section.time else [])]
         unique = tuple(name for name in dict.fromkeys(columns) if name != "time")
-        return Needs(unique, messages=False, where=self.config.source.where)
+        keys = {*detect_keys(section, window), section.time}
+        values = frozenset(name for name in unique if name not in keys)
+        return Needs(unique, messages=False, where=self.config.source.where, numbers=values)
 
     def read(self, progress: Progress | None) -> None:
         """All of the input."""

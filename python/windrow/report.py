@@ -83,7 +83,8 @@ def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: 
 
 
 def _title(config: Config) -> str:
-    return "Windows and anomalies" if config.window is not None else "Residuals and anomalies"
+    residual = config.detect is not None and config.detect.method == "residual"
+    return "Residuals and anomalies" if residual else "Windows and anomalies"
 
 
 def _subtitle(config: Config, rule: str | None) -> str:

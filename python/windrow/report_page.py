@@ -79,7 +79,7 @@ def page(
     if plots or events:
         body += [
             "<h2>Events</h2>",
-            _events(events, by, threshold) if events else '<p class="muted">None: all as expected.</p>',
+            _events(events, by, threshold) if events else '<p class="muted">None: no alarm was raised.</p>',
         ]
     if faults:
         listed = "; ".join(f"{fault.kind} ({_time(fault.start)} to {_time(fault.end)})" for fault in faults)

@@ -34,6 +34,7 @@ def blocks(read: Callable[[], bytes | None], *, quotes: bool = False) -> Iterato
         A line doesn't end within 64 MB.
     """
     held = b""
+    begun = False
     while True:
         data = read()
         if data is None:
@@ -41,6 +42,9 @@ def blocks(read: Callable[[], bytes | None], *, quotes: bool = False) -> Iterato
             continue
         if not data:
             break
+        if not begun:
+            begun = True
+            data = data.removeprefix(b"\xef\xbb\xbf")
         held += data
         end = _end(held, quotes)
         if end:

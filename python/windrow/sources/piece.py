@@ -27,11 +27,14 @@ class Needs:
         Whether it takes bytes of messages; a stage without windows takes tables only.
     where : mapping
         Rows to keep, by their columns' values; for a stage that can't choose for itself.
+    numbers : frozenset of str
+        Columns that are read as numbers, whatever a first block of text looks like.
     """
 
     columns: tuple[str, ...]
     messages: bool
     where: Mapping[str, Any] = field(default_factory=dict)
+    numbers: frozenset[str] = frozenset()
 
 
 class Source(Protocol):

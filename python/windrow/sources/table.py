@@ -68,8 +68,17 @@ class Tables:
             if not names:
                 head, _, block = block.partition(b"\n")
                 text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").rstrip("\r")
-                names = next(csv.reader([text]), [])
+                try:
+                    names = next(csv.reader([text]), [])
+                except csv.Error as error:
+                    raise DataError(f"the first line must be a CSV header: {error}") from error
                 wanted = self._wanted(names)
+            if block.count(b'"') % 2:
+                # A quote that nothing closes spoils its own line, not the rest of the input.
+                lines = block.split(b"\n")
+                whole = [line for line in lines if line.count(b'"') % 2 == 0]
+                self.unreadable += len(lines) - len(whole)
+                block = b"\n".join(whole)
             if not block.strip():
                 continue
             options: dict[str, Any] = {
@@ -137,7 +146,10 @@ class Tables:
         return wanted
 
     def _unknown(self, what: str, name: str, names: list[str]) -> str:
-        shown = ", ".join(f"`{one}`" for one in names) or "none"
+        known = [
+            one if one.isprintable() and len(one) <= 60 else ascii(one[:20]) + "..." for one in names[:20]
+        ]
+        shown = ", ".join(f"`{one}`" for one in known) or "none"
         return f"unknown {what} `{name}`{near(name, names)}: the input has {shown}"
 
     def _completed(self, table: Any) -> Any:
@@ -179,7 +191,8 @@ class Tables:
         if name == "time" and self.format is not None:
             return self._times(column)
         if name not in self._types:
-            self._types[name] = self._guess(column, time=name == "time")
+            number = name in self.needs.numbers
+            self._types[name] = self._guess(column, time=name == "time", number=number)
         kind = self._types[name]
         if kind is None or self.pa.types.is_string(kind):
             return column
@@ -201,7 +214,7 @@ class Tables:
             self.unreadable += 1
             return None
 
-    def _guess(self, column: Any, *, time: bool) -> Any:
+    def _guess(self, column: Any, *, time: bool, number: bool = False) -> Any:
         """Choose the narrowest type that the first block fits, or mostly fits."""
         filled = column.drop_null()
         if not time:
@@ -220,6 +233,8 @@ class Tables:
                 continue
             # Leading zeros and the like make a name of a number; a column of mostly numbers has a bad value.
             return kind
+        if number:
+            return self.pa.float64()
         if not time and len(filled):
             readable = sum(_is_number(text) for text in filled.slice(0, 10_000).to_pylist())
             if readable > 0.9 * min(len(filled), 10_000):
