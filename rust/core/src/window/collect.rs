@@ -158,7 +158,7 @@ impl Collector {
     pub fn held(&self) -> u64 {
         let whole =
             self.windows.values().filter_map(|pending| pending.whole.as_ref()).map(|whole| whole.keys.len());
-        self.cells.in_use() as u64 + self.windows.len() as u64 + whole.sum::<usize>() as u64
+        (self.cells.in_use() as u64 + whole.sum::<usize>() as u64).max(self.windows.len() as u64)
     }
 
     /// Series in windows that have something to come out.
@@ -256,8 +256,10 @@ impl Collector {
         let known = |key: u32| (key as usize) < resting.keys.len();
         let mut next = 1;
         for (start, pending) in &resting.windows {
-            if pending.end <= *start {
-                return Err(broken("a window ends before it starts"));
+            if pending.end <= *start
+                || (spec.zone.is_none() && pending.end.checked_sub(*start) != Some(spec.every))
+            {
+                return Err(broken("a window has another length"));
             }
             if !pending.series.keys().all(|key| known(*key))
                 || !pending.coarse.keys().all(|(_, key)| known(*key))

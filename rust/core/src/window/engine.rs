@@ -1,5 +1,6 @@
 //! `TumblingWindows`: a lane and a collector behind one face that threads may share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use arrow_array::RecordBatch;
@@ -39,7 +40,36 @@ pub struct TumblingWindows {
     spec: Spec,
     plan: Plan,
     lane: Mutex<Producer>,
+    /// Whether a thread is pushing: a second one is refused, while a push waits for whoever only looks.
+    pushing: AtomicBool,
     collector: Mutex<Collector>,
+}
+
+/// The lane while one thread pushes to it.
+struct Pushing<'a> {
+    producer: MutexGuard<'a, Producer>,
+    pushing: &'a AtomicBool,
+}
+
+impl Drop for Pushing<'_> {
+    fn drop(&mut self) {
+        // Pairs with the exchange in `producer`: the next pusher sees all that this one did.
+        self.pushing.store(false, Ordering::Release);
+    }
+}
+
+impl std::ops::Deref for Pushing<'_> {
+    type Target = Producer;
+
+    fn deref(&self) -> &Producer {
+        &self.producer
+    }
+}
+
+impl std::ops::DerefMut for Pushing<'_> {
+    fn deref_mut(&mut self) -> &mut Producer {
+        &mut self.producer
+    }
 }
 
 /// The default lane, and what it handed over that was not collected yet.
@@ -88,6 +118,7 @@ impl TumblingWindows {
         let collector = Collector::new(&spec, &plan);
         Ok(Self {
             lane: Mutex::new(Producer { lane, outbox: Vec::new(), messages: false }),
+            pushing: AtomicBool::new(false),
             collector: Mutex::new(collector),
             spec,
             plan,
@@ -104,8 +135,12 @@ impl TumblingWindows {
         self.plan.inputs()
     }
 
-    fn producer(&self) -> Result<MutexGuard<'_, Producer>> {
-        claim(&self.lane).ok_or_else(busy)
+    fn producer(&self) -> Result<Pushing<'_>> {
+        // Pairs with the store in `Pushing::drop`.
+        self.pushing
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .map_err(|_| busy())?;
+        Ok(Pushing { producer: unpoisoned(self.lane.lock()), pushing: &self.pushing })
     }
 
     /// Refuses to go on while too much is open.
@@ -115,7 +150,7 @@ impl TumblingWindows {
             .outbox
             .iter()
             .flat_map(|handoff| &handoff.partials)
-            .map(|partial| partial.keys.len() as u64 + 1)
+            .map(|partial| partial.keys.len() as u64)
             .sum();
         let open = producer.lane.held() + handed + collected;
         if open >= self.spec.max_cells {
@@ -220,7 +255,7 @@ impl TumblingWindows {
     /// The rows of windows that fired or changed since the last call. While another thread drains, nothing.
     pub fn drain(&self) -> Result<RecordBatch> {
         match claim(&self.collector) {
-            Some(mut collector) => self.collect(&mut collector, &mut unpoisoned(self.lane.lock())),
+            Some(mut collector) => self.collect(&mut collector, unpoisoned(self.lane.lock())),
             None => Collector::new(&self.spec, &self.plan).drain(
                 &self.spec,
                 &self.plan,
@@ -236,16 +271,23 @@ impl TumblingWindows {
         let mut producer = unpoisoned(self.lane.lock());
         let handoff = producer.lane.flush();
         producer.deliver(handoff);
-        self.collect(&mut collector, &mut producer)
+        self.collect(&mut collector, producer)
     }
 
     fn assigner(&self) -> Result<Assigner> {
         Assigner::new(self.spec.every, self.spec.offset, self.spec.zone.as_deref())
     }
 
-    fn collect(&self, collector: &mut Collector, producer: &mut Producer) -> Result<RecordBatch> {
+    /// The lane is free again before the rows are made.
+    fn collect(
+        &self,
+        collector: &mut Collector,
+        mut producer: MutexGuard<'_, Producer>,
+    ) -> Result<RecordBatch> {
         producer.hand_to(collector)?;
-        collector.drain(&self.spec, &self.plan, &mut self.assigner()?, producer.lane.watermark())
+        let reached = producer.lane.watermark();
+        drop(producer);
+        collector.drain(&self.spec, &self.plan, &mut self.assigner()?, reached)
     }
 
     /// Late rows since the last call.
@@ -306,6 +348,7 @@ impl TumblingWindows {
         }
         Ok(Self {
             lane: Mutex::new(Producer { lane, outbox: Vec::new(), messages: resting.messages }),
+            pushing: AtomicBool::new(false),
             collector: Mutex::new(collector),
             spec,
             plan,

@@ -19,6 +19,8 @@ pub struct Fill {
     coarse: BTreeMap<(u32, u32), u64>,
     /// Start of the window that fires next.
     next: Option<Timestamp>,
+    /// Start of the last window that fired in turn.
+    last: Option<Timestamp>,
 }
 
 /// A row for a series that had none.
@@ -48,6 +50,10 @@ impl Fill {
         reached: Timestamp,
     ) -> Option<Window> {
         let mut window = assigner.window(self.next?)?;
+        // Where windows overlap, or a stored one is off the grid, the same one must not come twice.
+        while self.last.is_some_and(|last| window.start <= last) {
+            window = assigner.window(window.end)?;
+        }
         let quiet = |silent: &u64| *silent >= spec.silent_rows();
         if !windows.contains_key(&window.start)
             && self.known.values().all(quiet)
@@ -69,6 +75,7 @@ impl Fill {
 
     /// That window has fired.
     pub fn fired(&mut self, window: Window) {
+        self.last = self.last.max(Some(window.start));
         if self.next.is_none_or(|next| next < window.end) {
             self.next = Some(window.end);
         }

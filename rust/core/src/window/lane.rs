@@ -115,7 +115,8 @@ impl Lane {
 
     /// Cells and windows that it holds open.
     pub fn held(&self) -> u64 {
-        self.cells.in_use() as u64 + self.index.len() as u64
+        // A window without cells, which a heartbeat opened, takes room as well.
+        (self.cells.in_use() as u64).max(self.index.len() as u64)
     }
 
     /// Cells that it holds open.

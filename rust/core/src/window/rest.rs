@@ -93,6 +93,7 @@ impl Lane {
                 || partial.alive.iter().any(|source| *source as usize >= resting.sources.len())
                 || !partial.on_time
                 || partial.end <= partial.start
+                || (spec.zone.is_none() && partial.end.checked_sub(partial.start) != Some(spec.every))
                 || lane.index.contains_key(&partial.start)
             {
                 return Err(broken("a window"));
