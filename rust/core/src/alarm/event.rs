@@ -138,10 +138,15 @@ impl Event {
             self.expected = known(judged.expected);
             self.lower = known(judged.lower);
             self.upper = known(judged.upper);
-            self.severity = known(judged.severity);
+        }
+        // One event is told as rare once, on its first rows: that stays, whichever row has the peak.
+        let severity = known(judged.severity);
+        let rarer = severity > self.severity;
+        if rarer {
+            self.severity = severity;
+        }
+        if !judged.reason.is_empty() && (rarer || self.reason.is_empty()) {
             self.reason.clear();
-            self.reason.push_str(judged.reason);
-        } else if self.peak.is_none() && self.reason.is_empty() {
             self.reason.push_str(judged.reason);
         }
     }
