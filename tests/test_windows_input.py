@@ -442,3 +442,10 @@ def test_in_a_process_of_its_own(program: str) -> None:
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_text_among_the_numbers_of_messages_costs_no_row() -> None:
+    w = wr.TumblingWindows(every="1m", aggregates={"n": wr.count(), "s": wr.sum("v")}, time_unit="s")
+    lines = b'{"time": 1, "v": 1}\n{"time": 2, "v": "x"}\n{"time": 3, "v": "2.5"}\n'
+    assert w.push_messages(lines, {"kind": "rows", "time_unit": "s"}) == 3
+    assert w.flush().to_pydict()["s"] == [3.5]

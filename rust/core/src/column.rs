@@ -325,6 +325,16 @@ fn dictionary(array: &ArrayRef, name: &str) -> Result<(ScalarBuffer<u32>, Option
     }
 }
 
+/// Text as numbers, where it is one; null elsewhere. What isn't text stays as it is.
+pub fn parsed(array: &ArrayRef, name: &str) -> Result<ArrayRef> {
+    Ok(match Values::read(array, name)? {
+        Values::Str(text) => {
+            Arc::new((0..text.len()).map(|row| text.get(row)?.trim().parse().ok()).collect::<Float64Array>())
+        }
+        _ => array.clone(),
+    })
+}
+
 /// Numbers of any width as `f64`. Booleans count as 0 and 1; text is refused.
 pub fn floats(array: &ArrayRef, name: &str) -> Result<Float64Array> {
     match Values::read(array, name)? {

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
+use arrow_array::{
+    ArrayRef, BinaryArray, Int64Array, RecordBatch, RecordBatchOptions, StringArray, TimestampNanosecondArray,
+};
 use arrow_schema::{Field, Schema};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyDict, PyMapping, PyString};
+use windrow_core::column::parsed;
 use windrow_core::decode::{Decoded as Block, Decoder, Setting};
 
 use crate::batch::Batch;
@@ -128,18 +131,20 @@ pub fn read_messages(
     read_block(py, data, &decoder.with_columns(columns).or_raise()?)
 }
 
-/// The rows of messages, their time column called as the engine calls it.
-pub fn named_rows(found: &Block, time: &str) -> PyResult<RecordBatch> {
+/// The rows of messages, their time column called as the engine calls it. Text in the columns that are `numbers` is
+/// read as such: a value that is none is null, and the rows around it count.
+pub fn named_rows(found: &Block, time: &str, numbers: &[&str]) -> PyResult<RecordBatch> {
     let rows = found.record().or_raise()?;
-    if time == "time" {
-        return Ok(rows);
+    let mut columns = Vec::with_capacity(rows.num_columns());
+    for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
+        let name = if field.name() == "time" { time } else { field.name().as_str() };
+        let number = numbers.contains(&field.name().as_str());
+        let column = if number { parsed(column, name).or_raise()? } else { column.clone() };
+        columns.push((Field::new(name, column.data_type().clone(), true), column));
     }
-    let schema = rows.schema();
-    let fields = schema.fields().iter().map(|field| match field.name().as_str() {
-        "time" => Field::new(time, field.data_type().clone(), true),
-        _ => field.as_ref().clone(),
-    });
-    RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), rows.columns().to_vec())
+    let (fields, columns): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().unzip();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
         .map_err(|error| data_error(error.to_string()))
 }
 

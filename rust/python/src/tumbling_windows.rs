@@ -321,7 +321,7 @@ impl TumblingWindows {
             .map(|beat| (beat.row, beat.camera.clone().map(Scalar::Str).filter(|_| by_camera), beat.time))
             .collect();
         let rejects = || found.rejects.iter().map(|reject| (reject.reason, reject.bytes.as_slice()));
-        let rows = crate::decode::named_rows(&found, &spec.time)?;
+        let rows = crate::decode::named_rows(&found, &spec.time, &self.core.numeric_inputs())?;
         if rows.num_rows() < DETACH_FROM {
             self.core.push_messages(&rows, &heartbeats, rejects(), now).or_raise()?;
         } else {

@@ -135,6 +135,11 @@ impl TumblingWindows {
         self.plan.inputs()
     }
 
+    /// The inputs that some aggregate reads as numbers.
+    pub fn numeric_inputs(&self) -> Vec<&str> {
+        self.plan.numeric()
+    }
+
     fn producer(&self) -> Result<Pushing<'_>> {
         // Pairs with the store in `Pushing::drop`.
         self.pushing

@@ -251,6 +251,15 @@ impl Plan {
             .collect()
     }
 
+    /// The inputs that some aggregate reads as numbers.
+    pub fn numeric(&self) -> Vec<&str> {
+        let numeric = |accumulator: &&Accumulator| {
+            matches!(accumulator.state, State::Sums | State::Extrema | State::Moments | State::Sketch)
+        };
+        let columns = self.accumulators.iter().filter(numeric).flat_map(|accumulator| &accumulator.columns);
+        columns.map(|column| self.inputs[*column].as_str()).collect()
+    }
+
     /// Checks that every input has a kind that its aggregates can read.
     pub fn check(&self, kinds: &[Kind]) -> Result<()> {
         for (aggregate, read) in self.aggregates.iter().zip(&self.reads) {
