@@ -47,7 +47,8 @@ def written(folder, name="windows.jsonl"):
 
 def put(path, table=ROWS):
     """The table in the format of the path's ending."""
-    plain = path.with_suffix("") if path.suffix == ".gz" else path
+    zipped = path.suffix.lower() == ".gz"
+    plain = path.with_suffix("") if zipped else path
     if plain.suffix == ".parquet":
         pa.parquet.write_table(table, plain, row_group_size=7)
     elif plain.suffix == ".csv":
@@ -56,14 +57,14 @@ def put(path, table=ROWS):
         plain.write_text(
             "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist()), "utf-8"
         )
-    if path.suffix == ".gz":
+    if zipped:
         path.write_bytes(gzip.compress(plain.read_bytes()))
     return str(path)
 
 
 ENDINGS = [
     ending + zipped for ending in ("csv", "jsonl", "ndjson", "json", "parquet") for zipped in ("", ".gz")
-]
+] + ["JSONL.GZ"]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

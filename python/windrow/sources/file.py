@@ -57,7 +57,7 @@ class File:
         before = 0
         for path, form in zip(self.paths, self.forms, strict=True):
             with path.open("rb") as raw:
-                opened = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+                opened = gzip.GzipFile(fileobj=raw) if path.suffix.lower() == ".gz" else raw
                 try:
                     for piece in self._parquet(opened) if form == "parquet" else self._lines(opened, form):
                         if self.stop.requested:
@@ -93,7 +93,7 @@ class File:
 
 def _form(path: Path) -> str:
     """Tell a file's format by its ending."""
-    ending = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
+    ending = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
     if ending not in _ENDINGS:
         raise ConfigError(
             f"the format of `{path}` can't be told by its ending: use .csv, .jsonl, .ndjson, .json or .parquet "
