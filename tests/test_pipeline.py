@@ -49,9 +49,10 @@ def put(path, table=ROWS):
     """The table in the format of the path's ending."""
     zipped = path.suffix.lower() == ".gz"
     plain = path.with_suffix("") if zipped else path
-    if plain.suffix == ".parquet":
+    ending = plain.suffix.lower()
+    if ending == ".parquet":
         pa.parquet.write_table(table, plain, row_group_size=7)
-    elif plain.suffix == ".csv":
+    elif ending == ".csv":
         pa.csv.write_csv(table, plain)
     else:
         plain.write_text(

@@ -57,7 +57,7 @@ class File:
         before = 0
         for path, form in zip(self.paths, self.forms, strict=True):
             with path.open("rb") as raw:
-                opened = gzip.GzipFile(fileobj=raw) if path.suffix.lower() == ".gz" else raw
+                opened = gzip.GzipFile(fileobj=raw) if _is_zipped(path) else raw
                 try:
                     for piece in self._parquet(opened) if form == "parquet" else self._lines(opened, form):
                         if self.stop.requested:
@@ -91,9 +91,14 @@ class File:
                 raise DataError(f"this is no Parquet file: {error}") from error
 
 
+def _is_zipped(path: Path) -> bool:
+    """Tell by its ending whether a file is compressed."""
+    return path.suffix.lower() == ".gz"
+
+
 def _form(path: Path) -> str:
     """Tell a file's format by its ending."""
-    ending = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
+    ending = (path.with_suffix("") if _is_zipped(path) else path).suffix.lower()
     if ending not in _ENDINGS:
         raise ConfigError(
             f"the format of `{path}` can't be told by its ending: use .csv, .jsonl, .ndjson, .json or .parquet "
