@@ -9,7 +9,7 @@
 //! This crate knows no Python, no file, no socket and no clock: rows come in as Arrow arrays, time comes in
 //! with the rows or as `now`, and everything that comes out is an Arrow record batch. A stage never imports
 //! another stage; [`detect`] puts the last three together.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod alarm;
 pub mod column;
@@ -18,9 +18,11 @@ pub mod detect;
 pub mod duration;
 pub mod error;
 pub mod expect;
+pub mod ipc;
 pub mod key;
 pub mod residual;
 pub mod snapshot;
+pub mod sync;
 pub mod time;
 pub mod times;
 pub mod window;

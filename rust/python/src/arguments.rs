@@ -30,6 +30,11 @@ pub fn text(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option
     value.map(|value| value.extract().map_err(|_| unfit(value))).transpose()
 }
 
+/// An argument that is true or false.
+pub fn flag(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<bool> {
+    value.extract().map_err(|_| config(format!("`{argument}` must be True or False, got {}", shown(value))))
+}
+
 /// An optional argument that counts something.
 pub fn size(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<u64>> {
     let unfit = |value: &Bound<'_, PyAny>| {

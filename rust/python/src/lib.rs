@@ -12,13 +12,16 @@ mod batch;
 mod decode;
 mod detector;
 mod error;
+mod lane;
 mod measures;
 mod numpy;
 mod residual_scorer;
 mod rmse;
 mod spec;
+mod stats;
 mod time;
 mod tumbling_windows;
+mod writer;
 
 /// The compiled part of windrow; import `windrow` instead.
 #[pymodule(gil_used = false)]
@@ -37,6 +40,8 @@ mod _windrow {
     use super::rmse::{Rmse, cumulative, ewm, rolling};
     #[pymodule_export]
     use super::tumbling_windows::TumblingWindows;
+    #[pymodule_export]
+    use super::writer::Writer;
 
     #[pymodule_export]
     use super::decode::{Decoded, decode};

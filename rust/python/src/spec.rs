@@ -7,10 +7,31 @@ use windrow_core::duration;
 use windrow_core::times::Unit;
 use windrow_core::window::{Aggregate, Condition, CountOn, Function, Label, Spec};
 
-use crate::arguments::names;
+use crate::arguments::{names, shown, text};
 use crate::error::config;
 use crate::numpy::scalar;
 use crate::time;
+
+/// The aggregates by their names.
+pub fn aggregates(value: &Bound<'_, PyAny>) -> PyResult<Vec<Aggregate>> {
+    let mapping = value.cast::<PyMapping>().map_err(|_| {
+        config(format!("`aggregates` must be a dict of names to aggregates, got {}", shown(value)))
+    })?;
+    let read = |item: Bound<'_, PyAny>| {
+        let (name, value): (String, Bound<'_, PyAny>) = item.extract()?;
+        aggregate(name, &value)
+    };
+    mapping.items()?.iter().map(read).collect()
+}
+
+/// Which end of a window is its time.
+pub fn label(value: Option<&Bound<'_, PyAny>>) -> PyResult<Label> {
+    match text(value, "label")?.as_deref() {
+        None | Some("start") => Ok(Label::Start),
+        Some("end") => Ok(Label::End),
+        Some(other) => Err(config(format!("`label` must be \"start\" or \"end\", got {other:?}"))),
+    }
+}
 
 /// Coarser keys.
 pub fn rollup(value: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Vec<String>>> {
@@ -26,7 +47,7 @@ pub fn rollup(value: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Vec<String>>> {
 }
 
 /// An aggregate as `windrow.aggregates` describes it.
-pub fn aggregate(name: String, value: &Bound<'_, PyAny>) -> PyResult<Aggregate> {
+fn aggregate(name: String, value: &Bound<'_, PyAny>) -> PyResult<Aggregate> {
     let unfit = || {
         config(format!("`aggregates[{name:?}]` must be an aggregate such as windrow.count(), got {value}"))
     };

@@ -1,21 +1,21 @@
 //! `TumblingWindows`.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyMapping, PySequence, PyString, PyTuple, PyType};
-use windrow_core::column::Scalar;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyDict, PyString, PyType};
 use windrow_core::times::Unit;
 use windrow_core::window::{Label, Spec};
 
-use crate::arguments::{names, shown, size, text};
-use crate::arrow::read_table;
+use crate::arguments::{flag, names, size, text};
 use crate::batch::Batch;
-use crate::error::{OrRaise, config, data};
-use crate::numpy::scalar;
-use crate::spec::{self, aggregate, represent};
+use crate::error::{OrRaise, data};
+use crate::lane;
+use crate::spec::{self, represent};
+use crate::stats;
 use crate::time;
-
-/// Rows of a batch from which it pays to let other threads run meanwhile.
-const DETACH_FROM: usize = 4_096;
+use crate::writer::Writer;
 
 /// Tumbling windows over events, in event time.
 ///
@@ -88,7 +88,7 @@ const DETACH_FROM: usize = 4_096;
 /// a       1970-01-01T00:00:00Z  1970-01-01T00:05:00Z  0         2     3
 #[pyclass(frozen, module = "windrow")]
 pub struct TumblingWindows {
-    core: windrow_core::window::TumblingWindows,
+    core: Arc<windrow_core::window::TumblingWindows>,
 }
 
 #[pymethods]
@@ -128,30 +128,12 @@ impl TumblingWindows {
         let optional = |value: Option<&Bound<'_, PyAny>>, name: &str| {
             value.map(|value| time::duration(value, name)).transpose()
         };
-        let aggregates = aggregates
-            .cast::<PyMapping>()
-            .map_err(|_| {
-                config(format!("`aggregates` must be a dict of names to aggregates, got {aggregates}"))
-            })?
-            .items()?
-            .iter()
-            .map(|item| {
-                let (name, value): (String, Bound<'_, PyAny>) = item.extract()?;
-                aggregate(name, &value)
-            })
-            .collect::<PyResult<_>>()?;
         let spec = Spec {
             every: time::duration(every, "every")?,
             offset: optional(offset, "offset")?.unwrap_or(0),
             zone: text(zone, "zone")?,
-            label: match text(label, "label")?.as_deref() {
-                None | Some("start") => Label::Start,
-                Some("end") => Label::End,
-                Some(other) => {
-                    return Err(config(format!("`label` must be \"start\" or \"end\", got {other:?}")));
-                }
-            },
-            aggregates,
+            label: spec::label(label)?,
+            aggregates: spec::aggregates(aggregates)?,
             by: by.map(|by| names(by, "by")).transpose()?.unwrap_or_default(),
             time: text(time, "time")?.unwrap_or_else(|| "time".to_owned()),
             time_unit: Unit::parse(text(time_unit, "time_unit")?.as_deref().unwrap_or("ns")).or_raise()?,
@@ -160,18 +142,13 @@ impl TumblingWindows {
             allowed_lateness: optional(allowed_lateness, "allowed_lateness")?.unwrap_or(0),
             idle_timeout: optional(idle_timeout, "idle_timeout")?,
             max_ahead: optional(max_ahead, "max_ahead")?,
-            fill: match fill {
-                None => false,
-                Some(fill) => fill
-                    .extract()
-                    .map_err(|_| config(format!("`fill` must be True or False, got {}", shown(fill))))?,
-            },
+            fill: fill.map(|fill| flag(fill, "fill")).transpose()?.unwrap_or(false),
             fill_limit: size(fill_limit, "fill_limit")?,
             rollup: spec::rollup(rollup)?,
             max_cells: size(max_cells, "max_cells")?.unwrap_or(10_000_000),
             max_series: size(max_series, "max_series")?,
         };
-        Ok(Self { core: windrow_core::window::TumblingWindows::new(spec).or_raise()? })
+        Ok(Self { core: Arc::new(windrow_core::window::TumblingWindows::new(spec).or_raise()?) })
     }
 
     /// Columns that the aggregates read, in order of first mention.
@@ -196,18 +173,7 @@ impl TumblingWindows {
     /// series; ``series``; ``watermark`` as a datetime, or None.
     #[getter]
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let stats = self.core.stats();
-        let out = PyDict::new(py);
-        out.set_item("read", stats.tally.read)?;
-        out.set_item("counted", stats.tally.counted)?;
-        out.set_item("late", stats.tally.late)?;
-        out.set_item("rejected", stats.tally.rejected)?;
-        out.set_item("nan", stats.tally.nan)?;
-        out.set_item("overflow", stats.overflows)?;
-        out.set_item("open", stats.open)?;
-        out.set_item("series", stats.series)?;
-        out.set_item("watermark", stats.watermark.map(|at| time::to_datetime(py, at)).transpose()?)?;
-        Ok(out)
+        stats::to_dict(py, py.detach(|| self.core.stats()))
     }
 
     /// Reads rows.
@@ -229,13 +195,7 @@ impl TumblingWindows {
     ///     Another thread is pushing.
     #[pyo3(signature = (batch, now=None))]
     fn push(&self, py: Python<'_>, batch: &Bound<'_, PyAny>, now: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let batches = read_table(batch)?;
-        let now = self.moment(now, "now")?;
-        let rows: usize = batches.iter().map(arrow_array::RecordBatch::num_rows).sum();
-        if rows < DETACH_FROM {
-            return self.core.push(&batches, now).or_raise();
-        }
-        py.detach(|| self.core.push(&batches, now)).or_raise()
+        lane::push(py, &*self.core, batch, now)
     }
 
     /// Reads one row.
@@ -263,14 +223,7 @@ impl TumblingWindows {
         key: &Bound<'_, PyAny>,
         values: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let time = if time.is_none() {
-            Err(windrow_core::times::TIME_NULL)
-        } else {
-            Ok(time::time(time, self.core.spec().time_unit, "time")?)
-        };
-        let key = self.key(key)?;
-        let values = self.values(values)?;
-        self.core.push_one(time, &key, &values).or_raise()
+        lane::push_one(&*self.core, time, key, values)
     }
 
     /// Reads tracker messages: whole JSON lines, straight to windows.
@@ -309,25 +262,30 @@ impl TumblingWindows {
         decoder: &Bound<'_, PyAny>,
         now: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<usize> {
-        let now = self.moment(now, "now")?;
-        let spec = self.core.spec();
-        let wanted: Vec<&String> = spec.by.iter().chain(&spec.source).chain(self.core.inputs()).collect();
-        let wanted: Vec<&String> = wanted.into_iter().filter(|name| **name != spec.time).collect();
-        let found = crate::decode::read_messages(py, data, decoder, &spec.time, &wanted)?;
-        let by_camera = spec.source.as_deref() == Some("camera");
-        let heartbeats: Vec<(usize, Option<Scalar>, i64)> = found
-            .heartbeats
-            .iter()
-            .map(|beat| (beat.row, beat.camera.clone().map(Scalar::Str).filter(|_| by_camera), beat.time))
-            .collect();
-        let rejects = || found.rejects.iter().map(|reject| (reject.reason, reject.bytes.as_slice()));
-        let rows = crate::decode::named_rows(&found, &spec.time, &self.core.numeric_inputs())?;
-        if rows.num_rows() < DETACH_FROM {
-            self.core.push_messages(&rows, &heartbeats, rejects(), now).or_raise()?;
-        } else {
-            py.detach(|| self.core.push_messages(&rows, &heartbeats, rejects(), now)).or_raise()?;
-        }
-        Ok(found.messages)
+        lane::push_messages(py, &*self.core, data, decoder, now)
+    }
+
+    /// Reads the rows of an Arrow IPC stream, as engines that host this one send them between processes.
+    ///
+    /// Parameters
+    /// ----------
+    /// data : bytes
+    ///     A whole stream: its schema, then record batches; not compressed.
+    /// now : datetime.datetime or int, optional
+    ///     The clock, for ``idle_timeout`` and ``max_ahead``.
+    ///
+    /// Raises
+    /// ------
+    /// DataError
+    ///     The bytes are no such stream or are cut off, or as of `push`; nothing was read.
+    #[pyo3(signature = (data, now=None))]
+    fn push_ipc(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        now: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        lane::push_ipc(py, &*self.core, data, now)
     }
 
     /// Tells the clock: silent sources stop holding windows open, and when all are silent, windows close by it.
@@ -338,13 +296,15 @@ impl TumblingWindows {
     ///     The time by the clock.
     fn advance(&self, now: &Bound<'_, PyAny>) -> PyResult<()> {
         let now = time::time(now, self.core.spec().time_unit, "now")?;
-        self.core.advance(now).or_raise()
+        self.core.advance(now);
+        Ok(())
     }
 
     /// Sets the watermark, which never falls: windows up to `time` close.
     fn watermark(&self, time: &Bound<'_, PyAny>) -> PyResult<()> {
         let time = time::time(time, self.core.spec().time_unit, "time")?;
-        self.core.watermark(time).or_raise()
+        self.core.watermark(time);
+        Ok(())
     }
 
     /// Notes a heartbeat: the source was alive at that event time, whether or not it saw anything.
@@ -356,12 +316,7 @@ impl TumblingWindows {
     /// time : datetime.datetime or int
     ///     Event time of the heartbeat. It moves the watermark as a row would.
     fn alive(&self, source: &Bound<'_, PyAny>, time: &Bound<'_, PyAny>) -> PyResult<()> {
-        let time = time::time(time, self.core.spec().time_unit, "time")?;
-        let source = scalar(source)
-            .ok_or_else(|| data(format!("`source` must be a number, a boolean or text, got {source}")))?;
-        let source =
-            Some(source).filter(|source| *source != Scalar::Null || self.core.spec().source.is_some());
-        self.core.alive(source.as_ref(), time).or_raise()
+        lane::alive(&*self.core, source, time)
     }
 
     /// Rows of the windows that fired or changed since the last call.
@@ -391,8 +346,8 @@ impl TumblingWindows {
     /// -------
     /// Batch
     ///     The time, ``by``, the inputs, and ``reason``.
-    fn late(&self) -> PyResult<Batch> {
-        self.core.take_late().or_raise().map(Batch::new)
+    fn late(&self, py: Python<'_>) -> PyResult<Batch> {
+        py.detach(|| self.core.take_late()).or_raise().map(Batch::new)
     }
 
     /// Hands out the rejects since the last call, the newest 100,000 of them.
@@ -403,8 +358,116 @@ impl TumblingWindows {
     ///     The time, ``by``, the inputs, and ``reason``: ``time_null``, ``time_unreadable``, ``time_out_of_range``,
     ///     ``window_out_of_range``, ``leap`` or ``series_limit``. Once messages were pushed also ``message``, the bytes of
     ///     those that could not be read.
-    fn rejects(&self) -> PyResult<Batch> {
-        self.core.take_rejects().or_raise().map(Batch::new)
+    fn rejects(&self, py: Python<'_>) -> PyResult<Batch> {
+        py.detach(|| self.core.take_rejects()).or_raise().map(Batch::new)
+    }
+
+    /// A lane of one's own for a producer's thread: no lane waits for another, nor for `drain`.
+    ///
+    /// Each lane has its own watermark, and windows fire when the slowest open lane has passed them. A lane starts at
+    /// the watermark that stands when it opens: open all before the first push for the same results run after run.
+    ///
+    /// Parameters
+    /// ----------
+    /// name : str
+    ///     The lane's name. Shares of lanes merge in the order of names.
+    ///
+    /// Returns
+    /// -------
+    /// Writer
+    ///     Closes its lane at the end of a ``with`` block, by `Writer.close`, or when it is forgotten.
+    ///
+    /// Raises
+    /// ------
+    /// BusyError
+    ///     The lane has a writer already.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import windrow as wr
+    /// >>> w = wr.TumblingWindows(every="1m", aggregates={"n": wr.count()}, by="camera", time_unit="s")
+    /// >>> with w.writer("north") as north, w.writer("south") as south:
+    /// ...     north.push({"time": [0, 61], "camera": ["a", "a"]})
+    /// ...     south.push({"time": [5, 130], "camera": ["b", "b"]})
+    /// ...     w.drain().to_pydict()["n"]
+    /// [1, 1]
+    fn writer(&self, name: &Bound<'_, PyAny>) -> PyResult<Writer> {
+        let name = text(Some(name), "name")?.unwrap_or_default();
+        self.core.writer(&name).or_raise().map(Writer::new)
+    }
+
+    /// Takes in the state of others with the same parameters: windows of a series that both have merge.
+    ///
+    /// A lane that both have goes on at the lesser of its two watermarks, but not from before what has fired here. For
+    /// engines that spread series over fewer workers.
+    ///
+    /// Parameters
+    /// ----------
+    /// snapshot : bytes
+    ///     Of `snapshot` or `split`.
+    ///
+    /// Raises
+    /// ------
+    /// SnapshotError
+    ///     The bytes are damaged, or of windows with other parameters; nothing was taken in.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import windrow as wr
+    /// >>> def windows():
+    /// ...     return wr.TumblingWindows(every="1m", aggregates={"n": wr.count()}, by="camera", time_unit="s")
+    /// >>> one, other = windows(), windows()
+    /// >>> one.push({"time": [0, 1], "camera": ["a", "b"]})
+    /// >>> other.push({"time": [2], "camera": ["b"]})
+    /// >>> one.merge(other.snapshot())
+    /// >>> one.flush().to_pydict()["n"]
+    /// [1, 2]
+    fn merge(&self, py: Python<'_>, snapshot: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Ok(bytes) = snapshot.extract::<PyBackedBytes>() else {
+            return Err(data(format!("`snapshot` must be bytes, got {}", snapshot.get_type().qualname()?)));
+        };
+        py.detach(|| self.core.merge(&bytes)).or_raise()
+    }
+
+    /// Gives series away: their state leaves these windows and is returned as a snapshot, to be restored or merged elsewhere.
+    ///
+    /// What was read stays counted here; late rows and rejects stay too. For engines that spread series over more workers.
+    ///
+    /// Parameters
+    /// ----------
+    /// keys : iterable
+    ///     Series as in the data: values of the column of ``by``, tuples for several. One that was never seen is no error.
+    ///
+    /// Returns
+    /// -------
+    /// bytes
+    ///     Of windows with the same parameters, that hold these series alone.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import windrow as wr
+    /// >>> w = wr.TumblingWindows(every="1m", aggregates={"n": wr.count()}, by="camera", time_unit="s")
+    /// >>> w.push({"time": [0, 1, 2], "camera": ["a", "b", "b"]})
+    /// >>> other = wr.TumblingWindows.restore(w.split(["b"]))
+    /// >>> w.flush().to_pydict()["n"], other.flush().to_pydict()["n"]
+    /// ([1], [2])
+    fn split<'py>(&self, py: Python<'py>, keys: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        let unfit = || data(format!("`keys` must be a list of series, got {keys}"));
+        if keys.is_instance_of::<PyString>() {
+            return Err(unfit());
+        }
+        let keys = keys.try_iter().map_err(|_| unfit())?.map(|key| lane::read_key(&self.core, &key?));
+        let keys = keys.collect::<PyResult<Vec<_>>>()?;
+        let bytes = py.detach(|| self.core.split(&keys)).or_raise()?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// The end of the next window that has not fired, or None: before the watermark is there, `drain` has nothing new but
+    /// revisions. For engines that call by timers.
+    fn next_deadline<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        // A datetime has whole microseconds; a timer must not ring early.
+        let up = |time: i64| time.saturating_add(999).div_euclid(1_000) * 1_000;
+        py.detach(|| self.core.next_deadline()).map(|time| time::to_datetime(py, up(time))).transpose()
     }
 
     /// The whole state as bytes: versioned, checksummed, the same on every machine.
@@ -422,7 +485,7 @@ impl TumblingWindows {
     #[classmethod]
     fn restore(class: &Bound<'_, PyType>, data: &[u8]) -> PyResult<Self> {
         let _ = class;
-        Ok(Self { core: windrow_core::window::TumblingWindows::restore(data).or_raise()? })
+        Ok(Self { core: Arc::new(windrow_core::window::TumblingWindows::restore(data).or_raise()?) })
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
@@ -431,56 +494,5 @@ impl TumblingWindows {
 
     fn __repr__(&self) -> String {
         represent(self.core.spec())
-    }
-}
-
-impl TumblingWindows {
-    fn moment(&self, value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<i64>> {
-        value.map(|value| time::time(value, self.core.spec().time_unit, argument)).transpose()
-    }
-
-    fn key(&self, key: &Bound<'_, PyAny>) -> PyResult<Vec<Scalar>> {
-        let one = |value: &Bound<'_, PyAny>| {
-            scalar(value)
-                .ok_or_else(|| data(format!("`key` must hold numbers, booleans or text, got {value}")))
-        };
-        match self.core.spec().by.len() {
-            0 if key.is_none() => Ok(Vec::new()),
-            1 if !key.is_instance_of::<PyTuple>() => Ok(vec![one(key)?]),
-            _ => {
-                let tuple = key.cast::<PyTuple>().map_err(|_| {
-                    data(format!("`key` must be a tuple of {} values, got {key}", self.core.spec().by.len()))
-                })?;
-                tuple.iter().map(|value| one(&value)).collect()
-            }
-        }
-    }
-
-    fn values(&self, values: &Bound<'_, PyAny>) -> PyResult<Vec<Scalar>> {
-        let inputs = self.core.inputs();
-        let one = |value: &Bound<'_, PyAny>, name: &str| {
-            scalar(value).ok_or_else(|| {
-                data(format!("`values` must hold numbers, booleans or text, got {value} for `{name}`"))
-            })
-        };
-        if let Ok(mapping) = values.cast::<PyMapping>() {
-            return inputs
-                .iter()
-                .map(|name| {
-                    let value = mapping
-                        .get_item(name)
-                        .map_err(|_| data(format!("`values` must have `{name}`, got {values}")))?;
-                    one(&value, name)
-                })
-                .collect();
-        }
-        let unfit = || {
-            data(format!("`values` must hold {} values ({}), got {values}", inputs.len(), inputs.join(", ")))
-        };
-        let sequence = values.cast::<PySequence>().map_err(|_| unfit())?;
-        if sequence.len()? != inputs.len() || values.is_instance_of::<PyString>() {
-            return Err(unfit());
-        }
-        inputs.iter().enumerate().map(|(at, name)| one(&sequence.get_item(at)?, name)).collect()
     }
 }

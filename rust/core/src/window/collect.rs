@@ -9,110 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use super::aggregate::{Cells, Plan};
 use super::handoff::Handoff;
+use super::lane::Tally;
 use super::open::Partial;
+use super::pending::{Pending, Seen, Series, Views, Whole};
 use super::spec::Spec;
+use super::types::Types;
+use super::watermark::NEVER;
 use crate::column::Kind;
 use crate::error::{Error, Result};
 use crate::key::Keys;
 use crate::time::Timestamp;
-
-/// One lane's cells of a series in a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Share {
-    /// Which lane.
-    pub lane: u32,
-    /// Rows read before the lane's watermark reached the end.
-    pub on_time: Option<u32>,
-    /// Rows read after.
-    pub late: Option<u32>,
-}
-
-/// A series in a window.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Series {
-    /// In the order of lanes.
-    pub shares: Vec<Share>,
-    /// The revision that came out last.
-    pub revision: Option<u64>,
-    /// Whether rows came since.
-    pub changed: bool,
-}
-
-/// A window that has not expired.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Pending {
-    /// Its end.
-    pub end: Timestamp,
-    /// Whether revision 0 came out.
-    pub fired: bool,
-    /// By key.
-    pub series: BTreeMap<u32, Series>,
-    /// Sources that were alive in it, by their bytes.
-    pub alive: BTreeSet<Box<[u8]>>,
-    /// Last revision of the rows of coarser keys, by level and key.
-    pub coarse: BTreeMap<(u32, u32), u64>,
-    /// All that came in so far, where that is one lane's rows on time: most windows fire so, and need no merging.
-    #[serde(skip)]
-    pub whole: Option<Whole>,
-}
-
-/// A window as one lane handed it over.
-#[derive(Debug, Clone)]
-pub struct Whole {
-    pub(super) lane: u32,
-    /// The collector's ids; the `i`-th has cell `i + 1`.
-    pub(super) keys: Vec<u32>,
-    pub(super) cells: Cells,
-}
-
-impl Pending {
-    /// Adds a lane's share: the `i`-th key has cell `i + 1` of `from`.
-    fn merge(&mut self, cells: &mut Cells, lane: u32, keys: &[u32], from: &Cells, on_time: bool) {
-        for (key, cell) in keys.iter().zip(1..) {
-            let series = self.series.entry(*key).or_default();
-            let at = series.shares.partition_point(|share| share.lane < lane);
-            if series.shares.get(at).is_none_or(|share| share.lane != lane) {
-                series.shares.insert(at, Share { lane, on_time: None, late: None });
-            }
-            let share = &mut series.shares[at];
-            // What comes to a window that has fired is a revision of it, whatever its own lane thought.
-            let slot = if on_time && !self.fired {
-                &mut share.on_time
-            } else {
-                series.changed = true;
-                &mut share.late
-            };
-            let into = *slot.get_or_insert_with(|| cells.allocate());
-            cells.merge(into, from, cell);
-        }
-    }
-
-    /// Takes apart a window that came whole, once it can't stay so.
-    pub fn merge_whole(&mut self, cells: &mut Cells) {
-        if let Some(whole) = self.whole.take() {
-            self.merge(cells, whole.lane, &whole.keys, &whole.cells, true);
-        }
-    }
-
-    /// A window that nothing has come to.
-    pub fn new(end: Timestamp) -> Self {
-        Self {
-            end,
-            fired: false,
-            series: BTreeMap::new(),
-            alive: BTreeSet::new(),
-            coarse: BTreeMap::new(),
-            whole: None,
-        }
-    }
-}
-
-/// The collector's ids of a lane's keys and sources.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct View {
-    keys: Vec<u32>,
-    sources: Vec<Box<[u8]>>,
-}
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -120,12 +26,18 @@ pub struct Collector {
     pub(super) keys: Keys,
     /// Kinds of the inputs, over all lanes.
     pub(super) kinds: Vec<Kind>,
-    views: Vec<View>,
+    pub(super) views: Views,
     pub(super) cells: Cells,
     pub(super) windows: BTreeMap<Timestamp, Pending>,
     pub(super) fill: super::fill::Fill,
     /// Integer sums that were out of range.
     pub(super) overflows: u64,
+    /// Keys that came with rows, not by rolling up.
+    seen: Seen,
+    /// How far windows have fired.
+    pub(super) fired: Timestamp,
+    /// What lanes read that were let go.
+    gone: Tally,
 }
 
 /// A collector at rest, as snapshots keep it: cells without gaps.
@@ -133,11 +45,14 @@ pub struct Collector {
 pub struct Resting {
     keys: Keys,
     kinds: Vec<Kind>,
-    views: Vec<View>,
+    views: Views,
     cells: Cells,
     windows: BTreeMap<Timestamp, Pending>,
     fill: super::fill::Fill,
     overflows: u64,
+    seen: Seen,
+    fired: Timestamp,
+    gone: Tally,
 }
 
 impl Collector {
@@ -146,11 +61,14 @@ impl Collector {
         Self {
             keys: Keys::new(spec.by.clone()),
             kinds: vec![Kind::Unknown; plan.inputs().len()],
-            views: Vec::new(),
+            views: Views::new(),
             cells: Cells::new(plan),
             windows: BTreeMap::new(),
             fill: super::fill::Fill::default(),
             overflows: 0,
+            seen: Seen::default(),
+            fired: NEVER,
+            gone: Tally::default(),
         }
     }
 
@@ -174,26 +92,29 @@ impl Collector {
         self.overflows
     }
 
-    /// Takes in what a lane hands over. `keys` and `inputs` say of which kinds its columns are.
-    pub fn accept(&mut self, lane: u32, keys: &Keys, inputs: &[Kind], handoff: Handoff) -> Result<()> {
-        self.keys.admit_all(keys.kinds())?;
-        for (kind, fresh) in self.kinds.iter_mut().zip(inputs) {
-            *kind = kind.unify(*fresh).unwrap_or(*kind);
+    /// Takes in the types that the lanes have agreed on.
+    pub fn admit(&mut self, types: &Types) -> Result<()> {
+        self.kinds = types.inputs();
+        self.keys.admit_all(&types.by())
+    }
+
+    /// Takes in what a lane of that number and name hands over.
+    pub fn accept(&mut self, lane: u32, name: &str, handoff: Handoff) {
+        let view = self.views.entry(lane).or_default();
+        name.clone_into(&mut view.name);
+        for key in &handoff.keys {
+            let id = self.keys.insert(key);
+            view.keys.push(id);
+            self.seen.insert(id);
         }
-        if self.views.len() <= lane as usize {
-            self.views.resize(lane as usize + 1, View::default());
-        }
-        let view = &mut self.views[lane as usize];
-        view.keys.extend(handoff.keys.iter().map(|key| self.keys.insert(key)));
         view.sources.extend(handoff.sources);
         for partial in handoff.partials {
             self.take_in(lane, partial);
         }
-        Ok(())
     }
 
     fn take_in(&mut self, lane: u32, partial: Partial) {
-        let view = &self.views[lane as usize];
+        let Some(view) = self.views.get(&lane) else { return };
         let pending = self.windows.entry(partial.start).or_insert_with(|| Pending::new(partial.end));
         // Signs of life that came after the watermark had passed are too late to tell a zero from silence: whether they
         // are seen must not hang on when the caller drains.
@@ -205,8 +126,8 @@ impl Collector {
             pending.whole = Some(Whole { lane, keys, cells: partial.cells });
             return;
         }
-        pending.merge_whole(&mut self.cells);
-        pending.merge(&mut self.cells, lane, &keys, &partial.cells, partial.on_time);
+        pending.merge_whole(&mut self.cells, &self.views);
+        pending.merge((&mut self.cells, &self.views), lane, &keys, &partial.cells, partial.on_time);
     }
 
     /// Lets go of windows that no row can reach any more.
@@ -228,7 +149,7 @@ impl Collector {
     /// The collector as it stands.
     pub fn rest(&mut self) -> Resting {
         for pending in self.windows.values_mut() {
-            pending.merge_whole(&mut self.cells);
+            pending.merge_whole(&mut self.cells, &self.views);
         }
         let mut windows = self.windows.clone();
         let mut order = Vec::new();
@@ -247,6 +168,9 @@ impl Collector {
             windows,
             fill: self.fill.clone(),
             overflows: self.overflows,
+            seen: self.seen.clone(),
+            fired: self.fired,
+            gone: self.gone,
         }
     }
 
@@ -267,6 +191,9 @@ impl Collector {
                 return Err(broken("an unknown series"));
             }
             for share in pending.series.values().flat_map(|series| &series.shares) {
+                if !resting.views.contains_key(&share.lane) {
+                    return Err(broken("an unknown lane"));
+                }
                 for cell in [share.on_time, share.late].into_iter().flatten() {
                     if cell != next {
                         return Err(broken("its cells"));
@@ -277,8 +204,9 @@ impl Collector {
         }
         if resting.keys.names() != spec.by
             || resting.kinds.len() != plan.inputs().len()
-            || !resting.views.iter().flat_map(|view| &view.keys).all(|key| known(*key))
+            || !resting.views.values().flat_map(|view| &view.keys).all(|key| known(*key))
             || !resting.fill.fits(resting.keys.len())
+            || !resting.seen.fits(resting.keys.len())
         {
             return Err(broken("its keys or inputs"));
         }
@@ -293,11 +221,150 @@ impl Collector {
             windows: resting.windows,
             fill: resting.fill,
             overflows: resting.overflows,
+            seen: resting.seen,
+            fired: resting.fired,
+            gone: resting.gone,
         })
     }
 
-    /// How many keys and sources of a lane were taken in; for state that comes from outside.
-    pub fn taken(&self, lane: u32) -> (usize, usize) {
-        self.views.get(lane as usize).map_or((0, 0), |view| (view.keys.len(), view.sources.len()))
+    /// Under which name a lane is known, and how many of its keys and sources; for state that comes from outside.
+    pub fn taken(&self, lane: u32) -> Option<(&String, usize, usize)> {
+        self.views.get(&lane).map(|view| (&view.name, view.keys.len(), view.sources.len()))
+    }
+
+    /// The lanes that it knows.
+    pub fn lanes(&self) -> BTreeSet<u32> {
+        self.views.keys().copied().collect()
+    }
+
+    /// Lanes of which something is held.
+    pub fn lanes_in_use(&self) -> BTreeSet<u32> {
+        let shares = |pending: &Pending| {
+            let whole = pending.whole.iter().map(|whole| whole.lane);
+            let shares = pending.series.values().flat_map(|series| &series.shares).map(|share| share.lane);
+            whole.chain(shares).collect::<BTreeSet<_>>()
+        };
+        self.windows.values().flat_map(shares).collect()
+    }
+
+    /// Takes in what another collected of the series that are `meant`; `lanes` are its lanes' numbers here.
+    pub fn absorb(
+        &mut self,
+        mut other: Self,
+        lanes: &BTreeMap<u32, u32>,
+        meant: &dyn Fn(&[u8]) -> bool,
+        counts: bool,
+    ) -> Result<()> {
+        self.keys.admit_all(other.keys.kinds())?;
+        for (theirs, mine) in lanes {
+            if let Some(view) = other.views.get(theirs) {
+                self.views.entry(*mine).or_default().name.clone_from(&view.name);
+            }
+        }
+        let keys = &mut self.keys;
+        let mut renumber = |id: u32, coarse: bool| {
+            let bytes = other.keys.bytes(id);
+            (coarse || meant(bytes)).then(|| keys.insert(bytes))
+        };
+        let seen = (0_u32..).zip(&other.seen.ids).filter(|(_, seen)| **seen).map(|(id, _)| id);
+        let seen: Vec<u32> = seen.filter_map(|id| renumber(id, false)).collect();
+        self.fill.absorb(&other.fill, &mut renumber);
+        for (start, mut pending) in other.windows {
+            pending.merge_whole(&mut other.cells, &other.views);
+            let series: Vec<(u32, Series)> = pending
+                .series
+                .into_iter()
+                .filter_map(|(key, series)| Some((renumber(key, false)?, series)))
+                .collect();
+            if series.is_empty() && !counts {
+                continue;
+            }
+            let mine = self.windows.entry(start).or_insert_with(|| {
+                let mut fresh = Pending::new(pending.end);
+                fresh.fired = pending.fired;
+                fresh
+            });
+            mine.merge_whole(&mut self.cells, &self.views);
+            // Series of either side that are out already don't come out again.
+            mine.fired &= pending.fired;
+            mine.alive.extend(pending.alive);
+            for ((level, key), revision) in pending.coarse {
+                if let Some(key) = renumber(key, true) {
+                    let known = mine.coarse.entry((level, key)).or_insert(revision);
+                    *known = revision.max(*known);
+                }
+            }
+            for (key, series) in series {
+                let known = mine.series.entry(key).or_default();
+                known.revision = known.revision.max(series.revision);
+                known.changed |= series.changed;
+                for share in series.shares {
+                    let Some(lane) = lanes.get(&share.lane) else { continue };
+                    let into = known.share(*lane, &self.views);
+                    for (slot, cell) in [(&mut into.on_time, share.on_time), (&mut into.late, share.late)] {
+                        if let Some(cell) = cell {
+                            let slot = *slot.get_or_insert_with(|| self.cells.allocate());
+                            self.cells.merge(slot, &other.cells, cell);
+                        }
+                    }
+                }
+            }
+        }
+        seen.into_iter().for_each(|id| self.seen.insert(id));
+        if counts {
+            self.overflows += other.overflows;
+            self.gone += other.gone;
+        }
+        Ok(())
+    }
+
+    /// Drops the series that are `meant`.
+    pub fn remove(&mut self, spec: &Spec, meant: &dyn Fn(&[u8]) -> bool) {
+        let (cells, keys) = (&mut self.cells, &self.keys);
+        for pending in self.windows.values_mut() {
+            pending.merge_whole(cells, &self.views);
+            pending.series.retain(|key, series| {
+                let stays = !meant(keys.bytes(*key));
+                if !stays {
+                    let shares = series.shares.iter().flat_map(|share| [share.on_time, share.late]);
+                    shares.flatten().for_each(|cell| cells.release(cell));
+                }
+                stays
+            });
+        }
+        self.windows.retain(|_, pending| spec.fill || pending.fired || !pending.series.is_empty());
+        self.fill.forget(|key| meant(keys.bytes(key)));
+        self.seen.remove(|id| meant(keys.bytes(id)));
+    }
+
+    /// Windows up to there fired elsewhere, before anything came here.
+    pub fn begin_at(&mut self, fired: Timestamp) {
+        self.fired = self.fired.max(fired);
+    }
+
+    /// Forgets a lane that was let go, but for what it read.
+    pub fn forget(&mut self, lane: u32, tally: Tally) {
+        self.views.remove(&lane);
+        self.gone += tally;
+    }
+
+    /// What lanes read that were let go.
+    pub fn gone(&self) -> Tally {
+        self.gone
+    }
+
+    /// Series seen in rows.
+    pub fn series(&self) -> u64 {
+        self.seen.len() as u64
+    }
+
+    /// How far windows have fired.
+    pub fn fired(&self) -> Timestamp {
+        self.fired
+    }
+
+    /// The ends of windows that have not fired.
+    pub fn open_ends(&self) -> impl Iterator<Item = Timestamp> {
+        self.windows.values().filter(|pending| !pending.fired).map(|pending| pending.end)
     }
 }

@@ -7,8 +7,9 @@ use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampNano
 
 use super::aggregate::{Cells, Plan};
 use super::assign::{Assigner, Window};
-use super::collect::{Collector, Pending, Series};
+use super::collect::Collector;
 use super::late::table;
+use super::pending::{Pending, Series};
 use super::spec::Spec;
 use crate::error::Result;
 use crate::time::Timestamp;
@@ -80,6 +81,7 @@ impl Collector {
             }
         }
         let batch = self.columns(spec, plan, out);
+        self.fired = self.fired.max(reached);
         self.expire(spec, reached);
         batch
     }
@@ -128,10 +130,13 @@ impl Collector {
             }));
             pending.fired = true;
         }
-        pending.merge_whole(&mut self.cells);
+        pending.merge_whole(&mut self.cells, &self.views);
         if !pending.fired {
             pending.fired = true;
-            let on_time = |series: &Series| series.shares.iter().any(|share| share.on_time.is_some());
+            // Windows that were merged may have series that are out already.
+            let on_time = |series: &Series| {
+                series.revision.is_none() && series.shares.iter().any(|share| share.on_time.is_some())
+            };
             let present: BTreeSet<u32> =
                 pending.series.iter().filter(|(_, series)| on_time(series)).map(|(key, _)| *key).collect();
             self.rows_of(window, &mut pending, &present, false, coarse_of, out);

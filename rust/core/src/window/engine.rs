@@ -1,22 +1,25 @@
-//! `TumblingWindows`: a lane and a collector behind one face that threads may share.
+//! `TumblingWindows`: lanes and a collector behind one face that threads may share.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use serde::{Deserialize, Serialize};
 
 use super::aggregate::Plan;
 use super::assign::Assigner;
-use super::collect::{self, Collector};
+use super::berth::{Berth, Session};
+use super::collect::Collector;
 use super::handoff::Handoff;
 use super::lane::{Lane, Tally};
-use super::rest;
+use super::lanes::{Lanes, Refused};
+use super::late::{KeptRow, kept_table};
+use super::messages::Messages;
 use super::spec::Spec;
+use super::types::Types;
 use super::watermark::NEVER;
-use crate::column::Scalar;
+use super::writer::Writer;
+use crate::column::{Kind, Scalar};
 use crate::error::{Error, Result};
-use crate::snapshot::{self, Kind};
+use crate::sync::{AtomicBool, Claim, Ordering};
 use crate::time::Timestamp;
 
 /// What the windows have read and hold.
@@ -37,76 +40,35 @@ pub struct Stats {
 /// Folds rows into tumbling windows. See the module.
 #[derive(Debug)]
 pub struct TumblingWindows {
-    spec: Spec,
-    plan: Plan,
-    lane: Mutex<Producer>,
-    /// Whether a thread is pushing: a second one is refused, while a push waits for whoever only looks.
-    pushing: AtomicBool,
-    collector: Mutex<Collector>,
-}
-
-/// The lane while one thread pushes to it.
-struct Pushing<'a> {
-    producer: MutexGuard<'a, Producer>,
-    pushing: &'a AtomicBool,
-}
-
-impl Drop for Pushing<'_> {
-    fn drop(&mut self) {
-        // Pairs with the exchange in `producer`: the next pusher sees all that this one did.
-        self.pushing.store(false, Ordering::Release);
-    }
-}
-
-impl std::ops::Deref for Pushing<'_> {
-    type Target = Producer;
-
-    fn deref(&self) -> &Producer {
-        &self.producer
-    }
-}
-
-impl std::ops::DerefMut for Pushing<'_> {
-    fn deref_mut(&mut self) -> &mut Producer {
-        &mut self.producer
-    }
-}
-
-/// The default lane, and what it handed over that was not collected yet.
-#[derive(Debug)]
-struct Producer {
-    lane: Lane,
-    outbox: Vec<Handoff>,
+    pub(super) spec: Spec,
+    pub(super) plan: Plan,
+    pub(super) types: Arc<Types>,
+    pub(super) lanes: Lanes<Lane>,
+    /// The lane of `push` and the other calls that name none.
+    pub(super) default: Arc<Berth<Lane>>,
+    /// Claimed by whoever takes what lanes hand over.
+    pub(super) collector: Claim<Collector>,
     /// Whether messages were pushed: rejects then carry their bytes.
-    messages: bool,
+    pub(super) messages: AtomicBool,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Resting {
-    spec: Spec,
-    lane: rest::Resting,
-    collector: collect::Resting,
-    messages: bool,
-}
+/// Name of the default lane.
+pub const DEFAULT: &str = "";
 
-/// Name of the default lane among the collector's.
-const DEFAULT: u32 = 0;
-
-fn busy() -> Error {
-    Error::Busy("another thread is pushing to this lane: use one writer per thread".to_owned())
-}
-
-/// A panic elsewhere has been reported there; the state behind the lock is still the engine's best.
-fn unpoisoned<'a, T>(lock: Result<MutexGuard<'a, T>, PoisonError<MutexGuard<'a, T>>>) -> MutexGuard<'a, T> {
-    lock.unwrap_or_else(PoisonError::into_inner)
-}
-
-fn claim<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    match lock.try_lock() {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
+fn refused(why: Refused, name: &str) -> Error {
+    let lane = if name == DEFAULT { "this lane".to_owned() } else { format!("lane `{name}`") };
+    match why {
+        Refused::Busy => {
+            Error::Busy(format!("another thread is pushing to {lane}: use one writer per thread"))
+        }
+        Refused::Closed => Error::config(format!("the writer of {lane} is closed: ask for a new one")),
     }
+}
+
+fn taken(name: &str) -> Error {
+    Error::Busy(format!(
+        "lane `{name}` has a writer already: close it first, or give this one a name of its own"
+    ))
 }
 
 impl TumblingWindows {
@@ -114,12 +76,14 @@ impl TumblingWindows {
     pub fn new(spec: Spec) -> Result<Self> {
         spec.check()?;
         let plan = Plan::new(spec.aggregates.clone())?;
-        let lane = Lane::new(&spec, &plan)?;
-        let collector = Collector::new(&spec, &plan);
+        let types = Arc::new(Types::new(&spec.by, plan.inputs()));
+        let lanes = Lanes::new(spec.idle_timeout);
         Ok(Self {
-            lane: Mutex::new(Producer { lane, outbox: Vec::new(), messages: false }),
-            pushing: AtomicBool::new(false),
-            collector: Mutex::new(collector),
+            default: lanes.berth(DEFAULT, || Lane::new(&spec, &plan, &types))?,
+            lanes,
+            collector: Claim::new(Collector::new(&spec, &plan)),
+            messages: AtomicBool::new(false),
+            types,
             spec,
             plan,
         })
@@ -140,24 +104,9 @@ impl TumblingWindows {
         self.plan.numeric()
     }
 
-    fn producer(&self) -> Result<Pushing<'_>> {
-        // Pairs with the store in `Pushing::drop`.
-        self.pushing
-            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
-            .map_err(|_| busy())?;
-        Ok(Pushing { producer: unpoisoned(self.lane.lock()), pushing: &self.pushing })
-    }
-
     /// Refuses to go on while too much is open.
-    fn check_room(&self, producer: &Producer) -> Result<()> {
-        let collected = claim(&self.collector).map_or(0, |collector| collector.held());
-        let handed: u64 = producer
-            .outbox
-            .iter()
-            .flat_map(|handoff| &handoff.partials)
-            .map(|partial| partial.keys.len() as u64)
-            .sum();
-        let open = producer.lane.held() + handed + collected;
+    fn check_room(&self) -> Result<()> {
+        let open = self.lanes.held().max(0) as u64;
         if open >= self.spec.max_cells {
             return Err(Error::Limit(format!(
                 "`max_cells` is reached: {open} open windows x series of at most {}; drain, or let the watermark pass",
@@ -167,13 +116,46 @@ impl TumblingWindows {
         Ok(())
     }
 
+    /// Lets the producer of a lane work, if it is `still` that; what the lane hands over goes to its outbox.
+    pub(super) fn produce(
+        &self,
+        berth: &Berth<Lane>,
+        still: impl FnOnce() -> bool,
+        work: impl FnOnce(&mut Session<'_, Lane>) -> Result<Handoff>,
+    ) -> Result<()> {
+        self.check_room()?;
+        let mut lane = self.lanes.enter(berth, still).map_err(|why| refused(why, &berth.name))?;
+        work(&mut lane).map(|handoff| lane.hand_over(handoff.some()))
+    }
+
+    /// As [`TumblingWindows::produce`], on the default lane, which lives from the first row or heartbeat that it was given.
+    fn produce_default(&self, work: impl FnOnce(&mut Session<'_, Lane>) -> Result<Handoff>) -> Result<()> {
+        self.produce(
+            &self.default,
+            || true,
+            |lane| {
+                let worked = work(lane);
+                if !lane.has_begun() {
+                    lane.close();
+                }
+                worked
+            },
+        )
+    }
+
+    /// A lane of one's own, for one producer: none waits for another.
+    pub fn writer(self: &Arc<Self>, name: &str) -> Result<Writer> {
+        if name == DEFAULT {
+            return Err(Error::config("`name` must not be empty: that is the lane of `push` itself"));
+        }
+        let berth = self.lanes.take(name, || Lane::new(&self.spec, &self.plan, &self.types))?;
+        berth.map(|berth| Writer::new(Arc::clone(self), berth)).ok_or_else(|| taken(name))
+    }
+
     /// Reads rows. `now` brings the clock along.
     pub fn push(&self, batches: &[RecordBatch], now: Option<Timestamp>) -> Result<()> {
-        let mut producer = self.producer()?;
-        self.check_room(&producer)?;
-        let handoff = producer.lane.push(&self.spec, &self.plan, batches, now)?;
-        producer.deliver(handoff);
-        Ok(())
+        self.tick(now);
+        self.produce_default(|lane| lane.push(&self.spec, &self.plan, batches, now))
     }
 
     /// Reads one row; `time` is why there is none where it can't be read.
@@ -183,198 +165,163 @@ impl TumblingWindows {
         key: &[Scalar],
         values: &[Scalar],
     ) -> Result<()> {
-        let mut producer = self.producer()?;
-        if producer.lane.held() >= self.spec.max_cells {
-            self.check_room(&producer)?;
-        }
-        let handoff = producer.lane.push_one(&self.spec, &self.plan, time, key, values)?;
-        producer.deliver(handoff);
-        Ok(())
+        self.produce_default(|lane| lane.push_one(&self.spec, &self.plan, time, key, values))
     }
 
-    /// Reads what messages held: rows, the heartbeats between them (each with the number of rows before it), and
-    /// what could not be read.
-    pub fn push_messages<'a>(
-        &self,
-        rows: &RecordBatch,
-        heartbeats: &[(usize, Option<Scalar>, Timestamp)],
-        rejects: impl Iterator<Item = (&'a str, &'a [u8])>,
-        now: Option<Timestamp>,
-    ) -> Result<()> {
-        let mut producer = self.producer()?;
-        self.check_room(&producer)?;
-        producer.messages = true;
-        let (spec, plan) = (&self.spec, &self.plan);
-        let latest = now.zip(spec.max_ahead).map_or(Timestamp::MAX, |(now, ahead)| now.saturating_add(ahead));
-        // A push without rows checks the columns and tells the clock.
-        let handoff = producer.lane.push(spec, plan, &[rows.slice(0, 0)], now)?;
-        producer.deliver(handoff);
-        let mut read = 0;
-        for (row, source, time) in heartbeats {
-            if *row > read {
-                let handoff = producer.lane.push(spec, plan, &[rows.slice(read, row - read)], now)?;
-                producer.deliver(handoff);
-                read = *row;
-            }
-            // A clock that leaps is no sign of life, and a nameless camera is nobody's.
-            if *time <= latest && (source.is_some() || spec.source.is_none()) {
-                let handoff = producer.lane.alive(spec, source.as_ref(), *time)?;
-                producer.deliver(handoff);
-            }
-        }
-        if rows.num_rows() > read {
-            let handoff = producer.lane.push(spec, plan, &[rows.slice(read, rows.num_rows() - read)], now)?;
-            producer.deliver(handoff);
-        }
-        for (reason, message) in rejects {
-            producer.lane.reject_message(reason, message);
-        }
-        Ok(())
+    /// Reads what messages held.
+    pub fn push_messages(&self, messages: &Messages<'_>, now: Option<Timestamp>) -> Result<()> {
+        self.tick(now);
+        self.produce_default(|lane| self.read_messages(lane, messages, now))
     }
 
     /// A heartbeat of a source at an event time.
     pub fn alive(&self, source: Option<&Scalar>, time: Timestamp) -> Result<()> {
-        let mut producer = self.producer()?;
-        self.check_room(&producer)?;
-        let handoff = producer.lane.alive(&self.spec, source, time)?;
-        producer.deliver(handoff);
-        Ok(())
+        self.produce_default(|lane| lane.alive(&self.spec, source, time))
     }
 
-    /// The time is `now`: silent sources stop holding windows back; when all are silent, what is due closes.
-    pub fn advance(&self, now: Timestamp) -> Result<()> {
-        let mut producer = self.producer()?;
-        let handoff = producer.lane.advance(now);
-        producer.deliver(handoff);
-        Ok(())
+    pub(super) fn tick(&self, now: Option<Timestamp>) {
+        now.into_iter().for_each(|now| self.lanes.tick(now));
     }
 
-    /// Event time has come to `time`.
-    pub fn watermark(&self, time: Timestamp) -> Result<()> {
-        let mut producer = self.producer()?;
-        let handoff = producer.lane.raise(time);
-        producer.deliver(handoff);
-        Ok(())
+    pub(super) fn read_messages(
+        &self,
+        lane: &mut Session<'_, Lane>,
+        messages: &Messages<'_>,
+        now: Option<Timestamp>,
+    ) -> Result<Handoff> {
+        // Relaxed: a column more or less among the rejects, which the lane's claim orders.
+        self.messages.store(true, Ordering::Relaxed);
+        let mut handoffs = Vec::new();
+        let read =
+            lane.push_messages(&self.spec, &self.plan, messages, now, |handoff| handoffs.push(handoff));
+        handoffs.into_iter().for_each(|handoff| lane.hand_over(handoff.some()));
+        read.map(|()| Handoff::default())
+    }
+
+    /// The time is `now`: silent sources and lanes stop holding windows back; when all are silent, what is due closes.
+    pub fn advance(&self, now: Timestamp) {
+        self.lanes.advance(now, now.saturating_sub(self.spec.out_of_orderness));
+    }
+
+    /// Event time has come to `time`, on all lanes.
+    pub fn watermark(&self, time: Timestamp) {
+        self.lanes.set_watermark(time);
     }
 
     /// The rows of windows that fired or changed since the last call. While another thread drains, nothing.
     pub fn drain(&self) -> Result<RecordBatch> {
-        match claim(&self.collector) {
-            Some(mut collector) => self.collect(&mut collector, unpoisoned(self.lane.lock())),
-            None => Collector::new(&self.spec, &self.plan).drain(
-                &self.spec,
-                &self.plan,
-                &mut self.assigner()?,
-                NEVER,
-            ),
+        if let Some(mut collector) = self.collector.write() {
+            return self.collect(&mut collector);
         }
+        let mut empty = Collector::new(&self.spec, &self.plan);
+        empty.admit(&self.types)?;
+        empty.drain(&self.spec, &self.plan, &mut self.assigner()?, NEVER)
     }
 
     /// Fires everything, also what the watermark has not passed; that counts as passed from then on.
     pub fn flush(&self) -> Result<RecordBatch> {
-        let mut collector = unpoisoned(self.collector.lock());
-        let mut producer = unpoisoned(self.lane.lock());
-        let handoff = producer.lane.flush();
-        producer.deliver(handoff);
-        self.collect(&mut collector, producer)
+        let mut collector = self.collector.read();
+        let berths = self.lanes.list();
+        // All at once, so that event time comes to the same end on all of them.
+        let mut sessions: Vec<_> = berths.iter().map(|berth| self.lanes.look(berth)).collect();
+        for session in &mut sessions {
+            self.take_in(&mut collector, session.berth);
+        }
+        let open = sessions.iter().filter_map(|session| session.last_end());
+        if let Some(last) = open.chain(collector.open_ends()).max() {
+            sessions.iter_mut().for_each(|session| session.raise(last));
+            self.lanes.come_to(last);
+        }
+        drop(sessions);
+        self.collect(&mut collector)
     }
 
-    fn assigner(&self) -> Result<Assigner> {
+    pub(super) fn assigner(&self) -> Result<Assigner> {
         Assigner::new(self.spec.every, self.spec.offset, self.spec.zone.as_deref())
     }
 
-    /// The lane is free again before the rows are made.
-    fn collect(
-        &self,
-        collector: &mut Collector,
-        mut producer: MutexGuard<'_, Producer>,
-    ) -> Result<RecordBatch> {
-        producer.hand_to(collector)?;
-        let reached = producer.lane.watermark();
-        drop(producer);
-        collector.drain(&self.spec, &self.plan, &mut self.assigner()?, reached)
+    /// Takes what a lane has handed over.
+    pub(super) fn take_in(&self, collector: &mut Collector, berth: &Berth<Lane>) {
+        let before = collector.held();
+        for handoff in self.lanes.take_outbox(berth) {
+            collector.accept(berth.id, &berth.name, handoff);
+        }
+        self.lanes.add_held(collector.held() as i64 - before as i64);
+    }
+
+    /// Takes what lanes handed over, and makes rows of it as far as it is sure.
+    fn collect(&self, collector: &mut Collector) -> Result<RecordBatch> {
+        let limit = self.lanes.settle(collector.fired());
+        collector.admit(&self.types)?;
+        for berth in self.lanes.list().iter() {
+            self.take_in(collector, berth);
+        }
+        let before = collector.held();
+        let rows = collector.drain(&self.spec, &self.plan, &mut self.assigner()?, limit);
+        self.lanes.add_held(collector.held() as i64 - before as i64);
+        let in_use = std::cell::OnceCell::new();
+        let mut gone = Vec::new();
+        self.lanes.let_go(
+            limit,
+            |berth| !in_use.get_or_init(|| collector.lanes_in_use()).contains(&berth.id),
+            |berth, lane| gone.push((berth.id, lane.tally())),
+        );
+        gone.into_iter().for_each(|(id, tally)| collector.forget(id, tally));
+        rows
     }
 
     /// Late rows since the last call.
     pub fn take_late(&self) -> Result<RecordBatch> {
-        unpoisoned(self.lane.lock()).lane.take_late(&self.spec, &self.plan)
+        self.kept(Lane::take_late, false)
     }
 
     /// Rejects since the last call.
     pub fn take_rejects(&self) -> Result<RecordBatch> {
-        let mut producer = unpoisoned(self.lane.lock());
-        let messages = producer.messages;
-        producer.lane.take_rejects(&self.spec, &self.plan, messages)
+        self.kept(Lane::take_rejects, self.messages.load(Ordering::Relaxed))
+    }
+
+    /// What all lanes have kept, in the order of their names.
+    fn kept(&self, take: impl Fn(&mut Lane) -> Vec<KeptRow>, messages: bool) -> Result<RecordBatch> {
+        let mut berths = self.lanes.list().to_vec();
+        berths.sort_by(|a, b| a.name.cmp(&b.name));
+        let rows: Vec<KeptRow> = berths.iter().flat_map(|berth| take(&mut self.lanes.look(berth))).collect();
+        let names = self.spec.by.iter().chain(self.plan.inputs()).map(String::as_str);
+        let kinds = self.types.by().into_iter().chain(self.types.inputs());
+        let columns: Vec<(&str, Kind)> = names.zip(kinds).collect();
+        kept_table(&self.spec.time, &columns, &rows, messages)
+    }
+
+    /// The event time at which the next window ends that has not fired: before the watermark is there, a drain has nothing
+    /// new but changes of old windows.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let mut collector = self.collector.read();
+        let berths = self.lanes.list();
+        let open = berths.iter().filter_map(|berth| {
+            let session = self.lanes.look(berth);
+            self.take_in(&mut collector, berth);
+            session.first_end()
+        });
+        let open = open.min();
+        open.into_iter().chain(collector.open_ends()).min()
     }
 
     /// What was read and is held.
     pub fn stats(&self) -> Stats {
-        let collector = unpoisoned(self.collector.lock());
-        let producer = unpoisoned(self.lane.lock());
-        let partials = producer.outbox.iter().flat_map(|handoff| &handoff.partials);
+        let mut collector = self.collector.read();
+        let (mut tally, mut open) = (Tally::default(), 0);
+        for berth in self.lanes.list().iter() {
+            let session = self.lanes.look(berth);
+            self.take_in(&mut collector, berth);
+            tally += session.tally();
+            open += session.cells();
+        }
+        tally += collector.gone();
         Stats {
-            tally: producer.lane.tally(),
+            tally,
             overflows: collector.overflows(),
-            open: producer.lane.cells()
-                + partials.map(|partial| partial.keys.len() as u64).sum::<u64>()
-                + collector.waiting(),
-            series: producer.lane.series() as u64,
-            watermark: Some(producer.lane.watermark()).filter(|time| *time != NEVER),
+            open: open + collector.waiting(),
+            series: collector.series(),
+            watermark: Some(self.lanes.watermark()).filter(|time| *time != NEVER),
         }
-    }
-
-    /// The whole state, between two batches.
-    pub fn snapshot(&self) -> Result<Vec<u8>> {
-        let mut collector = unpoisoned(self.collector.lock());
-        let mut producer = unpoisoned(self.lane.lock());
-        producer.hand_to(&mut collector)?;
-        let resting = Resting {
-            spec: self.spec.clone(),
-            lane: producer.lane.rest(),
-            collector: collector.rest(),
-            messages: producer.messages,
-        };
-        snapshot::write(Kind::Windows, &resting)
-    }
-
-    /// Windows that go on where a snapshot was taken.
-    pub fn restore(bytes: &[u8]) -> Result<Self> {
-        let resting: Resting = snapshot::read(Kind::Windows, bytes)?;
-        let invalid =
-            |error: &Error| Error::snapshot(format!("the snapshot's parameters are invalid: {error}"));
-        resting.spec.check().map_err(|error| invalid(&error))?;
-        let spec = resting.spec;
-        let plan = Plan::new(spec.aggregates.clone()).map_err(|error| invalid(&error))?;
-        let (keys, sources) = resting.lane.handed();
-        let lane = Lane::wake(&spec, &plan, resting.lane)?;
-        let collector = Collector::wake(&spec, &plan, resting.collector)?;
-        if collector.taken(DEFAULT) != (keys, sources) {
-            return Err(Error::snapshot("the snapshot's lane and windows don't belong together"));
-        }
-        Ok(Self {
-            lane: Mutex::new(Producer { lane, outbox: Vec::new(), messages: resting.messages }),
-            pushing: AtomicBool::new(false),
-            collector: Mutex::new(collector),
-            spec,
-            plan,
-        })
-    }
-}
-
-impl Producer {
-    fn deliver(&mut self, handoff: Handoff) {
-        if !handoff.partials.is_empty() || !handoff.keys.is_empty() || !handoff.sources.is_empty() {
-            self.outbox.push(handoff);
-        }
-    }
-
-    fn hand_to(&mut self, collector: &mut Collector) -> Result<()> {
-        let (keys, kinds) = (self.lane.keys(), self.lane.kinds());
-        // Types are known from the first batch on, windows or not.
-        collector.accept(DEFAULT, keys, kinds, Handoff::default())?;
-        for handoff in std::mem::take(&mut self.outbox) {
-            collector.accept(DEFAULT, keys, kinds, handoff)?;
-        }
-        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::assign::{Assigner, Window};
-use super::collect::Pending;
+use super::pending::Pending;
 use super::spec::Spec;
 use crate::key::{self, Keys};
 use crate::time::Timestamp;
@@ -135,6 +135,28 @@ impl Fill {
             self.coarse.insert(*key, 0);
         }
         rows
+    }
+
+    /// Takes in another's runs of silence, with the keys renumbered; those without a number are left.
+    pub fn absorb(&mut self, other: &Self, mut renumber: impl FnMut(u32, bool) -> Option<u32>) {
+        for (key, silent) in &other.known {
+            if let Some(key) = renumber(*key, false) {
+                self.known.entry(key).or_insert(*silent);
+            }
+        }
+        for ((level, key), silent) in &other.coarse {
+            if let Some(key) = renumber(*key, true) {
+                self.coarse.entry((*level, key)).or_insert(*silent);
+            }
+        }
+        if self.next.is_none() {
+            (self.next, self.last) = (other.next, other.last);
+        }
+    }
+
+    /// Forgets some series.
+    pub fn forget(&mut self, gone: impl Fn(u32) -> bool) {
+        self.known.retain(|key, _| !gone(*key));
     }
 
     /// Series that were seen.

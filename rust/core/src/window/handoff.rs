@@ -1,7 +1,8 @@
 //! Closing windows: what a lane's watermark has passed leaves it.
 
+use super::berth::Producer;
 use super::lane::Lane;
-use super::open::Partial;
+use super::open::{Open, Partial};
 use crate::key::Keys;
 use crate::time::Timestamp;
 
@@ -41,8 +42,15 @@ impl Lane {
         self.current = None;
     }
 
+    /// Sets aside every window, whether or not the watermark has passed it.
+    fn set_all_aside(&mut self) {
+        self.closing.extend(std::mem::take(&mut self.index).into_values());
+        self.next_end = Timestamp::MAX;
+        self.current = None;
+    }
+
     /// Hands over the windows that were set aside.
-    pub(super) fn close(&mut self, partials: &mut Vec<Partial>) {
+    pub(super) fn close_aside(&mut self, partials: &mut Vec<Partial>) {
         for at in std::mem::take(&mut self.closing) {
             self.vacant.push(at);
             if let Some(open) = self.open[at].take() {
@@ -64,13 +72,13 @@ impl Lane {
         if !self.closing.is_empty() {
             self.current = None;
         }
-        self.close(partials);
+        self.close_aside(partials);
     }
 
     /// Hands over what the last row closed or reopened.
     pub(super) fn hand_over_closed(&mut self) -> Handoff {
         let mut partials = Vec::new();
-        self.close(&mut partials);
+        self.close_aside(&mut partials);
         self.close_reopened(&mut partials);
         self.hand_over(partials)
     }
@@ -94,29 +102,97 @@ impl Lane {
     pub(super) fn settle(&mut self) -> Handoff {
         let mut partials = Vec::new();
         self.set_aside();
-        self.close(&mut partials);
+        self.close_aside(&mut partials);
         self.hand_over(partials)
     }
 
-    /// The time is `now`.
-    pub fn advance(&mut self, now: Timestamp) -> Handoff {
-        self.watermark.advance(now);
-        self.settle()
-    }
-
     /// Event time has come to `time`.
-    pub fn raise(&mut self, time: Timestamp) -> Handoff {
+    pub fn raise_to(&mut self, time: Timestamp) -> Handoff {
         self.watermark.raise(time);
         self.settle()
     }
 
-    /// Closes every open window, and counts them as passed.
-    pub fn flush(&mut self) -> Handoff {
-        let last =
-            self.index.values().filter_map(|at| self.open[*at].as_ref()).map(|open| open.window.end).max();
-        if let Some(end) = last {
-            self.watermark.raise(end);
-        }
-        self.settle()
+    /// The end of the last window that is open, if one is.
+    pub fn last_end(&self) -> Option<Timestamp> {
+        self.open_windows().map(|open| open.window.end).max()
+    }
+
+    /// The end of the first window that is open, if one is.
+    pub fn first_end(&self) -> Option<Timestamp> {
+        self.open_windows().map(|open| open.window.end).min()
+    }
+
+    /// Whether a row or a heartbeat was ever taken note of.
+    pub fn has_begun(&self) -> bool {
+        self.watermark.sources() > 0
+    }
+
+    fn open_windows(&self) -> impl Iterator<Item = &Open> {
+        self.index.values().filter_map(|at| self.open[*at].as_ref())
+    }
+}
+
+impl Handoff {
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.partials.is_empty() && self.keys.is_empty() && self.sources.is_empty()
+    }
+
+    pub(super) fn some(self) -> Option<Self> {
+        Some(self).filter(|handoff| !handoff.is_empty())
+    }
+}
+
+impl Producer for Lane {
+    type Handoff = Handoff;
+
+    fn watermark(&self) -> Timestamp {
+        self.watermark.get()
+    }
+
+    fn raise(&mut self, time: Timestamp) -> Option<Handoff> {
+        self.raise_to(time).some()
+    }
+
+    fn tick(&mut self, clock: Timestamp) -> Option<Handoff> {
+        let before = self.watermark.get();
+        self.watermark.tick(clock);
+        // A source that holds nothing back any more lets the others go on.
+        (self.watermark.get() > before).then(|| self.settle()).and_then(Handoff::some)
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    fn open(&mut self) {
+        self.is_open = true;
+    }
+
+    fn close(&mut self) -> Option<Handoff> {
+        self.is_open = false;
+        let mut partials = Vec::new();
+        self.set_all_aside();
+        self.close_aside(&mut partials);
+        self.hand_over(partials).some()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.watermark.is_idle()
+    }
+
+    fn is_spent(&self, reached: Timestamp) -> bool {
+        self.late.is_empty()
+            && self.rejects.is_empty()
+            && self.memories.iter().flatten().all(|memory| memory.is_forgotten(reached))
+    }
+
+    fn held(&self) -> i64 {
+        // A window without cells, which a heartbeat opened, takes room as well.
+        self.cells.in_use().max(self.index.len()) as i64
+    }
+
+    fn handed(handoff: &Handoff) -> i64 {
+        handoff.partials.iter().map(|partial| partial.keys.len().max(1) as i64).sum()
     }
 }

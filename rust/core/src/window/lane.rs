@@ -5,6 +5,8 @@
 //! are the collector's.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
@@ -16,9 +18,10 @@ use super::late::{Kept, KeptRow, LATE, LEAP, SERIES_LIMIT, WINDOW_OUT_OF_RANGE};
 use super::open::{Open, Partial};
 use super::rows::Rows;
 use super::spec::Spec;
+use super::types::Types;
 use super::watermark::Watermark;
 use crate::column::{Kind, Values};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::key::{Keys, NO_ID};
 use crate::time::Timestamp;
 
@@ -40,12 +43,25 @@ pub struct Tally {
     pub nan: u64,
 }
 
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.read += other.read;
+        self.counted += other.counted;
+        self.late += other.late;
+        self.rejected += other.rejected;
+        self.nan += other.nan;
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Lane {
+    /// Whether someone writes to it, or means to.
+    pub(super) is_open: bool,
+    /// What all lanes have agreed on.
+    pub(super) types: Arc<Types>,
     pub(super) keys: Keys,
     pub(super) sources: Keys,
-    pub(super) kinds: Vec<Kind>,
     pub(super) watermark: Watermark,
     pub(super) assigner: Assigner,
     pub(super) cells: Cells,
@@ -76,11 +92,12 @@ pub struct Lane {
 
 impl Lane {
     /// An empty lane.
-    pub fn new(spec: &Spec, plan: &Plan) -> Result<Self> {
+    pub fn new(spec: &Spec, plan: &Plan, types: &Arc<Types>) -> Result<Self> {
         Ok(Self {
+            is_open: false,
+            types: Arc::clone(types),
             keys: Keys::new(spec.by.clone()),
             sources: Keys::new(spec.source.iter().cloned().collect()),
-            kinds: vec![Kind::Unknown; plan.inputs().len()],
             watermark: Watermark::new(spec.out_of_orderness, spec.idle_timeout),
             assigner: Assigner::new(spec.every, spec.offset, spec.zone.as_deref())?,
             cells: Cells::new(plan),
@@ -103,20 +120,9 @@ impl Lane {
         })
     }
 
-    /// Its watermark.
-    pub fn watermark(&self) -> Timestamp {
-        self.watermark.get()
-    }
-
     /// What it read.
     pub fn tally(&self) -> Tally {
         self.tally
-    }
-
-    /// Cells and windows that it holds open.
-    pub fn held(&self) -> u64 {
-        // A window without cells, which a heartbeat opened, takes room as well.
-        (self.cells.in_use() as u64).max(self.index.len() as u64)
     }
 
     /// Cells that it holds open.
@@ -124,19 +130,14 @@ impl Lane {
         self.cells.in_use() as u64
     }
 
-    /// Series that it has seen.
-    pub fn series(&self) -> usize {
-        self.keys.len()
+    /// Hands out the late rows that it has kept.
+    pub fn take_late(&mut self) -> Vec<KeptRow> {
+        self.late.take()
     }
 
-    /// Kinds of the inputs.
-    pub fn kinds(&self) -> &[Kind] {
-        &self.kinds
-    }
-
-    /// The key table, for the types of the key columns.
-    pub fn keys(&self) -> &Keys {
-        &self.keys
+    /// As [`Lane::take_late`], of rows and messages that could not be read.
+    pub fn take_rejects(&mut self) -> Vec<KeptRow> {
+        self.rejects.take()
     }
 
     /// Reads a batch.
@@ -149,18 +150,13 @@ impl Lane {
     ) -> Result<Handoff> {
         // Everything that can be wrong with the columns is found before a row is read.
         let tables = batches.iter().map(|batch| Rows::read(spec, plan, batch)).collect::<Result<Vec<_>>>()?;
-        let mut kinds = self.kinds.clone();
-        for rows in &tables {
-            unify(&mut kinds, rows.inputs.iter().map(Kind::of), plan)?;
-        }
-        plan.check(&kinds)?;
+        self.types.agree(
+            plan,
+            tables.iter().map(|rows| (rows.keys.iter().map(Kind::of), rows.inputs.iter().map(Kind::of))),
+        )?;
         for rows in &tables {
             self.keys.admit(&rows.keys)?;
             self.sources.admit(&rows.source)?;
-        }
-        self.kinds = kinds;
-        if let Some(now) = now {
-            self.watermark.tick(now);
         }
         let mut partials = Vec::new();
         for rows in &tables {
@@ -211,7 +207,7 @@ impl Lane {
             }
             self.fold(plan, rows, &masks, start, &cells);
             self.block = cells;
-            self.close(partials);
+            self.close_aside(partials);
         }
         self.ids = ids;
         let reached = self.watermark.get();
@@ -398,18 +394,6 @@ impl Lane {
         plan.add(&mut self.cells, &block, &rows.inputs, masks, &mut self.filtered, first);
         self.cells.drain_sink();
     }
-
-    /// Hands out what is kept since the last time.
-    pub fn take_late(&mut self, spec: &Spec, plan: &Plan) -> Result<RecordBatch> {
-        let columns = kept_columns(spec, plan, &self.keys, &self.kinds);
-        self.late.take(&spec.time, &columns, false)
-    }
-
-    /// As [`Lane::take_late`], of rows and messages that could not be read.
-    pub fn take_rejects(&mut self, spec: &Spec, plan: &Plan, messages: bool) -> Result<RecordBatch> {
-        let columns = kept_columns(spec, plan, &self.keys, &self.kinds);
-        self.rejects.take(&spec.time, &columns, messages)
-    }
 }
 
 /// Where a time goes.
@@ -432,20 +416,4 @@ struct Context<'a> {
     sources: &'a [u32],
     /// The latest time that is not a leap.
     latest: Option<Timestamp>,
-}
-
-/// The kinds of inputs after one more batch.
-pub(super) fn unify(kinds: &mut [Kind], fresh: impl Iterator<Item = Kind>, plan: &Plan) -> Result<()> {
-    for ((kind, fresh), name) in kinds.iter_mut().zip(fresh).zip(plan.inputs()) {
-        *kind = kind.unify(fresh).ok_or_else(|| {
-            Error::data(format!("column `{name}` must hold {} as before, got {}", kind.name(), fresh.name()))
-        })?;
-    }
-    Ok(())
-}
-
-/// Names and kinds of what kept rows hold.
-fn kept_columns<'a>(spec: &'a Spec, plan: &'a Plan, keys: &Keys, kinds: &[Kind]) -> Vec<(&'a str, Kind)> {
-    let by = spec.by.iter().zip(keys.kinds()).map(|(name, kind)| (name.as_str(), *kind));
-    by.chain(plan.inputs().iter().zip(kinds).map(|(name, kind)| (name.as_str(), *kind))).collect()
 }

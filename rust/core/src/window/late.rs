@@ -52,28 +52,41 @@ impl Kept {
         self.rows.push_back(row);
     }
 
-    /// Hands out what is kept: `time`, the named columns, `reason`, and `message` where asked for.
-    pub fn take(&mut self, time: &str, columns: &[(&str, Kind)], messages: bool) -> Result<RecordBatch> {
-        let rows: Vec<KeptRow> = std::mem::take(&mut self.rows).into();
-        let times: TimestampNanosecondArray = rows.iter().map(|row| row.time).collect();
-        let mut arrays: Vec<(String, ArrayRef)> =
-            vec![(time.to_owned(), Arc::new(times.with_timezone("UTC")))];
-        for (at, (name, kind)) in columns.iter().enumerate() {
-            // `time` may be an input as well; it is there already.
-            if *name == time || arrays.iter().any(|(known, _)| known == name) {
-                continue;
-            }
-            let values = rows.iter().map(|row| row.values.get(at).cloned().unwrap_or(Scalar::Null));
-            arrays.push(((*name).to_owned(), column::of_kind(*kind, values)));
-        }
-        let reasons: StringArray = rows.iter().map(|row| Some(row.reason.as_str())).collect();
-        arrays.push(("reason".to_owned(), Arc::new(reasons)));
-        if messages {
-            let messages: BinaryArray = rows.iter().map(|row| row.message.as_deref()).collect();
-            arrays.push(("message".to_owned(), Arc::new(messages)));
-        }
-        table(arrays, rows.len())
+    /// Hands out what is kept.
+    pub fn take(&mut self) -> Vec<KeptRow> {
+        std::mem::take(&mut self.rows).into()
     }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// Kept rows as a table: `time`, the named columns, `reason`, and `message` where asked for.
+pub fn kept_table(
+    time: &str,
+    columns: &[(&str, Kind)],
+    rows: &[KeptRow],
+    messages: bool,
+) -> Result<RecordBatch> {
+    let times: TimestampNanosecondArray = rows.iter().map(|row| row.time).collect();
+    let mut arrays: Vec<(String, ArrayRef)> = vec![(time.to_owned(), Arc::new(times.with_timezone("UTC")))];
+    for (at, (name, kind)) in columns.iter().enumerate() {
+        // `time` may be an input as well; it is there already.
+        if *name == time || arrays.iter().any(|(known, _)| known == name) {
+            continue;
+        }
+        let values = rows.iter().map(|row| row.values.get(at).cloned().unwrap_or(Scalar::Null));
+        arrays.push(((*name).to_owned(), column::of_kind(*kind, values)));
+    }
+    let reasons: StringArray = rows.iter().map(|row| Some(row.reason.as_str())).collect();
+    arrays.push(("reason".to_owned(), Arc::new(reasons)));
+    if messages {
+        let messages: BinaryArray = rows.iter().map(|row| row.message.as_deref()).collect();
+        arrays.push(("message".to_owned(), Arc::new(messages)));
+    }
+    table(arrays, rows.len())
 }
 
 /// A record batch of named columns.

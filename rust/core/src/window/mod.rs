@@ -9,21 +9,31 @@
 
 pub mod aggregate;
 mod assign;
+mod berth;
 mod collect;
 mod emit;
 mod engine;
 mod fill;
 mod handoff;
 mod lane;
+mod lanes;
 mod late;
+mod messages;
 mod open;
+mod pending;
+mod rescale;
 mod rest;
 mod rows;
 mod single;
 mod spec;
+mod state;
+mod types;
 mod watermark;
+mod writer;
 
 pub use aggregate::{Aggregate, Condition, CountOn, Function};
 pub use engine::{Stats, TumblingWindows};
+pub use messages::{Heartbeat, Messages};
 pub use rows::find;
 pub use spec::{Label, Spec};
+pub use writer::Writer;

@@ -113,6 +113,19 @@ impl Open {
         cell
     }
 
+    /// Drops some series; their cells are given to `release`.
+    pub fn remove(&mut self, gone: impl Fn(u32) -> bool, mut release: impl FnMut(u32)) {
+        for (key, cell) in std::mem::take(&mut self.keys).into_iter().zip(std::mem::take(&mut self.cells)) {
+            if gone(key) {
+                self.pages.set(key, SINK);
+                release(cell);
+            } else {
+                self.keys.push(key);
+                self.cells.push(cell);
+            }
+        }
+    }
+
     /// Remembers that a source was alive; only `fill` asks for it.
     pub fn mark(&mut self, spec: &Spec, source: u32) {
         if spec.fill && self.alive.last() != Some(&source) && !self.alive.contains(&source) {

@@ -3,6 +3,8 @@
 //! The state is kept by what it means, window by window and series by series, never by where it lies in memory. What is
 //! read back is checked against the plan and the keys, so that bytes from outside can't reach past a table's end.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::aggregate::{FirstSeen, Plan, SINK};
@@ -11,17 +13,17 @@ use super::lane::{Lane, Tally};
 use super::late::Kept;
 use super::open::Partial;
 use super::spec::Spec;
+use super::types::Types;
 use super::watermark::Watermark;
-use crate::column::Kind;
 use crate::error::{Error, Result};
 use crate::key::Keys;
 
 /// A lane at rest, as snapshots keep it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Resting {
+    is_open: bool,
     keys: Keys,
     sources: Keys,
-    kinds: Vec<Kind>,
     watermark: Watermark,
     memories: Vec<Option<FirstSeen>>,
     open: Vec<Partial>,
@@ -49,9 +51,9 @@ impl Lane {
             .map(|open| open.to_partial(self.cells.copy(&open.cells)))
             .collect();
         Resting {
+            is_open: self.is_open,
             keys: self.keys.clone(),
             sources: self.sources.clone(),
-            kinds: self.kinds.clone(),
             watermark: self.watermark.clone(),
             memories: self.memories.clone(),
             open,
@@ -64,12 +66,11 @@ impl Lane {
     }
 
     /// A lane that goes on from there.
-    pub fn wake(spec: &Spec, plan: &Plan, resting: Resting) -> Result<Self> {
+    pub fn wake(spec: &Spec, plan: &Plan, types: &Arc<Types>, resting: Resting) -> Result<Self> {
         let broken = |what: &str| Error::snapshot(format!("the snapshot's lane is inconsistent: {what}"));
-        let mut lane = Self::new(spec, plan)?;
+        let mut lane = Self::new(spec, plan, types)?;
         if resting.keys.names() != lane.keys.names()
             || resting.sources.names() != lane.sources.names()
-            || resting.kinds.len() != lane.kinds.len()
             || resting.watermark.sources() > resting.sources.len()
             || resting.handed_keys > resting.keys.len()
             || resting.handed_sources > resting.sources.len()
@@ -110,9 +111,12 @@ impl Lane {
                 open.alive = partial.alive;
             }
         }
+        types
+            .agree(plan, std::iter::once((resting.keys.kinds().iter().copied(), std::iter::empty())))
+            .map_err(|error| broken(&error.to_string()))?;
+        lane.is_open = resting.is_open;
         lane.keys = resting.keys;
         lane.sources = resting.sources;
-        lane.kinds = resting.kinds;
         lane.watermark = resting.watermark;
         lane.memories = resting.memories;
         lane.handed_keys = resting.handed_keys;

@@ -2,7 +2,7 @@
 
 use super::aggregate::Plan;
 use super::handoff::Handoff;
-use super::lane::{Lane, Place, unify};
+use super::lane::{Lane, Place};
 use super::late::{KeptRow, LATE, SERIES_LIMIT, WINDOW_OUT_OF_RANGE};
 use super::spec::Spec;
 use crate::column::{Kind, Scalar};
@@ -20,12 +20,10 @@ impl Lane {
         key: &[Scalar],
         values: &[Scalar],
     ) -> Result<Handoff> {
-        let mut kinds = self.kinds.clone();
-        unify(&mut kinds, values.iter().map(Kind::of_scalar), plan)?;
-        plan.check(&kinds)?;
+        let kinds = (key.iter().map(Kind::of_scalar), values.iter().map(Kind::of_scalar));
+        self.types.agree(plan, std::iter::once(kinds))?;
         self.keys.admit_one(key)?;
         let source = self.source_of(spec, plan, key, values)?;
-        self.kinds = kinds;
         self.tally.read += 1;
         let nan = |value: &&Scalar| matches!(value, Scalar::Float(value) if value.is_nan());
         self.tally.nan += values.iter().filter(nan).count() as u64;

@@ -32,12 +32,26 @@ pub struct Watermark {
     lowest: Timestamp,
     value: Timestamp,
     now: Option<Timestamp>,
+    /// `now` when a clock was first told, while there is no source to have been heard of.
+    waiting: Option<Timestamp>,
+    /// The clock before which no source can become idle, once that was looked for.
+    #[serde(skip)]
+    look_at: Option<Timestamp>,
 }
 
 impl Watermark {
     /// Nothing seen yet.
     pub fn new(out_of_orderness: i64, idle_timeout: Option<i64>) -> Self {
-        Self { out_of_orderness, idle_timeout, sources: Vec::new(), lowest: NEVER, value: NEVER, now: None }
+        Self {
+            out_of_orderness,
+            idle_timeout,
+            sources: Vec::new(),
+            lowest: NEVER,
+            value: NEVER,
+            now: None,
+            waiting: None,
+            look_at: None,
+        }
     }
 
     /// The watermark.
@@ -89,27 +103,70 @@ impl Watermark {
     /// The time is `now`: sources unheard of for `idle_timeout` stop holding the watermark back.
     pub fn tick(&mut self, now: Timestamp) {
         let now = self.now.map_or(now, |known| known.max(now));
+        let first = self.now.is_none();
         self.now = Some(now);
         let Some(timeout) = self.idle_timeout else { return };
+        self.waiting.get_or_insert(now);
+        // No source can have become idle before that.
+        if !first && self.look_at.is_some_and(|at| now < at) {
+            return;
+        }
         let mut changed = false;
+        let mut oldest = now;
         for source in &mut self.sources {
             let heard = *source.heard.get_or_insert(now);
             if !source.idle && now.saturating_sub(heard) >= timeout {
                 source.idle = true;
                 changed = true;
             }
+            if !source.idle {
+                oldest = oldest.min(heard);
+            }
         }
+        self.look_at = Some(oldest.saturating_add(timeout));
         if changed {
             self.settle();
         }
     }
 
-    /// As [`Watermark::tick`]; and when all sources are idle, event time goes on with the clock.
-    pub fn advance(&mut self, now: Timestamp) {
-        self.tick(now);
-        if !self.sources.is_empty() && self.sources.iter().all(|source| source.idle) {
-            self.raise(now.saturating_sub(self.out_of_orderness));
+    /// Whether all sources are idle, or none was heard of for as long.
+    pub fn is_idle(&self) -> bool {
+        if !self.sources.is_empty() {
+            return self.sources.iter().all(|source| source.idle);
         }
+        let silence = self.now.zip(self.waiting).map(|(now, since)| now.saturating_sub(since));
+        self.idle_timeout.zip(silence).is_some_and(|(timeout, silence)| silence >= timeout)
+    }
+
+    /// Takes in another lane's, whose sources have these places here. Event time goes on from the lesser of the two, but not
+    /// from before `fired`.
+    pub fn absorb(&mut self, other: &Self, places: &[u32], fired: Timestamp) {
+        let (mine, theirs) = (!self.sources.is_empty(), !other.sources.is_empty());
+        for (source, place) in other.sources.iter().zip(places) {
+            let place = *place as usize;
+            if place >= self.sources.len() {
+                self.sources.resize(place + 1, Source { latest: NEVER, heard: None, idle: true });
+            }
+            let known = &mut self.sources[place];
+            *known = match known.latest {
+                NEVER => *source,
+                latest => Source {
+                    latest: latest.min(source.latest),
+                    heard: known.heard.max(source.heard),
+                    idle: known.idle && source.idle,
+                },
+            };
+        }
+        let value = match (mine, theirs) {
+            (true, true) => self.value.min(other.value),
+            (true, false) => self.value,
+            (false, _) => self.value.max(other.value),
+        };
+        self.value = value.max(fired);
+        self.now = self.now.max(other.now);
+        self.waiting = self.waiting.max(other.waiting);
+        self.look_at = None;
+        self.settle();
     }
 
     /// How many sources there are, for state that comes from outside.
@@ -139,11 +196,11 @@ mod tests {
         assert_eq!(watermark.get(), 53);
         watermark.tick(110);
         assert_eq!(watermark.get(), 88);
-        // All silent: only `advance` goes on with the clock.
+        assert!(!watermark.is_idle());
+        // All silent: event time stands still by itself.
         watermark.tick(200);
         assert_eq!(watermark.get(), 88);
-        watermark.advance(200);
-        assert_eq!(watermark.get(), 198);
+        assert!(watermark.is_idle());
     }
 
     #[test]

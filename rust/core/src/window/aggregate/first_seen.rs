@@ -76,6 +76,30 @@ impl FirstSeen {
         true
     }
 
+    /// Takes in what another remembers, with the series renumbered; those without a number are left.
+    pub fn absorb(&mut self, other: &mut Self, mut renumber: impl FnMut(u32) -> Option<u32>) {
+        let mut theirs: Vec<_> = std::mem::take(&mut other.seen).into_iter().collect();
+        // New numbers are given in an order that doesn't hang on hashes.
+        theirs.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        for (key, sighting) in theirs {
+            let Some((id, value)) = key.split_first_chunk::<4>() else { continue };
+            let Some(id) = renumber(u32::from_le_bytes(*id)) else { continue };
+            let mine = self.seen.entry([&id.to_le_bytes(), value].concat().into()).or_insert(sighting);
+            mine.window = mine.window.min(sighting.window);
+            mine.last = mine.last.max(sighting.last);
+        }
+    }
+
+    /// Forgets some series.
+    pub fn forget(&mut self, gone: impl Fn(u32) -> bool) {
+        self.seen.retain(|key, _| key.first_chunk::<4>().is_none_or(|id| !gone(u32::from_le_bytes(*id))));
+    }
+
+    /// Whether all of it is forgotten by `time`.
+    pub fn is_forgotten(&self, time: Timestamp) -> bool {
+        self.seen.values().all(|sighting| time > sighting.last.saturating_add(self.retain))
+    }
+
     /// Forgets what was last seen more than `retain` before `time`.
     pub fn sweep(&mut self, time: Timestamp) {
         if self.seen.len() < self.sweep_at.max(1_024) {

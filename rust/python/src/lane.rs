@@ -1,0 +1,200 @@
+//! What `TumblingWindows` and `Writer` share: rows, messages and heartbeats for a lane, as Python passes them.
+
+use arrow_array::RecordBatch;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyMapping, PySequence, PyString, PyTuple};
+use windrow_core::column::Scalar;
+use windrow_core::window::{Heartbeat, Messages, TumblingWindows, Writer};
+
+use crate::arrow::read_table;
+use crate::error::{OrRaise, data};
+use crate::numpy::scalar;
+use crate::time;
+
+/// Rows of a batch from which it pays to let other threads run meanwhile.
+const DETACH_FROM: usize = 4_096;
+
+/// The default lane, or a writer's.
+pub trait Lane: Sync {
+    fn windows(&self) -> &TumblingWindows;
+    fn push(&self, batches: &[RecordBatch], now: Option<i64>) -> windrow_core::Result<()>;
+    fn push_one(
+        &self,
+        time: Result<i64, &'static str>,
+        key: &[Scalar],
+        values: &[Scalar],
+    ) -> windrow_core::Result<()>;
+    fn push_messages(&self, messages: &Messages<'_>, now: Option<i64>) -> windrow_core::Result<()>;
+    fn alive(&self, source: Option<&Scalar>, time: i64) -> windrow_core::Result<()>;
+}
+
+macro_rules! lane {
+    ($of:ty, $windows:expr) => {
+        impl Lane for $of {
+            fn windows(&self) -> &TumblingWindows {
+                $windows(self)
+            }
+            fn push(&self, batches: &[RecordBatch], now: Option<i64>) -> windrow_core::Result<()> {
+                <$of>::push(self, batches, now)
+            }
+            fn push_one(
+                &self,
+                time: Result<i64, &'static str>,
+                key: &[Scalar],
+                values: &[Scalar],
+            ) -> windrow_core::Result<()> {
+                <$of>::push_one(self, time, key, values)
+            }
+            fn push_messages(&self, messages: &Messages<'_>, now: Option<i64>) -> windrow_core::Result<()> {
+                <$of>::push_messages(self, messages, now)
+            }
+            fn alive(&self, source: Option<&Scalar>, time: i64) -> windrow_core::Result<()> {
+                <$of>::alive(self, source, time)
+            }
+        }
+    };
+}
+
+lane!(TumblingWindows, std::convert::identity);
+lane!(Writer, Writer::windows);
+
+fn moment(lane: &impl Lane, now: Option<&Bound<'_, PyAny>>) -> PyResult<Option<i64>> {
+    now.map(|now| time::time(now, lane.windows().spec().time_unit, "now")).transpose()
+}
+
+/// Rows of anything that is a table.
+pub fn push(
+    py: Python<'_>,
+    lane: &impl Lane,
+    batch: &Bound<'_, PyAny>,
+    now: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    push_batches(py, lane, &read_table(batch)?, moment(lane, now)?)
+}
+
+/// Rows of an Arrow IPC stream.
+pub fn push_ipc(
+    py: Python<'_>,
+    lane: &impl Lane,
+    bytes: &Bound<'_, PyAny>,
+    now: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    let Ok(bytes) = bytes.extract::<PyBackedBytes>() else {
+        return Err(data(format!("`data` must be bytes, got {}", bytes.get_type().qualname()?)));
+    };
+    let batches = windrow_core::ipc::read(&bytes).or_raise()?;
+    push_batches(py, lane, &batches, moment(lane, now)?)
+}
+
+fn push_batches(py: Python<'_>, lane: &impl Lane, batches: &[RecordBatch], now: Option<i64>) -> PyResult<()> {
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    if rows < DETACH_FROM {
+        return lane.push(batches, now).or_raise();
+    }
+    py.detach(|| lane.push(batches, now)).or_raise()
+}
+
+/// One row.
+pub fn push_one(
+    lane: &impl Lane,
+    time: &Bound<'_, PyAny>,
+    key: &Bound<'_, PyAny>,
+    values: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let time = if time.is_none() {
+        Err(windrow_core::times::TIME_NULL)
+    } else {
+        Ok(time::time(time, lane.windows().spec().time_unit, "time")?)
+    };
+    let key = read_key(lane.windows(), key)?;
+    let values = read_values(lane.windows(), values)?;
+    lane.push_one(time, &key, &values).or_raise()
+}
+
+/// A block of messages.
+pub fn push_messages(
+    py: Python<'_>,
+    lane: &impl Lane,
+    data: &Bound<'_, PyAny>,
+    decoder: &Bound<'_, PyAny>,
+    now: Option<&Bound<'_, PyAny>>,
+) -> PyResult<usize> {
+    let now = moment(lane, now)?;
+    let (spec, windows) = (lane.windows().spec(), lane.windows());
+    let wanted: Vec<&String> = spec.by.iter().chain(&spec.source).chain(windows.inputs()).collect();
+    let wanted: Vec<&String> = wanted.into_iter().filter(|name| **name != spec.time).collect();
+    let found = crate::decode::read_messages(py, data, decoder, &spec.time, &wanted)?;
+    let by_camera = spec.source.as_deref() == Some("camera");
+    let heartbeat = |beat: &windrow_core::decode::Heartbeat| Heartbeat {
+        row: beat.row,
+        source: beat.camera.clone().map(Scalar::Str).filter(|_| by_camera),
+        time: beat.time,
+    };
+    let messages = Messages {
+        rows: crate::decode::named_rows(&found, &spec.time, &windows.numeric_inputs())?,
+        heartbeats: found.heartbeats.iter().map(heartbeat).collect(),
+        rejects: found.rejects.iter().map(|reject| (reject.reason, reject.bytes.as_slice())).collect(),
+    };
+    if messages.rows.num_rows() < DETACH_FROM {
+        lane.push_messages(&messages, now).or_raise()?;
+    } else {
+        py.detach(|| lane.push_messages(&messages, now)).or_raise()?;
+    }
+    Ok(found.messages)
+}
+
+/// A heartbeat.
+pub fn alive(lane: &impl Lane, source: &Bound<'_, PyAny>, time: &Bound<'_, PyAny>) -> PyResult<()> {
+    let spec = lane.windows().spec();
+    let time = time::time(time, spec.time_unit, "time")?;
+    let source = scalar(source)
+        .ok_or_else(|| data(format!("`source` must be a number, a boolean or text, got {source}")))?;
+    let source = Some(source).filter(|source| *source != Scalar::Null || spec.source.is_some());
+    lane.alive(source.as_ref(), time).or_raise()
+}
+
+/// A series' key as in the data: a value, a tuple of several, None for none.
+pub fn read_key(windows: &TumblingWindows, key: &Bound<'_, PyAny>) -> PyResult<Vec<Scalar>> {
+    let one = |value: &Bound<'_, PyAny>| {
+        scalar(value).ok_or_else(|| data(format!("`key` must hold numbers, booleans or text, got {value}")))
+    };
+    match windows.spec().by.len() {
+        0 if key.is_none() => Ok(Vec::new()),
+        1 if !key.is_instance_of::<PyTuple>() => Ok(vec![one(key)?]),
+        _ => {
+            let tuple = key.cast::<PyTuple>().map_err(|_| {
+                data(format!("`key` must be a tuple of {} values, got {key}", windows.spec().by.len()))
+            })?;
+            tuple.iter().map(|value| one(&value)).collect()
+        }
+    }
+}
+
+/// Input values in their order, or by name.
+fn read_values(windows: &TumblingWindows, values: &Bound<'_, PyAny>) -> PyResult<Vec<Scalar>> {
+    let inputs = windows.inputs();
+    let one = |value: &Bound<'_, PyAny>, name: &str| {
+        scalar(value).ok_or_else(|| {
+            data(format!("`values` must hold numbers, booleans or text, got {value} for `{name}`"))
+        })
+    };
+    if let Ok(mapping) = values.cast::<PyMapping>() {
+        return inputs
+            .iter()
+            .map(|name| {
+                let value = mapping
+                    .get_item(name)
+                    .map_err(|_| data(format!("`values` must have `{name}`, got {values}")))?;
+                one(&value, name)
+            })
+            .collect();
+    }
+    let unfit =
+        || data(format!("`values` must hold {} values ({}), got {values}", inputs.len(), inputs.join(", ")));
+    let sequence = values.cast::<PySequence>().map_err(|_| unfit())?;
+    if sequence.len()? != inputs.len() || values.is_instance_of::<PyString>() {
+        return Err(unfit());
+    }
+    inputs.iter().enumerate().map(|(at, name)| one(&sequence.get_item(at)?, name)).collect()
+}
