@@ -19,6 +19,8 @@ mod lane;
 mod lanes;
 mod late;
 mod messages;
+#[cfg(all(test, any(feature = "loom", feature = "shuttle")))]
+mod models;
 mod open;
 mod pending;
 mod rescale;
