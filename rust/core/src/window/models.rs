@@ -402,3 +402,56 @@ fn a_set_watermark_closes_what_lanes_have_read() {
         assert!(out.len() <= 2 && out.len() >= on_time.min(1) && reader.fired == Some(40));
     });
 }
+
+/// Larger than every interleaving can be tried of: four lanes, of which one dies, one falls silent and one comes late.
+#[cfg(all(feature = "shuttle", not(feature = "loom")))]
+#[test]
+fn many_lanes_at_once() {
+    use shuttle::rand::{Rng, thread_rng};
+
+    check(0, || {
+        let lanes = Arc::new(Lanes::new(None));
+        let berths: Vec<_> = ["a", "b", "c"].iter().map(|name| lane(&lanes, name)).collect();
+        let mut producers: Vec<_> = berths
+            .into_iter()
+            .enumerate()
+            .map(|(at, berth)| {
+                let lanes = Arc::clone(&lanes);
+                thread::spawn(move || {
+                    let (mut time, mut late) = (0, 0);
+                    for row in 0..6 {
+                        time += thread_rng().gen_range(-5..15);
+                        late = push(&lanes, &berth, time);
+                        if (at, row) == (0, 3) {
+                            // As if its thread had died.
+                            lanes.leave(&berth);
+                            return 4 - late;
+                        }
+                    }
+                    match at {
+                        1 => lanes.look(&berth).idle = true,
+                        _ => lanes.leave(&berth),
+                    }
+                    6 - late
+                })
+            })
+            .collect();
+        producers.push({
+            let lanes = Arc::clone(&lanes);
+            thread::spawn(move || {
+                let berth = lane(&lanes, "d");
+                let late = push(&lanes, &berth, 20);
+                lanes.leave(&berth);
+                1 - late
+            })
+        });
+        let mut reader = Reader::default();
+        for _ in 0..4 {
+            reader.drain(&lanes);
+        }
+        let on_time: usize = producers.into_iter().map(|producer| producer.join().unwrap()).sum();
+        lanes.set_watermark(1_000);
+        reader.drain(&lanes);
+        assert_eq!((reader.out.len(), reader.waiting.len(), lanes.held()), (on_time, 0, 0));
+    });
+}
