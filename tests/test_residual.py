@@ -307,11 +307,11 @@ def test_times_that_are_none_keep_their_rows() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: wr.rolling(0), "`rolling` must be over 1 to 100000000 rows, got 0"),
-        (lambda: wr.rolling("-1h"), '`rolling` must be over a positive duration, got "-1h"'),
-        (lambda: wr.ewm(0), "`ewm` must have a positive half-life, got 0"),
-        (lambda: wr.ewm(math.nan), "`ewm` must have a positive half-life, got NaN"),
-        (lambda: wr.ewm("0s"), '`ewm` must have a positive half-life, got "0s"'),
+        (lambda: wr.rolling(0), "`over` must be 1 to 100000000 rows, got 0"),
+        (lambda: wr.rolling("-1h"), '`over` must be positive, got "-1h"'),
+        (lambda: wr.ewm(0), "`half_life` must be positive, got 0"),
+        (lambda: wr.ewm(math.nan), "`half_life` must be positive, got NaN"),
+        (lambda: wr.ewm("0s"), '`half_life` must be positive, got "0s"'),
         (
             lambda: wr.ResidualScorer(rmse="ewm"),
             "`rmse` must be cumulative(), rolling(...), ewm(...) or a number, got 'ewm'",

@@ -171,7 +171,9 @@ class SimulateSource(Section):
     scenario: Literal["traffic", "motor"] = option(
         ..., "traffic (tracker messages) or motor (rows)", "traffic"
     )
-    days: Annotated[float, Field(gt=0)] | None = option(None, "length; 21 for traffic, 14 for motor", 21)
+    days: Annotated[float, Field(gt=0, le=3653)] | None = option(
+        None, "length; 21 for traffic, 14 for motor", 21
+    )
     seed: Annotated[int, Field(ge=0)] = option(7, "the same seed gives the same input")
     healthy: bool = option(False, "leave the faults out")
     where: Where = option({}, "keep only rows whose columns hold these values", {"class": ["car", "person"]})

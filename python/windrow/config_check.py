@@ -6,6 +6,7 @@ mistake in one doesn't hide those in another. Refuses to repair: a file is right
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -92,6 +93,8 @@ def load(path: str | Path) -> Config:
     ConfigError
         There is no such file, or it can't be read.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"`path` must be a file's name, got {path!r}")
     try:
         text = Path(path).read_text("utf-8")
     except OSError as error:
@@ -122,6 +125,8 @@ def loads(text: str) -> Config:
         ...
     windrow.config_check.ConfigFileError: line 2: [source] `kind` must be file, stdin or simulate, got "fil" ...
     """
+    if not isinstance(text, str):
+        raise ConfigError(f"`text` must be text, got {text!r}")
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

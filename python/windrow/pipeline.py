@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,8 @@ class Pipeline:
     """
 
     def __init__(self, config: Config) -> None:
+        if not isinstance(config, Config):
+            raise wr.ConfigError(f"`config` must be a Config, as `from_toml` reads it, got {config!r}")
         self.config = config
 
     @classmethod
@@ -101,7 +104,7 @@ class Pipeline:
         return cls(load(path))
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Pipeline:
+    def from_dict(cls, data: Mapping[str, Any]) -> Pipeline:
         """Take the sections as `tomllib` would read them.
 
         Raises
@@ -109,6 +112,8 @@ class Pipeline:
         ConfigError
             With everything that is wrong with them.
         """
+        if not isinstance(data, Mapping):
+            raise wr.ConfigError(f"`data` must be a mapping of sections, got {data!r}")
         config, problems = check(data)
         if config is None:
             raise ConfigFileError(problems)
@@ -128,8 +133,8 @@ class Pipeline:
     def run(
         self,
         *,
-        input: str | None = None,
-        report: str | Path | None = None,
+        input: str | os.PathLike[str] | None = None,
+        report: str | os.PathLike[str] | None = None,
         progress: Progress | None = None,
         quiet: bool = False,
         stop: Stop | None = None,
@@ -138,7 +143,7 @@ class Pipeline:
 
         Parameters
         ----------
-        input : str, optional
+        input : path, optional
             A file instead of the source of the config, or `-` for standard input.
         report : path, optional
             Where to write a report, instead of where the config says.
@@ -160,12 +165,24 @@ class Pipeline:
         DataError
             Input of a shape that can't be read. What was found until then is written.
         """
+        for name, value in (("input", input), ("report", report)):
+            if value is not None and not isinstance(value, str | os.PathLike):
+                raise wr.ConfigError(f"`{name}` must be a file's name, got {value!r}")
+        if progress is not None and not callable(progress):
+            raise wr.ConfigError(f"`progress` must be callable, got {progress!r}")
+        if stop is not None and not isinstance(stop, Stop):
+            raise wr.ConfigError(f"`stop` must be a Stop, got {stop!r}")
         with contextlib.ExitStack() as stack:
             if stop is None:
                 stop = stack.enter_context(Stop())
             if report is not None:
                 _check_place(Path(report))
-            run = _Run(self.config, stop, input, keep=report is not None or self.config.report is not None)
+            run = _Run(
+                self.config,
+                stop,
+                None if input is None else os.fspath(input),
+                keep=report is not None or self.config.report is not None,
+            )
             sinks = self.config.sink or [
                 StdoutSink(kind="stdout", what="windows" if run.detector is None else "events")
             ]

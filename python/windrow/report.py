@@ -7,6 +7,7 @@ how the page looks in `report_page`. Everything is in the one file that comes ou
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ __all__ = ["write"]
 MOST_WINDOWS = 200
 
 
-def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: Sequence[Any] = ()) -> None:
+def write(
+    path: str | os.PathLike[str], config: Config, outcome: Any, history: Any, faults: Sequence[Any] = ()
+) -> None:
     """Write the page of a run.
 
     Parameters

@@ -12,7 +12,7 @@ use windrow_core::residual::smooth::Smooth;
 use windrow_core::times::Unit;
 use windrow_core::{Error, Result};
 
-use crate::arguments::{key_values, names, smoothing};
+use crate::arguments::{bytes, key_values, names, observation, smoothing, word};
 use crate::arrow::read_table;
 use crate::batch::Batch;
 use crate::error::OrRaise;
@@ -94,18 +94,22 @@ impl ResidualScorer {
 #[pymethods]
 impl ResidualScorer {
     #[new]
-    #[pyo3(signature = (*, by=None, time="time", observed="observed", predicted="predicted", rmse=None,
-        smooth=None, columns=None, time_unit="ns"))]
+    #[pyo3(
+        signature = (*, by=None, time=None, observed=None, predicted=None, rmse=None, smooth=None, columns=None,
+            time_unit=None),
+        text_signature = "(*, by=None, time='time', observed='observed', predicted='predicted', rmse=None, \
+            smooth=None, columns=None, time_unit='ns')"
+    )]
     #[allow(clippy::too_many_arguments)]
     fn new(
         by: Option<&Bound<'_, PyAny>>,
-        time: &str,
-        observed: &str,
-        predicted: &str,
+        time: Option<&Bound<'_, PyAny>>,
+        observed: Option<&Bound<'_, PyAny>>,
+        predicted: Option<&Bound<'_, PyAny>>,
         rmse: Option<&Bound<'_, PyAny>>,
         smooth: Option<&Bound<'_, PyAny>>,
         columns: Option<&Bound<'_, PyAny>>,
-        time_unit: &str,
+        time_unit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let columns = columns.map(|columns| names(columns, "columns")).transpose()?;
         let columns = columns
@@ -114,10 +118,10 @@ impl ResidualScorer {
             .or_raise()?;
         let settings = Settings {
             by: by.map(|by| names(by, "by")).transpose()?.unwrap_or_default(),
-            time: time.to_owned(),
-            unit: Unit::parse(time_unit).or_raise()?,
-            observed: observed.to_owned(),
-            predicted: predicted.to_owned(),
+            time: word(time, "time", "time")?,
+            unit: Unit::parse(&word(time_unit, "time_unit", "ns")?).or_raise()?,
+            observed: word(observed, "observed", "observed")?,
+            predicted: word(predicted, "predicted", "predicted")?,
             rule: Rule { rmse: Rmse::read(rmse)?, smooth: smoothing(smooth)? },
             columns,
         };
@@ -178,9 +182,11 @@ impl ResidualScorer {
         &self,
         time: Option<&Bound<'_, PyAny>>,
         key: &Bound<'_, PyAny>,
-        observed: Option<f64>,
-        predicted: Option<f64>,
+        observed: Option<&Bound<'_, PyAny>>,
+        predicted: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<f64>> {
+        let observed = observation(observed, "observed")?;
+        let predicted = observation(predicted, "predicted")?;
         let mut core = self.lock().or_raise()?;
         let settings = core.settings();
         let time = match time {
@@ -245,8 +251,8 @@ impl ResidualScorer {
     /// SnapshotError
     ///     If the bytes are damaged, of another kind, or of a newer version.
     #[classmethod]
-    fn restore(_class: &Bound<'_, PyType>, data: &[u8]) -> PyResult<Self> {
-        Ok(Self { core: Mutex::new(Core::restore(data).or_raise()?) })
+    fn restore(_class: &Bound<'_, PyType>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self { core: Mutex::new(Core::restore(&bytes(data)?).or_raise()?) })
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {

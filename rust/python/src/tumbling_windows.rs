@@ -6,7 +6,7 @@ use windrow_core::column::Scalar;
 use windrow_core::times::Unit;
 use windrow_core::window::{Label, Spec};
 
-use crate::arguments::{names, shown, size, text};
+use crate::arguments::{bytes, names, shown, size, text};
 use crate::arrow::read_table;
 use crate::batch::Batch;
 use crate::error::{OrRaise, config, data};
@@ -136,8 +136,8 @@ impl TumblingWindows {
             .items()?
             .iter()
             .map(|item| {
-                let (name, value): (String, Bound<'_, PyAny>) = item.extract()?;
-                aggregate(name, &value)
+                let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+                aggregate(&name, &value)
             })
             .collect::<PyResult<_>>()?;
         let spec = Spec {
@@ -420,9 +420,9 @@ impl TumblingWindows {
     /// SnapshotError
     ///     The bytes are cut off, altered, of another kind or of a newer version.
     #[classmethod]
-    fn restore(class: &Bound<'_, PyType>, data: &[u8]) -> PyResult<Self> {
+    fn restore(class: &Bound<'_, PyType>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
         let _ = class;
-        Ok(Self { core: windrow_core::window::TumblingWindows::restore(data).or_raise()? })
+        Ok(Self { core: windrow_core::window::TumblingWindows::restore(&bytes(data)?).or_raise()? })
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
