@@ -14,7 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 __all__ = [
+    "FUNCTIONS",
     "LATER",
+    "OF_DECODER",
     "SINKS",
     "SOURCES",
     "Aggregate",
@@ -35,6 +37,15 @@ __all__ = [
 LATER = frozenset({"mqtt", "kinesis", "kafka", "nats", "http", "s3", "shadow"})
 #: The aggregates, each a key of `[[window.aggregate]]`.
 FUNCTIONS = ("count", "sum", "mean", "min", "max", "std", "var", "first", "last", "distinct", "quantile")
+#: Options of [source] that only some decoders have.
+OF_DECODER = {
+    "fields": ("rows",),
+    "time": ("rows", "panorama"),
+    "time_unit": ("rows", "panorama"),
+    "time_format": ("rows",),
+    "classes": ("panorama",),
+    "camera": ("panorama",),
+}
 
 _NANOSECONDS = {
     "w": 604_800_000_000_000,

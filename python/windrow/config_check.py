@@ -29,6 +29,7 @@ from windrow.config import (
     WindowSection,
 )
 from windrow.config_across import across
+from windrow.config_engine import engine
 from windrow.config_problem import Place, Problem, either, near, show, where
 from windrow.errors import ConfigError
 
@@ -158,6 +159,7 @@ def check(data: Mapping[str, Any]) -> tuple[Config | None, list[Problem]]:
         sinks = []
     sections["sink"] = [_kind(("sink", at), one, SINKS, problems) for at, one in enumerate(sinks)]
     problems += across(data)
+    problems += engine(data, {problem.place for problem in problems})
     if problems:
         return None, problems
     return Config.model_construct(**sections), []
@@ -179,7 +181,7 @@ def _kind(
     choices = either(models)
     if kind is None:
         problems.append(Problem(place, f"{where(place)} `kind` is missing: use {choices}"))
-    elif kind in LATER:
+    elif isinstance(kind, str) and kind in LATER:
         problems.append(
             Problem(
                 (*place, "kind"), f'{where(place)} the kind "{kind}" is not in this version: use {choices}'
@@ -194,7 +196,7 @@ def _kind(
         )
     # Which options there are isn't known now, but which there never are is.
     known = {name for model in models.values() for name in model.model_fields}
-    if kind not in LATER:
+    if not isinstance(kind, str) or kind not in LATER:
         problems += [_unknown((*place, name), known) for name in raw if name not in known]
     return None
 
