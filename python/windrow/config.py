@@ -247,7 +247,7 @@ class WindowSection(Section):
     )
     fill: bool = option(False, "rows for windows without input: zeros where the source lives, else silent")
     fill_limit: Annotated[int, Field(ge=0)] | None = option(
-        None, "silent rows in a run; a day's worth unless given", 288
+        None, "silent rows in a run; a day's worth, at most 86_400, unless given", 288
     )
     rollup: list[list[Name]] | None = option(None, "coarser keys to add, [] over everything", [[]])
     max_cells: Annotated[int, Field(ge=1)] = option(10_000_000, "limit of open windows x series")

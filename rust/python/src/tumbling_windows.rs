@@ -58,7 +58,8 @@ const DETACH_FROM: usize = 4_096;
 ///     Whether series seen before get a row for windows without rows: zero counts where their source was alive, nulls
 ///     and ``silent`` where it wasn't.
 /// fill_limit : int, optional
-///     Silent rows in a run; a day's worth by default.
+///     Silent rows in a run; a day's worth by default, at most 86,400. Where nothing at all comes, silent rows of all
+///     series together end after ``max_cells``.
 /// rollup : list of list of str, optional
 ///     Coarser keys, such as ``[["camera"], []]``; their rows have ``level`` 1, 2, ...
 /// max_cells : int, default 10_000_000
