@@ -115,7 +115,8 @@ class ResidualScorer:
         predicted: str = "predicted",
         rmse: Rmse | float | None = None,
         smooth: int | _Duration | None = None,
-        columns: str | Sequence[Literal["residual", "smoothed", "rmse", "score"]] | None = None,
+        columns: str | Sequence[Literal["residual", "smoothed", "rmse", "score", "severity"]] | None = None,
+        every: _Duration | None = None,
         time_unit: Literal["ns", "us", "ms", "s"] = "ns",
     ) -> ResidualScorer: ...
     @property

@@ -21,6 +21,7 @@ pub mod expect;
 pub mod key;
 pub mod residual;
 pub mod snapshot;
+pub mod spacing;
 pub mod time;
 pub mod times;
 pub mod window;
