@@ -121,7 +121,7 @@ def test_a_browser_draws_plots_and_lists_events_by_severity(tmp_path):
 
 
 def test_residuals_have_a_histogram_with_the_threshold(tmp_path):
-    detect = {"method": "residual", "measures": ["cars"]}
+    detect = {"method": "residual", "measures": ["cars"], "predicted": "cars"}
     conf = config(detect=detect, alarm={"threshold": 3.0})
     path = page(tmp_path, conf, [], [Table(verdicts("north", "cars", score=True))])
     dom = browse(path, tmp_path)

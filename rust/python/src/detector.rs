@@ -322,7 +322,8 @@ impl Detector {
     /// -------
     /// Batch
     ///     `by`, (``level``), measure, id, kind, state, start, end (null while it lasts), peak and its time, points,
-    ///     rule; observed, expected, lower, upper, severity and reason at the peak.
+    ///     rule; observed, expected, lower, upper, severity and reason at the peak. The reason of a silence says how long
+    ///     nothing came.
     fn events(&self) -> PyResult<Batch> {
         Ok(Batch::new(self.lock().or_raise()?.events().or_raise()?))
     }
