@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -348,9 +348,3 @@ def _rows(piece: Any) -> int:
     if isinstance(piece, dict):
         return len(next(iter(piece.values()), ()))
     return int(piece.num_rows)
-
-
-def rows_of(batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    """All rows of several batches."""
-    for batch in batches:
-        yield from batch

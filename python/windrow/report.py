@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from windrow.config import Config
-from windrow.report_series import Series, series_of
+from windrow.report_series import Series, series_of, windows_of
 from windrow.stages import alarm, detect_keys
 
 __all__ = ["write"]
@@ -54,7 +54,13 @@ def write(
         {**event, "weight": event["severity"] if threshold is None else abs(event["peak"] or 0.0)}
         for event in outcome.events.values()
     ]
-    series = series_of(history.verdicts, events, by)
+    if detect is not None:
+        series = series_of(history.verdicts, events, by)
+    else:
+        window = config.window
+        keys = [] if window is None else [window.by] if isinstance(window.by, str) else window.by
+        measures = [] if window is None else [one.name for one in window.aggregate]
+        series = windows_of(history.windows, keys, measures)
     shown = series[: section.series if section is not None else 12]
     plots = [
         (one, timeline(one.thinned(), faults, steps=config.window is not None, threshold=threshold))
@@ -68,7 +74,8 @@ def write(
     text = page(
         title=(section.title if section is not None else None) or _title(config),
         subtitle=_subtitle(config, rule.rule if rule is not None else None),
-        figures=_figures(outcome, series, "severity" if threshold is None else "score"),
+        judged=detect is not None,
+        figures=_figures(outcome, series, None if rule is None else "score" if threshold else "severity"),
         plots=plots,
         left_out=len(series) - len(shown),
         histogram=scores,
@@ -104,16 +111,18 @@ def _subtitle(config: Config, rule: str | None) -> str:
     return " · ".join(parts)
 
 
-def _figures(outcome: Any, series: Sequence[Series], weight: str) -> list[tuple[str, str]]:
+def _figures(outcome: Any, series: Sequence[Series], weight: str | None) -> list[tuple[str, str]]:
     """List the small summary figures: a label and a value each."""
     figures = [("rows read", f"{outcome.read:,}")]
     if outcome.windows:
         figures += [("windows", f"{outcome.windows:,}"), ("late", f"{outcome.late:,}")]
     figures.append(("rejected", f"{outcome.rejected:,}"))
     if series:
-        figures += [("series", f"{len(series):,}"), ("events", f"{len(outcome.events):,}")]
-        worst = max(one.worst for one in series)
-        figures.append((f"worst {weight}", f"{worst:.0f}" if worst >= 0 else "none"))
+        figures.append(("series", f"{len(series):,}"))
+        if weight is not None:
+            worst = max(one.worst for one in series)
+            figures.append(("events", f"{len(outcome.events):,}"))
+            figures.append((f"worst {weight}", f"{worst:.0f}" if worst >= 0 else "none"))
         times = [time for one in series for time in (one.time.min(), one.time.max())]
         days = (max(times) - min(times)) / 86_400_000
         figures.append(("days", f"{days:.1f}"))
