@@ -116,7 +116,8 @@ def test_failing_while_running_ends_with_1_and_one_line(config, tmp_path, capsys
     assert main(["run", config, "--input", str(tmp_path / "rows.csv")]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "windrow: error: unknown time column `time`: the input has `a`, `b`\n"
+    place = tmp_path / "rows.csv"
+    assert err == f"windrow: error: `{place}`: unknown time column `time`: the input has `a`, `b`\n"
     assert main(["run", config, "--input", str(tmp_path / "absent.csv")]) == 2
 
 

@@ -37,7 +37,7 @@ class Outcome:
     read, counted, late, rejected : int
         Rows; `counted + late + rejected = read`.
     unreadable : int
-        Lines and values of CSV and JSON rows of which nothing could be made (a line among them was never a row).
+        Lines and values of which nothing could be made (a line among them was never a row).
     windows : int
         Rows of windows that fired.
     judged : int
@@ -230,6 +230,8 @@ class _Run:
                 self.windows = self.store.resume("windows", self.windows)
             if self.detector is not None:
                 self.detector = self.store.resume("detector", self.detector)
+        #: Whether the engine itself reads the input, and so knows what in it is no number.
+        self.raw = False
         self.sinks: list[Sink] = []
         self.outcome = Outcome()
         self.history = History() if keep else None
@@ -282,6 +284,7 @@ class _Run:
                     if now is not None:
                         self.windows.advance(now)
                 elif isinstance(piece, bytes):
+                    self.raw = True
                     self.windows.push_messages(piece, self.source.decoder, now=now)
                 else:
                     self.windows.push(piece, now=now)
@@ -290,6 +293,8 @@ class _Run:
                 progress(self.source.done, self.source.total)
             if self.stop.requested:
                 break
+        if progress is not None:
+            progress(self.source.done, self.source.total)
         self.outcome.interrupted = self.stop.requested
 
     def fired(self, batch: Any) -> None:
@@ -331,8 +336,10 @@ class _Run:
             stats = self.windows.stats
             for name in ("read", "counted", "late", "rejected"):
                 setattr(self.outcome, name, stats[name] - self.before[name])
+            if self.raw:
+                self.outcome.unreadable = stats["nan"] - self.before["nan"]
         self.events()
-        self.outcome.unreadable = self.source.unreadable
+        self.outcome.unreadable += self.source.unreadable
         if self.store is not None:
             for name, stage in (("windows", self.windows), ("detector", self.detector)):
                 if stage is not None:
