@@ -8,12 +8,13 @@ that this version doesn't have: nothing is stubbed.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 __all__ = [
+    "DECODERS",
     "FUNCTIONS",
     "LATER",
     "OF_DECODER",
@@ -156,6 +157,10 @@ class Decoded(Section):
         None, "panorama: the fields that hold ids, as a list or as field = class", ["person", "car"]
     )
     camera: Name | None = option(None, 'panorama: the camera\'s field, "camera" unless given', "device")
+
+
+#: The words for `decoder`.
+DECODERS: tuple[str, ...] = get_args(Decoded.model_fields["decoder"].annotation)
 
 
 class FileSource(Decoded):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from windrow.config import FUNCTIONS, OF_DECODER, Aggregate
+from windrow.config import DECODERS, FUNCTIONS, OF_DECODER, Aggregate
 from windrow.config_problem import Place, Problem, either, mapping, names, near, nearest, show, where
 
 __all__ = ["across"]
@@ -139,7 +139,7 @@ def _twice(place: Place, columns: list[str]) -> Iterator[Problem]:
 
 def _decodes(source: Mapping[str, Any]) -> Iterator[Problem]:
     decoder = source.get("decoder", "rows")
-    if source.get("kind") == "simulate" or decoder not in ("deepstream", "panorama", "rows"):
+    if source.get("kind") == "simulate" or decoder not in DECODERS:
         return
     for option, decoders in OF_DECODER.items():
         if source.get(option) and decoder not in decoders:

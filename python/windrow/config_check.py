@@ -97,7 +97,7 @@ def load(path: str | Path) -> Config:
     if not isinstance(path, str | os.PathLike):
         raise ConfigError(f"`path` must be a file's name, got {path!r}")
     try:
-        text = Path(path).read_text("utf-8")
+        text = Path(path).read_text("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"`{path}` can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 import windrow as wr
-from windrow.config import FUNCTIONS, Aggregate, AlarmSection
+from windrow.config import DECODERS, FUNCTIONS, Aggregate, AlarmSection
 from windrow.config_problem import Place, Problem, mapping, names, near, where
 from windrow.errors import ConfigError
 from windrow.stages import aggregate, alarm
@@ -82,7 +82,7 @@ def _columns(source: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
     decoder = source.get("decoder", "rows")
     if source.get("kind") == "simulate":
         decoder = "deepstream" if source.get("scenario") == "traffic" else "rows"
-    if decoder not in ("deepstream", "panorama"):
+    if decoder == "rows" or decoder not in DECODERS:
         return
     used: list[tuple[Place, str]] = [
         (("source", "where"), name) for name in mapping(source.get("where")) or {}

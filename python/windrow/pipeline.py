@@ -195,11 +195,12 @@ class Pipeline:
                 run.read(progress)
             finally:
                 run.finish()
-        path = report or (self.config.report and self.config.report.path)
-        if path:
-            from windrow.report import write
+            # Who asks for the end now waits for the page, which shows what was found until then.
+            path = report or (self.config.report and self.config.report.path)
+            if path:
+                from windrow.report import write
 
-            write(path, self.config, run.outcome, run.history, run.faults)
+                write(path, self.config, run.outcome, run.history, run.faults)
         return run.outcome
 
 
