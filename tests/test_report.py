@@ -187,7 +187,14 @@ def test_numbers_are_written_as_people_read_them(value, text):
 def test_windows_alone_are_plotted(tmp_path):
     def row(camera, at, cars, level=0, **more):
         start = START + at * STEP
-        return {"camera": camera, "window_start": start, "level": level, "cars": cars, "phase": "red", **more}
+        told = {
+            "window_start": start,
+            "window_end": start + STEP,
+            "level": level,
+            "cars": cars,
+            "phase": "red",
+        }
+        return {"camera": camera, **told, **more}
 
     first = [row(name, at, at) for at in range(50) for name in ("north", "south")]
     # Silent windows have nulls, revisions come later, coarser keys have rows of their own.
@@ -204,7 +211,9 @@ def test_windows_alone_are_plotted(tmp_path):
     assert not problems
     series = windows_of([Table(first), Table(later)], ["camera"], ["cars", "phase"])
     assert [one.name for one in series] == ["cars", "cars, north", "cars, south"]
-    assert series[0].observed.tolist() == [7]
+    # The last window lasts to its end.
+    assert series[0].observed.tolist() == [7, 7]
+    assert np.diff(series[0].time).tolist() == [300_000]
     assert series[1].observed[:5].tolist() == [0, 1, 2, 99, 4]
     assert np.isnan(series[2].observed[50])
     text = page(tmp_path, checked, [], [], [Table(first), Table(later)]).read_text("utf-8")

@@ -93,7 +93,9 @@ def write(
 
 
 def _title(config: Config) -> str:
-    residual = config.detect is not None and config.detect.method == "residual"
+    if config.detect is None:
+        return "Windows"
+    residual = config.detect.method == "residual"
     return "Residuals and anomalies" if residual else "Windows and anomalies"
 
 
@@ -124,8 +126,8 @@ def _figures(outcome: Any, series: Sequence[Series], weight: str | None) -> list
             figures.append(("events", f"{len(outcome.events):,}"))
             figures.append((f"worst {weight}", f"{worst:.0f}" if worst >= 0 else "none"))
         times = [time for one in series for time in (one.time.min(), one.time.max())]
-        days = (max(times) - min(times)) / 86_400_000
-        figures.append(("days", f"{days:.1f}"))
+        hours = (max(times) - min(times)) / 3_600_000
+        figures.append(("days", f"{hours / 24:.1f}") if hours >= 48 else ("hours", f"{hours:.1f}"))
     return figures
 
 

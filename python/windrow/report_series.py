@@ -120,9 +120,11 @@ def windows_of(batches: Iterable[Any], by: Sequence[str], measures: Sequence[str
         newest.setdefault((row.get("level", 0), key), {})[row["window_start"]] = row
     made = []
     for (_, key), windows in newest.items():
-        times = sorted(windows)
+        rows = [windows[time] for time in sorted(windows)]
+        # The last window lasts to its end as well.
+        times = [row["window_start"] for row in rows] + [rows[-1]["window_end"]]
         for measure in measures:
-            values = [windows[time][measure] for time in times]
+            values = [row[measure] for row in (*rows, rows[-1])]
             if not all(value is None or isinstance(value, int | float) for value in values):
                 continue
             unknown = np.full(len(times), np.nan)
