@@ -220,7 +220,7 @@ def test_hostile_snapshots(pick: st.DataObject) -> None:
         ({"severity": 50, "direction": "up"}, '`direction` must be "both" with `severity`'),
         ({"threshold": 3.0, "breaches": 4, "of": 3}, "`breaches` must be at most `of` (3), got 4"),
         ({"threshold": 3.0, "breaches": 0}, "`breaches` must be at least 1, got 0"),
-        ({"threshold": 3.0, "of": -1}, "`of` must be a small positive number, got -1"),
+        ({"threshold": 3.0, "of": -1}, "`of` must be a whole number that is not negative, got -1"),
         ({"threshold": 3.0, "of": 3, "look_back": 2}, "`look_back` must be at least `of` (3), got 2"),
         ({"threshold": 3.0, "of": 5_000}, "`of` must be at most 1438, got 5000"),
         (

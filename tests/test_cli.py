@@ -89,7 +89,7 @@ def test_check_asks_the_engine_too(config, tmp_path, capsys):
     bad = tmp_path / "zone.toml"
     bad.write_text(CONFIG.replace('"1m"', '"1m"\nzone = "Europe/Atlantis"'))
     assert main(["check", str(bad)]) == 2
-    assert "windrow: error: [window] " in capsys.readouterr().err
+    assert ": line 6: [window] `zone` must be a name of the IANA database" in capsys.readouterr().err
 
 
 def test_run_writes_results_to_stdout_and_the_rest_to_stderr(config, tmp_path, capsys):
@@ -116,7 +116,8 @@ def test_failing_while_running_ends_with_1_and_one_line(config, tmp_path, capsys
     assert main(["run", config, "--input", str(tmp_path / "rows.csv")]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "windrow: error: unknown time column `time`: the input has `a`, `b`\n"
+    place = tmp_path / "rows.csv"
+    assert err == f"windrow: error: `{place}`: unknown time column `time`: the input has `a`, `b`\n"
     assert main(["run", config, "--input", str(tmp_path / "absent.csv")]) == 2
 
 

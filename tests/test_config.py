@@ -54,6 +54,90 @@ def test_five_mistakes_are_five_problems_with_their_lines_and_the_right_words():
     ]
 
 
+MISTAKES_OF_ALL_LAYERS = """\
+[source]
+kind = "file"
+path = "x.jsonl"
+decoder = "deepstream"
+time_format = "%d"
+where = { clas = "car" }
+
+[window]
+every = "5m"
+by = ["camera", "camera", "level", "cam"]
+zone = "Europe/Berln"
+source = "camrea"
+rollup = [["camrea"], []]
+out_of_orderness = "-2s"
+
+[[window.aggregate]]
+name = "level"
+distinct = "trak"
+where = { class = [] }
+
+[[window.aggregate]]
+name = "p50"
+median = "speed"
+
+[detect]
+measures = ["cras"]
+zone = "Mars"
+by = ["camera", "score"]
+time = "window_strt"
+
+[alarm]
+severity = 50
+direction = "up"
+clear_below = 60
+look_back = 2
+of = 3
+missing = "ignored"
+
+[[sink]]
+kind = "file"
+path = "a.jsonl"
+
+[[sink]]
+kind = "file"
+path = "a.jsonl"
+what = "windows"
+"""
+COLUMNS = "use time, camera, class, track, event, score, zones, speed, left, top, right or bottom"
+UNKNOWN = 'unknown column of decoder "deepstream"'
+ZONE = 'must be a name of the IANA database such as "Europe/Berlin"'
+
+
+def test_mistakes_of_all_layers_are_told_at_once():
+    assert problems(MISTAKES_OF_ALL_LAYERS) == [
+        'line 5: [source] `time_format` goes with the decoder rows, got "deepstream"',
+        f'line 6: [source] `where`: {UNKNOWN} "clas": {COLUMNS} (did you mean "class"?)',
+        'line 10: [window] `by` must have each column once, got "camera" twice',
+        "line 10: [window] `by` can't hold `level`: it is an output column",
+        f'line 10: [window] `by`: {UNKNOWN} "level": {COLUMNS}',
+        f'line 10: [window] `by`: {UNKNOWN} "cam": {COLUMNS} (did you mean "camera"?)',
+        f'line 11: [window] `zone` {ZONE}, got "Europe/Berln" (did you mean "Europe/Berlin"?)',
+        f'line 12: [window] `source`: {UNKNOWN} "camrea": {COLUMNS} (did you mean "camera"?)',
+        'line 13: [window] `rollup` must have columns of `by` (camera, camera, level, cam), got "camrea" '
+        '(did you mean "camera"?)',
+        'line 14: [window] `out_of_orderness` must not be negative, got "-2s"',
+        'line 17: [[window.aggregate]] 1 the name "level" is taken by a column of `by`',
+        f'line 18: [[window.aggregate]] 1 `distinct`: {UNKNOWN} "trak": {COLUMNS} (did you mean "track"?)',
+        "line 19: [[window.aggregate]] 1 `where` must have a value at least for `class`, got []",
+        "line 23: [[window.aggregate]] 2 unknown option `median` (did you mean `mean`?)",
+        'line 26: [detect] `measures` must be aggregates of [window] (level, p50), got "cras"',
+        f'line 27: [detect] `zone` {ZONE}, got "Mars"',
+        'line 28: [detect] `by` must be columns of `by` in [window] (camera, camera, level, cam), got "score"',
+        'line 28: [detect] `by` can\'t hold "score": it is an output column',
+        'line 29: [detect] `time` must be window_start or window_end, got "window_strt" (did you mean "window_start"?)',
+        'line 33: [alarm] `direction` must be "both" with `severity`, which has no sign, got "up"',
+        "line 34: [alarm] `clear_below` must be between 0 and `severity` (50), got 60",
+        "line 35: [alarm] `look_back` must be at least `of` (3), got 2",
+        'line 37: [alarm] `missing` must be missing, ignore, breaching or not_breaching, got "ignored" '
+        '(did you mean "ignore"?)',
+        'line 45: [[sink]] 2 `path` is written by another sink already, got "a.jsonl"',
+    ]
+
+
 SOURCE = '[source]\nkind = "file"\n'
 WINDOW = '[window]\nevery = "5m"\n[[window.aggregate]]\nname = "n"\ncount = true\n'
 
@@ -116,6 +200,47 @@ WINDOW = '[window]\nevery = "5m"\n[[window.aggregate]]\nname = "n"\ncount = true
         (SOURCE + "[state]\npath = 3\n", "[state] `path` must be text, got 3"),
         (SOURCE + "path = 3\n", "[source] `path` must be a file's name or a list of them, got 3"),
         ("[source\n", "not TOML: "),
+        (
+            SOURCE + WINDOW.replace('"5m"', '"36h"\nzone = "Europe/Berlin"'),
+            "`every` must be whole days when it",
+        ),
+        (SOURCE + WINDOW.replace('"5m"', '"5m"\nby = "revision"'), "`by` can't hold `revision`"),
+        (
+            SOURCE + WINDOW.replace('"5m"', '"5m"\nby = ["a", "b"]\nrollup = [["b", "a"]]'),
+            "line 6: [window] `rollup` must have keys that are coarser than `by`",
+        ),
+        (SOURCE + WINDOW.replace('"n"', '"window_end"'), "1 `name`: the aggregate `window_end` has the name"),
+        (
+            SOURCE + 'where = { class = "car" }\n' + WINDOW + 'where = { class = "bus" }\n',
+            "line 9: [[window.aggregate]] 1 `where` must leave something of `where` in [source] for `class`",
+        ),
+        (SOURCE + 'classes = ["car"]\n', 'goes with the decoder panorama, got "rows"'),
+        (
+            SOURCE + 'decoder = "panorama"\nformat = "csv"\n' + WINDOW,
+            'line 4: [source] `format` must be jsonl for messages, got "csv"',
+        ),
+        (
+            '[source]\nkind = "simulate"\nscenario = "traffic"\n'
+            + WINDOW.replace("count = true", 'sum = "sped"'),
+            '1 `sum`: unknown column of decoder "deepstream" "sped"',
+        ),
+        (
+            SOURCE + WINDOW + '[detect]\nmethod = "residual"\nmeasures = ["n"]\npredicted = "m"\n',
+            "`predicted` must be an aggregate of [window] (n)",
+        ),
+        (
+            SOURCE + '[detect]\nmeasures = ["x", "x"]\n',
+            '`measures` must have each column once, got "x" twice',
+        ),
+        (SOURCE + '[detect]\nmeasures = ["x"]\nby = "severity"\n', '[detect] `by` can\'t hold "severity"'),
+        (
+            SOURCE + '[detect]\nmethod = "counts"\nmeasures = { x = ["a", "b", "c"] }\n',
+            '[detect] `measures` takes columns of extremes with "novelty" only',
+        ),
+        (
+            '[source]\nkind = "simulate"\nscenario = "motor"\ndays = 4000\n',
+            "`days` must be less than or equal to 3653, got 4000",
+        ),
     ],
 )
 def test_every_kind_of_mistake_is_named(text, expected):
@@ -139,7 +264,12 @@ def test_a_file_that_is_not_there_or_is_not_text(tmp_path):
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text(max_size=8)
+        | st.sampled_from(["deepstream", "residual", "Europe/Berlin", "camera", "5m"]),
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
@@ -156,6 +286,14 @@ def test_a_file_that_is_not_there_or_is_not_text(tmp_path):
                         "by",
                         "what",
                         "of",
+                        "zone",
+                        "rollup",
+                        "decoder",
+                        "format",
+                        "path",
+                        "method",
+                        "direction",
+                        "sum",
                     ]
                 ),
                 inner,
@@ -203,7 +341,7 @@ def test_what_the_reference_hides_is_right_as_well():
                 text = text.replace("# quantile =", "quantile =")
             if name == "quantile":
                 text = text.replace("# q =", "q =")
-        if name == "by":
+        if name in ("by", "rollup"):
             text = text.replace("by = []", 'by = "camera"')
         if name in ("predicted", "rmse", "smooth"):
             text = text.replace('method = "auto"', 'method = "residual"')

@@ -345,6 +345,30 @@ def test_a_prediction_that_is_missing_is_a_missing_point() -> None:
     assert [row["expected"] for row in found] == [None, 1.5]
 
 
+@pytest.mark.parametrize("period", [None, "1h"])
+def test_a_silence_says_how_long_it_lasts(period: str | None) -> None:
+    hours = np.arange(480)
+    alarm = wr.Alarm(severity=50, missing="breaching", breaches=3, of=3, period=period)
+    ours = wr.Detector("counts", measures=["x"], every="1h", time_unit="s", alarm=alarm)
+    counts = np.random.default_rng(0).poisson(50, len(hours)).astype(float)
+    counts[-5:] = np.nan
+    ours.push({"window_start": hours * 3_600, "x": counts})
+    [event] = ours.events()
+    assert (event["kind"], event["end"], event["reason"]) == ("silence", None, "no value for 5h")
+    # Rows 475 to 509 never came or were empty.
+    ours.push({"window_start": [510 * 3_600], "x": [50.0]})
+    [event] = ours.events()
+    assert (event["kind"], event["state"], event["reason"]) == ("silence", "ok", "no value for 1d11h")
+
+
+def test_a_value_without_its_prediction_is_told_as_such() -> None:
+    ours = detector("residual", alarm=wr.Alarm(threshold=3.0, missing="breaching", look_back=1), every="1h")
+    ours.push({"window_start": np.arange(50) * 3_600, "x": np.arange(50) % 3, "p": np.ones(50)})
+    assert len(ours.events()) == 0
+    ours.push({"window_start": [50 * 3_600], "x": [1.0], "p": [None]})
+    assert [event["reason"] for event in ours.events()] == ["nothing to judge for 1h"]
+
+
 def test_events_are_told_once() -> None:
     columns = table(9, 1, 900)
     ours = detector("counts", by="camera", alarm=wr.Alarm(severity=50))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -204,8 +205,30 @@ def test_files_that_are_not_what_they_say(tmp_path):
         pipeline(tmp_path).run(input=str(tmp_path / "rows.parquet"))
     whole = Path(put(tmp_path / "rows.jsonl.gz"))
     whole.write_bytes(whole.read_bytes()[:-20])
-    with pytest.raises(wr.DataError, match="no whole gzip file"):
+    with pytest.raises(wr.DataError, match="no whole gzip data: it ends within it"):
         pipeline(tmp_path).run(input=str(whole))
+
+
+def test_a_column_that_is_there_twice_is_not_guessed(tmp_path):
+    (tmp_path / "rows.csv").write_text("time,lane,speed,speed\n1,a,2,3\n")
+    with pytest.raises(wr.DataError, match="`speed` must be there once, got it 2 times"):
+        pipeline(tmp_path).run(input=str(tmp_path / "rows.csv"))
+
+
+def test_a_report_is_finished_when_the_end_is_asked_for_meanwhile(tmp_path, monkeypatch):
+    """A signal while the page is drawn must not leave half of it behind."""
+    import windrow.report
+
+    drawn = windrow.report.write
+
+    def slow(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        drawn(*arguments)
+
+    monkeypatch.setattr(windrow.report, "write", slow)
+    page = tmp_path / "report.html"
+    pipeline(tmp_path).run(input=put(tmp_path / "rows.csv"), report=page)
+    assert page.read_text("utf-8").rstrip().endswith("</html>")
 
 
 def test_state_goes_on_where_it_was_left(tmp_path):

@@ -13,7 +13,7 @@ from windrow.config_check import check
 from windrow.pipeline import History, Outcome
 from windrow.report import write
 from windrow.report_page import _number
-from windrow.report_series import Series, series_of
+from windrow.report_series import Series, series_of, windows_of
 from windrow.simulate import Fault
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -121,7 +121,7 @@ def test_a_browser_draws_plots_and_lists_events_by_severity(tmp_path):
 
 
 def test_residuals_have_a_histogram_with_the_threshold(tmp_path):
-    detect = {"method": "residual", "measures": ["cars"]}
+    detect = {"method": "residual", "measures": ["cars"], "predicted": "cars"}
     conf = config(detect=detect, alarm={"threshold": 3.0})
     path = page(tmp_path, conf, [], [Table(verdicts("north", "cars", score=True))])
     dom = browse(path, tmp_path)
@@ -182,3 +182,44 @@ def test_thinning_keeps_what_stands_out():
 )
 def test_numbers_are_written_as_people_read_them(value, text):
     assert _number(value) == text
+
+
+def test_windows_alone_are_plotted(tmp_path):
+    def row(camera, at, cars, level=0, **more):
+        start = START + at * STEP
+        told = {
+            "window_start": start,
+            "window_end": start + STEP,
+            "level": level,
+            "cars": cars,
+            "phase": "red",
+        }
+        return {"camera": camera, **told, **more}
+
+    first = [row(name, at, at) for at in range(50) for name in ("north", "south")]
+    # Silent windows have nulls, revisions come later, coarser keys have rows of their own.
+    later = [row("south", 50, None), row("north", 3, 99, revision=1), row(None, 0, 7, level=1)]
+    window = {
+        "every": "5m",
+        "by": "camera",
+        "rollup": [[]],
+        "aggregate": [{"name": "cars", "count": True}, {"name": "phase", "last": "phase"}],
+    }
+    checked, problems = check(
+        {"source": {"kind": "file"}, "window": window, "sink": [{"kind": "stdout", "what": "windows"}]}
+    )
+    assert not problems
+    series = windows_of([Table(first), Table(later)], ["camera"], ["cars", "phase"])
+    assert [one.name for one in series] == ["cars", "cars, north", "cars, south"]
+    # The last window lasts to its end.
+    assert series[0].observed.tolist() == [7, 7]
+    assert np.diff(series[0].time).tolist() == [300_000]
+    assert series[1].observed[:5].tolist() == [0, 1, 2, 99, 4]
+    assert np.isnan(series[2].observed[50])
+    text = page(tmp_path, checked, [], [], [Table(first), Table(later)]).read_text("utf-8")
+    assert text.count('class="card series"') == 3
+    assert "<h2>Series</h2>" in text
+    # Nobody looked for anything.
+    assert "<h2>Events</h2>" not in text
+    assert "no events" not in text
+    assert "expected band" not in text[text.index("<main>") :]

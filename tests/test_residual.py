@@ -166,7 +166,8 @@ def test_hostile_snapshots(pick: st.DataObject) -> None:
 
 @given(st.data())
 def test_snapshots_altered_with_a_right_checksum_never_panic(pick: st.DataObject) -> None:
-    made = scorer(pick.draw(rules), pick.draw(smooths))
+    columns = pick.draw(st.sampled_from([None, ["severity", "score"]]))
+    made = scorer(pick.draw(rules), pick.draw(smooths), columns=columns)
     made.push(arrow([("a", 5, 1.0, 0.5), ("b", 7, 2.0, 1.0), ("a", 9, 1.0, 0.0), ("a", 11, 3.0, 0.0)]))
     altered = bytearray(made.snapshot())
     for _ in range(pick.draw(st.integers(1, 3))):
@@ -307,11 +308,11 @@ def test_times_that_are_none_keep_their_rows() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: wr.rolling(0), "`rolling` must be over 1 to 100000000 rows, got 0"),
-        (lambda: wr.rolling("-1h"), '`rolling` must be over a positive duration, got "-1h"'),
-        (lambda: wr.ewm(0), "`ewm` must have a positive half-life, got 0"),
-        (lambda: wr.ewm(math.nan), "`ewm` must have a positive half-life, got NaN"),
-        (lambda: wr.ewm("0s"), '`ewm` must have a positive half-life, got "0s"'),
+        (lambda: wr.rolling(0), "`over` must be 1 to 100000000 rows, got 0"),
+        (lambda: wr.rolling("-1h"), '`over` must be positive, got "-1h"'),
+        (lambda: wr.ewm(0), "`half_life` must be positive, got 0"),
+        (lambda: wr.ewm(math.nan), "`half_life` must be positive, got NaN"),
+        (lambda: wr.ewm("0s"), '`half_life` must be positive, got "0s"'),
         (
             lambda: wr.ResidualScorer(rmse="ewm"),
             "`rmse` must be cumulative(), rolling(...), ewm(...) or a number, got 'ewm'",
@@ -319,7 +320,7 @@ def test_times_that_are_none_keep_their_rows() -> None:
         (lambda: wr.ResidualScorer(rmse=0.0), "`rmse` must be a positive number, got 0"),
         (lambda: wr.ResidualScorer(smooth=0), "`smooth` must be 1 to 100000000 rows, got 0"),
         (lambda: wr.ResidualScorer(smooth="-5m"), '`smooth` must be positive, got "-5m"'),
-        (lambda: wr.ResidualScorer(columns=["scores"]), '"rmse" and "score", got "scores"'),
+        (lambda: wr.ResidualScorer(columns=["scores"]), '"score" and "severity", got "scores"'),
         (lambda: wr.ResidualScorer(columns=[]), "`columns` must name at least one column, got none"),
         (
             lambda: wr.ResidualScorer(columns=["rmse", "rmse"]),

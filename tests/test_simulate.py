@@ -147,9 +147,9 @@ def test_csv_has_the_label_last_and_only_where_something_can_be_wrong():
 
 @pytest.mark.parametrize("make", [traffic, motor])
 def test_arguments_that_cannot_be_meant(make):
-    with pytest.raises(wr.ConfigError, match="`days` must be positive, got 0"):
+    with pytest.raises(wr.ConfigError, match="`days` must be a positive number, got 0"):
         make(days=0)
-    with pytest.raises(wr.ConfigError, match="`start` must have a time zone"):
+    with pytest.raises(wr.ConfigError, match="`start` must be a datetime with a time zone"):
         make(start=datetime(2026, 1, 1))
     assert len(make(days=0.01)) > 0
 

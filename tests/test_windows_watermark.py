@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from oracle.windows_face import BOTH, Rows, Spec
 
 SECOND = 10**9
@@ -204,6 +206,73 @@ def test_silence_is_said_for_a_day_by_default(name: str) -> None:
     w.push(rows(0, 40 * 86_400))
     out = w.drain()
     assert [row["silent"] for row in out] == [False, *[True] * 24]
+
+
+@both
+def test_years_of_silence_in_windows_of_nanoseconds_end(name: str) -> None:
+    w = make(name, every="1ns", by="camera", fill=True, max_cells=6, fill_limit=10**15)
+    years = 50 * 365 * 86_400
+    w.push(rows(0, camera="a") + rows(0, camera="b") + rows(years, camera="a"))
+    w.watermark(years * SECOND + 1)
+    out = [(row["camera"], row["window_start"], row["silent"]) for row in w.drain()]
+    silent = [(camera, at, True) for at in (1, 2, 3) for camera in ("a", "b")]
+    last = years * SECOND
+    # The row of one is a sign of life of both, since nothing says whose camera is whose.
+    assert out == [("a", 0, False), ("b", 0, False), *silent, ("a", last, False), ("b", last, False)]
+    # A run ends with a sign of life: the next one is told anew.
+    w.watermark(years * SECOND + 5)
+    assert len(w.drain()) == 6
+
+
+def test_a_day_of_windows_of_nanoseconds_is_not_told_in_full() -> None:
+    w = make("engine", every="1ns", fill=True)
+    w.push(rows(0, 10**9))
+    assert len(w.drain()) == 1 + 86_400
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 40), st.sampled_from(["row", "row", "alive", "watermark"]), st.sampled_from("ab")
+        ),
+        max_size=12,
+    ),
+    st.sampled_from([1, 3, 30]),
+    st.sampled_from([4, 6, 10]),
+    st.sampled_from([None, "camera"]),
+    st.sampled_from([None, [[]]]),
+)
+def test_silence_is_bounded_alike(
+    steps: list[tuple[int, str, str]],
+    fill_limit: int,
+    max_cells: int,
+    source: str | None,
+    rollup: list[list[str]] | None,
+) -> None:
+    options = {
+        "by": "camera",
+        "fill": True,
+        "fill_limit": fill_limit,
+        "max_cells": max_cells,
+        "source": source,
+    }
+    outs = []
+    for name in BOTH:
+        w = make(name, rollup=rollup, **options)
+        out, now = [], 0
+        for ahead, kind, camera in steps:
+            now += ahead
+            if kind == "row":
+                w.push(rows(now, camera=camera))
+            elif kind == "alive":
+                w.alive(camera if source else None, now * SECOND)
+            else:
+                w.watermark(now * SECOND)
+            # Windows must not pile up to the limit of `push` itself.
+            w.watermark(now * SECOND)
+            out += w.drain()
+        outs.append(out)
+    assert outs[0] == outs[1]
 
 
 @both

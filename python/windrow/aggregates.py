@@ -7,7 +7,7 @@ values: ``where={"class": "car"}`` or ``where={"class": ["car", "bus"]}``.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -64,7 +64,14 @@ class Aggregate:
 def _one(function: str, column: str, where: Where | None) -> Aggregate:
     if not isinstance(column, str):
         raise ConfigError(f"`column` must be a column's name, got {column!r}")
-    return Aggregate(function=function, columns=(column,), where=where or {})
+    return Aggregate(function=function, columns=(column,), where=_mapping(where))
+
+
+def _mapping(where: Where | None) -> Where:
+    """Check the kind of `where`; what is in it is the engine's affair."""
+    if where is not None and not isinstance(where, Mapping):
+        raise ConfigError(f"`where` must be a mapping of columns to values, got {where!r}")
+    return where or {}
 
 
 def count(column: str | None = None, *, where: Where | None = None) -> Aggregate:
@@ -84,7 +91,7 @@ def count(column: str | None = None, *, where: Where | None = None) -> Aggregate
     count(where={'class': 'car'})
     """
     if column is None:
-        return Aggregate(function="count", where=where or {})
+        return Aggregate(function="count", where=_mapping(where))
     return _one("count", column, where)
 
 
@@ -226,17 +233,21 @@ def distinct(
     >>> wr.distinct("track", where={"class": "car"}, min_hits=3)
     distinct('track', min_hits=3, where={'class': 'car'})
     """
-    names = (columns,) if isinstance(columns, str) else tuple(columns)
+    names = (
+        (columns,) if isinstance(columns, str) else tuple(columns) if isinstance(columns, Iterable) else ()
+    )
     if not names or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"`columns` must be a column's name or several, got {columns!r}")
-    if not isinstance(min_hits, int) or min_hits < 1:
+    if isinstance(min_hits, bool) or not isinstance(min_hits, int) or min_hits < 1:
         raise ConfigError(f"`min_hits` must be at least 1, got {min_hits!r}")
     if count_on not in ("every", "first"):
         raise ConfigError(f'`count_on` must be "every" or "first", got {count_on!r}')
+    if not isinstance(retain, str | dt.timedelta):
+        raise ConfigError(f'`retain` must be a duration such as "1h" or a timedelta, got {retain!r}')
     return Aggregate(
         function="distinct",
         columns=names,
-        where=where or {},
+        where=_mapping(where),
         min_hits=min_hits,
         count_on=count_on,
         retain=retain,

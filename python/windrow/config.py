@@ -8,13 +8,16 @@ that this version doesn't have: nothing is stubbed.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 __all__ = [
+    "DECODERS",
+    "FUNCTIONS",
     "LATER",
+    "OF_DECODER",
     "SINKS",
     "SOURCES",
     "Aggregate",
@@ -35,6 +38,15 @@ __all__ = [
 LATER = frozenset({"mqtt", "kinesis", "kafka", "nats", "http", "s3", "shadow"})
 #: The aggregates, each a key of `[[window.aggregate]]`.
 FUNCTIONS = ("count", "sum", "mean", "min", "max", "std", "var", "first", "last", "distinct", "quantile")
+#: Options of [source] that only some decoders have.
+OF_DECODER = {
+    "fields": ("rows",),
+    "time": ("rows", "panorama"),
+    "time_unit": ("rows", "panorama"),
+    "time_format": ("rows",),
+    "classes": ("panorama",),
+    "camera": ("panorama",),
+}
 
 _NANOSECONDS = {
     "w": 604_800_000_000_000,
@@ -147,6 +159,10 @@ class Decoded(Section):
     camera: Name | None = option(None, 'panorama: the camera\'s field, "camera" unless given', "device")
 
 
+#: The words for `decoder`.
+DECODERS: tuple[str, ...] = get_args(Decoded.model_fields["decoder"].annotation)
+
+
 class FileSource(Decoded):
     """A file, or several, read once from start to end."""
 
@@ -171,7 +187,9 @@ class SimulateSource(Section):
     scenario: Literal["traffic", "motor"] = option(
         ..., "traffic (tracker messages) or motor (rows)", "traffic"
     )
-    days: Annotated[float, Field(gt=0)] | None = option(None, "length; 21 for traffic, 14 for motor", 21)
+    days: Annotated[float, Field(gt=0, le=3653)] | None = option(
+        None, "length; 21 for traffic, 14 for motor", 21
+    )
     seed: Annotated[int, Field(ge=0)] = option(7, "the same seed gives the same input")
     healthy: bool = option(False, "leave the faults out")
     where: Where = option({}, "keep only rows whose columns hold these values", {"class": ["car", "person"]})
@@ -234,7 +252,7 @@ class WindowSection(Section):
     )
     fill: bool = option(False, "rows for windows without input: zeros where the source lives, else silent")
     fill_limit: Annotated[int, Field(ge=0)] | None = option(
-        None, "silent rows in a run; a day's worth unless given", 288
+        None, "silent rows in a run; a day's worth, at most 86_400, unless given", 288
     )
     rollup: list[list[Name]] | None = option(None, "coarser keys to add, [] over everything", [[]])
     max_cells: Annotated[int, Field(ge=1)] = option(10_000_000, "limit of open windows x series")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from windrow.config import FUNCTIONS, Aggregate
-from windrow.config_problem import Problem, either, near, nearest, show, where
+from windrow.config import DECODERS, FUNCTIONS, OF_DECODER, Aggregate
+from windrow.config_problem import Place, Problem, either, mapping, names, near, nearest, show, where
 
 __all__ = ["across"]
 
@@ -18,10 +18,13 @@ __all__ = ["across"]
 def across(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Check what no single option can know, on the raw values, so that other mistakes don't hide these."""
     source, window, detect, alarm = (
-        _mapping(data.get(name)) for name in ("source", "window", "detect", "alarm")
+        mapping(data.get(name)) for name in ("source", "window", "detect", "alarm")
     )
     if window is not None:
         yield from _aggregates(window)
+        yield from _keys(window)
+    if source is not None:
+        yield from _decodes(source)
     if source is not None and window is None and source.get("decoder") in ("deepstream", "panorama"):
         yield Problem(
             ("source", "decoder"),
@@ -33,9 +36,10 @@ def across(data: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(("alarm",), "[alarm] has nothing to judge: add a section [detect]")
     if alarm is not None:
         yield from _alarms(alarm)
+    yield from _places(data)
     sinks = data.get("sink")
     for at, sink in enumerate(sinks if isinstance(sinks, list) else []):
-        what = (_mapping(sink) or {}).get("what", "events")
+        what = (mapping(sink) or {}).get("what", "events")
         if what == "windows" and window is None:
             yield Problem(
                 ("sink", at, "what"), f'{where(("sink", at))} `what` is "windows": add a section [window]'
@@ -47,15 +51,33 @@ def across(data: Mapping[str, Any]) -> Iterator[Problem]:
             )
 
 
+def _places(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Two that write one file leave nothing that can be read."""
+    sinks = data.get("sink")
+    writers: list[tuple[Place, Any]] = [
+        (("sink", at, "path"), (mapping(sink) or {}).get("path"))
+        for at, sink in enumerate(sinks if isinstance(sinks, list) else [])
+    ]
+    writers.append((("report", "path"), (mapping(data.get("report")) or {}).get("path")))
+    taken: set[str] = set()
+    for place, path in writers:
+        if isinstance(path, str) and path in taken and path != "/dev/null":
+            yield Problem(
+                place, f"{where(place[:-1])} `path` is written by another sink already, got {show(path)}"
+            )
+        if isinstance(path, str):
+            taken.add(path)
+
+
 def _aggregates(window: Mapping[str, Any]) -> Iterator[Problem]:
     aggregates = window.get("aggregate", [])
     if not isinstance(aggregates, list) or not aggregates:
         yield Problem(("window", "aggregate"), "[window] needs at least one [[window.aggregate]]")
         return
-    names: set[str] = set()
+    taken: set[str] = set()
     for at, aggregate in enumerate(aggregates):
         place = ("window", "aggregate", at)
-        aggregate = _mapping(aggregate) or {}
+        aggregate = mapping(aggregate) or {}
         functions = [name for name in FUNCTIONS if name in aggregate]
         misspelt = any(nearest(name, FUNCTIONS) for name in aggregate if name not in Aggregate.model_fields)
         if len(functions) > 1 or (not functions and not misspelt):
@@ -75,11 +97,61 @@ def _aggregates(window: Mapping[str, Any]) -> Iterator[Problem]:
                 )
         name = aggregate.get("name")
         if isinstance(name, str):
-            if name in names:
+            if name in names(window.get("by")):
+                yield Problem(
+                    (*place, "name"), f"{where(place)} the name {show(name)} is taken by a column of `by`"
+                )
+            if name in taken:
                 yield Problem(
                     (*place, "name"), f"{where(place)} the name {show(name)} is taken by another aggregate"
                 )
-            names.add(name)
+            taken.add(name)
+
+
+def _keys(window: Mapping[str, Any]) -> Iterator[Problem]:
+    by = names(window.get("by"))
+    yield from _twice(("window", "by"), by)
+    rollup = window.get("rollup")
+    seen: list[set[str]] = []
+    for level in rollup if isinstance(rollup, list) else []:
+        place: Place = ("window", "rollup")
+        for column in names(level):
+            if column not in by:
+                yield Problem(
+                    place,
+                    f"[window] `rollup` must have columns of `by` ({', '.join(by) or 'none'}), got {show(column)}"
+                    f"{near(column, by, quoted=True)}",
+                )
+        if isinstance(level, list) and (set(names(level)) == set(by) or set(names(level)) in seen):
+            yield Problem(
+                place,
+                f"[window] `rollup` must have keys that are coarser than `by`, each once, got {show(level)}",
+            )
+        seen.append(set(names(level)))
+
+
+def _twice(place: Place, columns: list[str]) -> Iterator[Problem]:
+    for column in dict.fromkeys(one for at, one in enumerate(columns) if one in columns[:at]):
+        yield Problem(
+            place, f"{where(place[:-1])} `{place[-1]}` must have each column once, got {show(column)} twice"
+        )
+
+
+def _decodes(source: Mapping[str, Any]) -> Iterator[Problem]:
+    decoder = source.get("decoder", "rows")
+    if source.get("kind") == "simulate" or decoder not in DECODERS:
+        return
+    for option, decoders in OF_DECODER.items():
+        if source.get(option) and decoder not in decoders:
+            yield Problem(
+                ("source", option),
+                f'[source] `{option}` goes with the decoder {either(decoders)}, got "{decoder}"',
+            )
+    if source.get("format") in ("csv", "parquet") and decoder != "rows":
+        yield Problem(
+            ("source", "format"),
+            f"[source] `format` must be jsonl for messages, got {show(source['format'])}",
+        )
 
 
 def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Iterator[Problem]:
@@ -90,12 +162,16 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
             ("detect", "measures"),
             f"[detect] `measures` must be one column (the observed) for residual, got {len(listed)}",
         )
-    rmse = _mapping(detect.get("rmse"))
+    rmse = mapping(detect.get("rmse"))
     if rmse is not None and len([name for name in ("ewm", "rolling") if name in rmse]) != 1:
         yield Problem(("detect", "rmse"), "[detect] `rmse` needs exactly one of `ewm` and `rolling`")
     for name in ("predicted", "rmse", "smooth"):
         if name in detect and detect.get("method") != "residual":
             yield Problem(("detect", name), f'[detect] `{name}` goes with `method = "residual"`')
+    by = names(detect.get("by", []))
+    yield from _twice(("detect", "by"), by)
+    if isinstance(measures, list):
+        yield from _twice(("detect", "measures"), names(measures))
     if window is None:
         return
     aggregates = window.get("aggregate", [])
@@ -115,7 +191,20 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
                 f"[detect] `measures` must be aggregates of [window] ({', '.join(made)}), got {show(column)}"
                 f"{near(column, made, quoted=True)}",
             )
-    keys, by = _names(window.get("by", [])), _names(detect.get("by", []))
+    predicted = detect.get("predicted", "predicted")
+    if detect.get("method") == "residual" and isinstance(predicted, str) and made and predicted not in made:
+        yield Problem(
+            ("detect", "predicted"),
+            f"[detect] `predicted` must be an aggregate of [window] ({', '.join(made)}), got {show(predicted)}"
+            f"{near(predicted, made, quoted=True)}",
+        )
+    keys = names(window.get("by", []))
+    times, time = ["window_start", "window_end", *made], detect.get("time")
+    if isinstance(time, str) and time not in times:
+        yield Problem(
+            ("detect", "time"),
+            f"[detect] `time` must be window_start or window_end, got {show(time)}{near(time, times, quoted=True)}",
+        )
     for column in by:
         if column not in keys:
             known = ", ".join(keys) or "none"
@@ -131,17 +220,3 @@ def _alarms(alarm: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(
             ("alarm", "breaches"), f"[alarm] `breaches` must be at most `of` ({of}), got {breaches}"
         )
-
-
-def _mapping(raw: Any) -> Mapping[str, Any] | None:
-    return raw if isinstance(raw, Mapping) else None
-
-
-def _names(raw: Any) -> list[str]:
-    return (
-        [raw]
-        if isinstance(raw, str)
-        else [one for one in raw if isinstance(one, str)]
-        if isinstance(raw, list)
-        else []
-    )

@@ -6,6 +6,7 @@ mistake in one doesn't hide those in another. Refuses to repair: a file is right
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from windrow.config import (
     WindowSection,
 )
 from windrow.config_across import across
+from windrow.config_engine import engine
 from windrow.config_problem import Place, Problem, either, near, show, where
 from windrow.errors import ConfigError
 
@@ -92,8 +94,10 @@ def load(path: str | Path) -> Config:
     ConfigError
         There is no such file, or it can't be read.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"`path` must be a file's name, got {path!r}")
     try:
-        text = Path(path).read_text("utf-8")
+        text = Path(path).read_text("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"`{path}` can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -122,6 +126,8 @@ def loads(text: str) -> Config:
         ...
     windrow.config_check.ConfigFileError: line 2: [source] `kind` must be file, stdin or simulate, got "fil" ...
     """
+    if not isinstance(text, str):
+        raise ConfigError(f"`text` must be text, got {text!r}")
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -153,6 +159,7 @@ def check(data: Mapping[str, Any]) -> tuple[Config | None, list[Problem]]:
         sinks = []
     sections["sink"] = [_kind(("sink", at), one, SINKS, problems) for at, one in enumerate(sinks)]
     problems += across(data)
+    problems += engine(data, {problem.place for problem in problems})
     if problems:
         return None, problems
     return Config.model_construct(**sections), []
@@ -174,7 +181,7 @@ def _kind(
     choices = either(models)
     if kind is None:
         problems.append(Problem(place, f"{where(place)} `kind` is missing: use {choices}"))
-    elif kind in LATER:
+    elif isinstance(kind, str) and kind in LATER:
         problems.append(
             Problem(
                 (*place, "kind"), f'{where(place)} the kind "{kind}" is not in this version: use {choices}'
@@ -189,7 +196,7 @@ def _kind(
         )
     # Which options there are isn't known now, but which there never are is.
     known = {name for model in models.values() for name in model.model_fields}
-    if kind not in LATER:
+    if not isinstance(kind, str) or kind not in LATER:
         problems += [_unknown((*place, name), known) for name in raw if name not in known]
     return None
 

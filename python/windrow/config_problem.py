@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Place", "Problem", "either", "near", "nearest", "show", "where"]
+__all__ = ["Place", "Problem", "either", "mapping", "names", "near", "nearest", "show", "where"]
 
 Place = tuple[str | int, ...]
 
@@ -74,3 +74,15 @@ def where(place: Place) -> str:
     ):
         return f"[[{'.'.join(names)}]] {number + 1}"
     return f"[{'.'.join(names)}]" if names else ""
+
+
+def mapping(raw: Any) -> Mapping[str, Any] | None:
+    """Take a section as it stood in the file; nothing where something else stood there."""
+    return raw if isinstance(raw, Mapping) else None
+
+
+def names(raw: Any) -> list[str]:
+    """Take a name or a list of them as it stood in the file; what isn't a name is left out."""
+    if isinstance(raw, str):
+        return [raw]
+    return [one for one in raw if isinstance(one, str)] if isinstance(raw, list) else []

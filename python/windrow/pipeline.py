@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class Outcome:
     read, counted, late, rejected : int
         Rows; `counted + late + rejected = read`.
     unreadable : int
-        Lines and values of CSV and JSON rows of which nothing could be made (a line among them was never a row).
+        Lines and values of which nothing could be made (a line among them was never a row).
     windows : int
         Rows of windows that fired.
     judged : int
@@ -87,6 +88,8 @@ class Pipeline:
     """
 
     def __init__(self, config: Config) -> None:
+        if not isinstance(config, Config):
+            raise wr.ConfigError(f"`config` must be a Config, as `from_toml` reads it, got {config!r}")
         self.config = config
 
     @classmethod
@@ -101,7 +104,7 @@ class Pipeline:
         return cls(load(path))
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Pipeline:
+    def from_dict(cls, data: Mapping[str, Any]) -> Pipeline:
         """Take the sections as `tomllib` would read them.
 
         Raises
@@ -109,6 +112,8 @@ class Pipeline:
         ConfigError
             With everything that is wrong with them.
         """
+        if not isinstance(data, Mapping):
+            raise wr.ConfigError(f"`data` must be a mapping of sections, got {data!r}")
         config, problems = check(data)
         if config is None:
             raise ConfigFileError(problems)
@@ -128,8 +133,8 @@ class Pipeline:
     def run(
         self,
         *,
-        input: str | None = None,
-        report: str | Path | None = None,
+        input: str | os.PathLike[str] | None = None,
+        report: str | os.PathLike[str] | None = None,
         progress: Progress | None = None,
         quiet: bool = False,
         stop: Stop | None = None,
@@ -138,7 +143,7 @@ class Pipeline:
 
         Parameters
         ----------
-        input : str, optional
+        input : path, optional
             A file instead of the source of the config, or `-` for standard input.
         report : path, optional
             Where to write a report, instead of where the config says.
@@ -160,12 +165,24 @@ class Pipeline:
         DataError
             Input of a shape that can't be read. What was found until then is written.
         """
+        for name, value in (("input", input), ("report", report)):
+            if value is not None and not isinstance(value, str | os.PathLike):
+                raise wr.ConfigError(f"`{name}` must be a file's name, got {value!r}")
+        if progress is not None and not callable(progress):
+            raise wr.ConfigError(f"`progress` must be callable, got {progress!r}")
+        if stop is not None and not isinstance(stop, Stop):
+            raise wr.ConfigError(f"`stop` must be a Stop, got {stop!r}")
         with contextlib.ExitStack() as stack:
             if stop is None:
                 stop = stack.enter_context(Stop())
             if report is not None:
                 _check_place(Path(report))
-            run = _Run(self.config, stop, input, keep=report is not None or self.config.report is not None)
+            run = _Run(
+                self.config,
+                stop,
+                None if input is None else os.fspath(input),
+                keep=report is not None or self.config.report is not None,
+            )
             sinks = self.config.sink or [
                 StdoutSink(kind="stdout", what="windows" if run.detector is None else "events")
             ]
@@ -178,11 +195,12 @@ class Pipeline:
                 run.read(progress)
             finally:
                 run.finish()
-        path = report or (self.config.report and self.config.report.path)
-        if path:
-            from windrow.report import write
+            # Who asks for the end now waits for the page, which shows what was found until then.
+            path = report or (self.config.report and self.config.report.path)
+            if path:
+                from windrow.report import write
 
-            write(path, self.config, run.outcome, run.history, run.faults)
+                write(path, self.config, run.outcome, run.history, run.faults)
         return run.outcome
 
 
@@ -213,6 +231,8 @@ class _Run:
                 self.windows = self.store.resume("windows", self.windows)
             if self.detector is not None:
                 self.detector = self.store.resume("detector", self.detector)
+        #: Whether the engine itself reads the input, and so knows what in it is no number.
+        self.raw = False
         self.sinks: list[Sink] = []
         self.outcome = Outcome()
         self.history = History() if keep else None
@@ -265,6 +285,7 @@ class _Run:
                     if now is not None:
                         self.windows.advance(now)
                 elif isinstance(piece, bytes):
+                    self.raw = True
                     self.windows.push_messages(piece, self.source.decoder, now=now)
                 else:
                     self.windows.push(piece, now=now)
@@ -273,6 +294,8 @@ class _Run:
                 progress(self.source.done, self.source.total)
             if self.stop.requested:
                 break
+        if progress is not None:
+            progress(self.source.done, self.source.total)
         self.outcome.interrupted = self.stop.requested
 
     def fired(self, batch: Any) -> None:
@@ -314,8 +337,10 @@ class _Run:
             stats = self.windows.stats
             for name in ("read", "counted", "late", "rejected"):
                 setattr(self.outcome, name, stats[name] - self.before[name])
+            if self.raw:
+                self.outcome.unreadable = stats["nan"] - self.before["nan"]
         self.events()
-        self.outcome.unreadable = self.source.unreadable
+        self.outcome.unreadable += self.source.unreadable
         if self.store is not None:
             for name, stage in (("windows", self.windows), ("detector", self.detector)):
                 if stage is not None:
@@ -331,9 +356,3 @@ def _rows(piece: Any) -> int:
     if isinstance(piece, dict):
         return len(next(iter(piece.values()), ()))
     return int(piece.num_rows)
-
-
-def rows_of(batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    """All rows of several batches."""
-    for batch in batches:
-        yield from batch

@@ -7,6 +7,7 @@ how the page looks in `report_page`. Everything is in the one file that comes ou
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from windrow.config import Config
-from windrow.report_series import Series, series_of
+from windrow.report_series import Series, series_of, windows_of
 from windrow.stages import alarm, detect_keys
 
 __all__ = ["write"]
@@ -23,7 +24,9 @@ __all__ = ["write"]
 MOST_WINDOWS = 200
 
 
-def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: Sequence[Any] = ()) -> None:
+def write(
+    path: str | os.PathLike[str], config: Config, outcome: Any, history: Any, faults: Sequence[Any] = ()
+) -> None:
     """Write the page of a run.
 
     Parameters
@@ -51,7 +54,13 @@ def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: 
         {**event, "weight": event["severity"] if threshold is None else abs(event["peak"] or 0.0)}
         for event in outcome.events.values()
     ]
-    series = series_of(history.verdicts, events, by)
+    if detect is not None:
+        series = series_of(history.verdicts, events, by)
+    else:
+        window = config.window
+        keys = [] if window is None else [window.by] if isinstance(window.by, str) else window.by
+        measures = [] if window is None else [one.name for one in window.aggregate]
+        series = windows_of(history.windows, keys, measures)
     shown = series[: section.series if section is not None else 12]
     plots = [
         (one, timeline(one.thinned(), faults, steps=config.window is not None, threshold=threshold))
@@ -65,7 +74,8 @@ def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: 
     text = page(
         title=(section.title if section is not None else None) or _title(config),
         subtitle=_subtitle(config, rule.rule if rule is not None else None),
-        figures=_figures(outcome, series, "severity" if threshold is None else "score"),
+        judged=detect is not None,
+        figures=_figures(outcome, series, None if rule is None else "score" if threshold else "severity"),
         plots=plots,
         left_out=len(series) - len(shown),
         histogram=scores,
@@ -83,7 +93,9 @@ def write(path: str | Path, config: Config, outcome: Any, history: Any, faults: 
 
 
 def _title(config: Config) -> str:
-    residual = config.detect is not None and config.detect.method == "residual"
+    if config.detect is None:
+        return "Windows"
+    residual = config.detect.method == "residual"
     return "Residuals and anomalies" if residual else "Windows and anomalies"
 
 
@@ -101,19 +113,21 @@ def _subtitle(config: Config, rule: str | None) -> str:
     return " · ".join(parts)
 
 
-def _figures(outcome: Any, series: Sequence[Series], weight: str) -> list[tuple[str, str]]:
+def _figures(outcome: Any, series: Sequence[Series], weight: str | None) -> list[tuple[str, str]]:
     """List the small summary figures: a label and a value each."""
     figures = [("rows read", f"{outcome.read:,}")]
     if outcome.windows:
         figures += [("windows", f"{outcome.windows:,}"), ("late", f"{outcome.late:,}")]
     figures.append(("rejected", f"{outcome.rejected:,}"))
     if series:
-        figures += [("series", f"{len(series):,}"), ("events", f"{len(outcome.events):,}")]
-        worst = max(one.worst for one in series)
-        figures.append((f"worst {weight}", f"{worst:.0f}" if worst >= 0 else "none"))
+        figures.append(("series", f"{len(series):,}"))
+        if weight is not None:
+            worst = max(one.worst for one in series)
+            figures.append(("events", f"{len(outcome.events):,}"))
+            figures.append((f"worst {weight}", f"{worst:.0f}" if worst >= 0 else "none"))
         times = [time for one in series for time in (one.time.min(), one.time.max())]
-        days = (max(times) - min(times)) / 86_400_000
-        figures.append(("days", f"{days:.1f}"))
+        hours = (max(times) - min(times)) / 3_600_000
+        figures.append(("days", f"{hours / 24:.1f}") if hours >= 48 else ("hours", f"{hours:.1f}"))
     return figures
 
 

@@ -53,6 +53,7 @@ def page(
     *,
     title: str,
     subtitle: str,
+    judged: bool,
     figures: Sequence[tuple[str, str]],
     plots: Sequence[tuple[Any, Any]],
     left_out: int,
@@ -76,7 +77,7 @@ def page(
         ),
         "</div>",
     ]
-    if plots or events:
+    if judged and (plots or events):
         body += [
             "<h2>Events</h2>",
             _events(events, by, threshold) if events else '<p class="muted">None: no alarm was raised.</p>',
@@ -95,13 +96,13 @@ def page(
                 "dragging zooms.</p>"
             )
         if left_out:
+            which = f"{len(plots)} series with the worst events" if judged else f"first {len(plots)} series"
             body.append(
-                f'<p class="muted">The {len(plots)} series with the worst events of {len(plots) + left_out}; '
+                f'<p class="muted">The {which} of {len(plots) + left_out}; '
                 f"{left_out} more are not plotted.</p>"
             )
-        body += [
-            _plot(series, figure, "severity" if threshold is None else "score") for series, figure in plots
-        ]
+        weight = None if not judged else "severity" if threshold is None else "score"
+        body += [_plot(series, figure, weight) for series, figure in plots]
     if histogram is not None:
         body += [
             "<h2>Scores</h2>",
@@ -129,9 +130,9 @@ def page(
     )
 
 
-def _plot(series: Any, figure: Any, weight: str) -> str:
+def _plot(series: Any, figure: Any, weight: str | None) -> str:
     count = len(series.events)
-    note = "no events" if not count else f"{count} event{'s' if count > 1 else ''}"
+    note = "" if weight is None else "no events" if not count else f"{count} event{'s' if count > 1 else ''}"
     if series.worst > 0:
         note += f", worst {weight} {series.worst:.0f}"
     head = f'<div class="head"><h3>{escape(series.name)}</h3><span class="small muted">{note}</span></div>'

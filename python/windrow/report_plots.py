@@ -48,15 +48,16 @@ def timeline(
         row_heights=[0.68, 0.32] if scored else [1],
     )
     shape = "hv" if steps else "linear"
-    x, y = _band(series)
-    figure.add_scatter(
-        x=x, y=y, mode="lines", line={"width": 0}, fill="toself", fillcolor=BAND, name="expected band",
-        hoverinfo="skip", row=1, col=1,
-    )  # fmt: skip
-    figure.add_scatter(
-        x=series.time, y=series.expected, mode="lines", line={"width": 1, "color": BLUE, "dash": "dot", "shape": shape},
-        name="expected", row=1, col=1,
-    )  # fmt: skip
+    if np.isfinite(series.expected).any():
+        x, y = _band(series)
+        figure.add_scatter(
+            x=x, y=y, mode="lines", line={"width": 0}, fill="toself", fillcolor=BAND, name="expected band",
+            hoverinfo="skip", row=1, col=1,
+        )  # fmt: skip
+        figure.add_scatter(
+            x=series.time, y=series.expected, mode="lines",
+            line={"width": 1, "color": BLUE, "dash": "dot", "shape": shape}, name="expected", row=1, col=1,
+        )  # fmt: skip
     figure.add_scatter(
         x=series.time, y=series.observed, mode="lines", line={"width": 1.2, "color": INK, "shape": shape},
         name="observed", row=1, col=1,

@@ -1,14 +1,15 @@
-"""A detector's batches taken apart into series, as a report draws them."""
+"""Batches of a detector, or of windows alone, taken apart into series, as a report draws them."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Series", "series_of"]
+__all__ = ["Series", "series_of", "windows_of"]
 
 #: More points than this in one plot are thinned, keeping the ones farthest from their expectation.
 MOST_POINTS = 20_000
@@ -107,3 +108,37 @@ def series_of(verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Seq
         if one is not None:
             one.events.append(event)
     return sorted(made.values(), key=lambda one: (-one.worst, one.name))
+
+
+def windows_of(batches: Iterable[Any], by: Sequence[str], measures: Sequence[str]) -> list[Series]:
+    """Take drained windows apart into series of each measure that holds numbers; nothing was expected of them."""
+    newest: dict[tuple[Any, ...], dict[Any, dict[str, Any]]] = {}
+    for row in itertools.chain.from_iterable(batches):
+        # A coarser key's row has nulls in the columns that it leaves out.
+        key = tuple((name, row[name]) for name in by if not row.get("level") or row[name] is not None)
+        # A later revision takes the place of an earlier one.
+        newest.setdefault((row.get("level", 0), key), {})[row["window_start"]] = row
+    made = []
+    for (_, key), windows in newest.items():
+        rows = [windows[time] for time in sorted(windows)]
+        # The last window lasts to its end as well.
+        times = [row["window_start"] for row in rows] + [rows[-1]["window_end"]]
+        for measure in measures:
+            values = [row[measure] for row in (*rows, rows[-1])]
+            if not all(value is None or isinstance(value, int | float) for value in values):
+                continue
+            unknown = np.full(len(times), np.nan)
+            made.append(
+                Series(
+                    dict(key),
+                    measure,
+                    np.array([time.timestamp() * 1000 for time in times]),
+                    observed=np.array(values, float),
+                    expected=unknown,
+                    lower=unknown,
+                    upper=unknown,
+                    score=unknown,
+                    state=np.full(len(times), ""),
+                )
+            )
+    return sorted(made, key=lambda one: (len(one.key), one.name))

@@ -12,9 +12,10 @@ from typing import Any
 
 import windrow as wr
 from windrow.config import AlarmSection, Config, DetectSection, Rmse, Unit, WindowSection
+from windrow.config_problem import show
 from windrow.errors import ConfigError
 
-__all__ = ["alarm", "detector", "windows"]
+__all__ = ["aggregate", "alarm", "detector", "windows"]
 
 
 def windows(config: Config, time_unit: Unit) -> wr.TumblingWindows | None:
@@ -26,7 +27,7 @@ def windows(config: Config, time_unit: Unit) -> wr.TumblingWindows | None:
     keep = config.source.where
     with _of("window"):
         return wr.TumblingWindows(
-            aggregates={one.name: _aggregate(one, keep) for one in section.aggregate},
+            aggregates={one.name: aggregate(one, keep) for one in section.aggregate},
             by=_names(section.by) or None,
             time="time",
             time_unit=time_unit,
@@ -34,7 +35,7 @@ def windows(config: Config, time_unit: Unit) -> wr.TumblingWindows | None:
         )
 
 
-def _aggregate(section: Any, keep: Mapping[str, Any]) -> Any:
+def aggregate(section: Any, keep: Mapping[str, Any]) -> Any:
     """One aggregate; rows that the source leaves out still show that it lives, so they are left out here."""
     where = _both(section.where, keep)
     function = section.function
@@ -62,7 +63,8 @@ def _both(where: Mapping[str, Any], keep: Mapping[str, Any]) -> dict[str, Any]:
             ]
             if not values:
                 raise ConfigError(
-                    f"[window] an aggregate's `where` leaves nothing of `where` in [source] for {name!r}"
+                    f"`where` must leave something of `where` in [source] for `{name}` ({show(keep[name])}), "
+                    f"got {show(where[name])}"
                 )
         both[name] = values
     return both

@@ -92,6 +92,7 @@ class TumblingWindows:
         fill_limit: int | None = None,
         rollup: list[list[str]] | None = None,
         max_series: int | None = None,
+        max_cells: int = 10_000_000,
     ) -> None:
         self.every = nanoseconds(every)
         self.aggregates = aggregates
@@ -106,7 +107,9 @@ class TumblingWindows:
         self.idle_timeout = None if idle_timeout is None else nanoseconds(idle_timeout)
         self.max_ahead = None if max_ahead is None else nanoseconds(max_ahead)
         self.fill = fill
-        self.fill_limit = max(1, DAY // self.every) if fill_limit is None else fill_limit
+        self.fill_limit = min(max(1, DAY // self.every), 86_400) if fill_limit is None else fill_limit
+        self.max_cells = max_cells
+        self.empty = 0  # silent rows since the last window with a sign of life
         self.levels = [self.by, *(rollup or [])]
         self.rollup = rollup is not None
         self.max_series = max_series
@@ -321,7 +324,9 @@ class TumblingWindows:
             if reached(window):
                 yield window
             at = window[1]
-            if all(run >= self.fill_limit for run in self.silent_run_of_all()):
+            if self.empty >= self.max_cells or all(
+                run >= self.fill_limit for run in self.silent_run_of_all()
+            ):
                 # Nothing but silence that is no longer said, up to the next sign of life.
                 signs = [w[0] for _, w in self.signs if w[0] >= at] + [
                     w[0] for w in self.windows if w[0] >= at
@@ -336,7 +341,10 @@ class TumblingWindows:
     def first_revision(self, window: tuple[int, int]) -> None:
         slots = self.windows.get(window, {})
         filled: dict[tuple[Any, ...], bool] = {}  # key -> silent
-        if self.fill:
+        empty = not slots and not any(sign[1] == window for sign in self.signs)
+        if not empty:
+            self.empty = 0
+        if self.fill and self.empty < self.max_cells:
             for key, since in self.born.items():
                 if (0, key) in slots:
                     self.silent_run[key] = 0
@@ -354,6 +362,7 @@ class TumblingWindows:
                 coarse[of_level] = coarse.get(of_level, True) and silent
             for key, silent in coarse.items():
                 if (level, key) not in slots:
+                    self.empty += empty
                     slot = self.windows.setdefault(window, {}).setdefault((level, key), Slot())
                     self.emit(window, (level, key), slot, silent)
 

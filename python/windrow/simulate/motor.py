@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from windrow.errors import ConfigError
+from windrow.simulate.asked import asked
 from windrow.simulate.fault import Fault
 
 __all__ = ["Motor", "motor"]
@@ -123,7 +124,7 @@ def motor(
     Raises
     ------
     ConfigError
-        `days` isn't positive, or `start` has no time zone.
+        An argument can't be meant: `days` isn't positive or beyond ten years, `start` has no time zone, ...
 
     Examples
     --------
@@ -135,10 +136,9 @@ def motor(
     >>> float(error[machine.fault == ""].std().round(2))
     0.35
     """
-    if not days > 0:
-        raise ConfigError(f"`days` must be positive, got {days}")
-    if start.tzinfo is None:
-        raise ConfigError(f"`start` must have a time zone, got {start}")
+    asked(days, seed, healthy, start)
+    if not isinstance(machine, str):
+        raise ConfigError(f"`machine` must be text, got {machine!r}")
     random = np.random.default_rng(seed)
     rows = max(int(days * 1440), 1)
     minute = int(start.timestamp()) // 60 + np.arange(rows)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from windrow.errors import ConfigError
+from windrow.simulate.asked import asked, positive
 from windrow.simulate.fault import Fault
 from windrow.simulate.messages import FORMS, spell
 
@@ -99,7 +100,7 @@ class Traffic:
         bytes
             JSON lines; unless healthy, each with a last field `fault` (a text, or null).
         """
-        if form not in FORMS:
+        if not isinstance(form, str) or form not in FORMS:
             raise ConfigError(f"`form` must be one of {', '.join(FORMS)}, got {form!r}")
         faults = None if self.healthy else ["null", *(f'"{fault.kind}"' for fault in self.faults)]
         for at in range(0, len(self), rows):
@@ -151,7 +152,7 @@ def traffic(
     Raises
     ------
     ConfigError
-        `days` or `rate` isn't positive, or `start` has no time zone.
+        An argument can't be meant: `days` isn't positive or beyond ten years, `start` has no time zone, ...
 
     Examples
     --------
@@ -162,12 +163,8 @@ def traffic(
     >>> sorted(junction.columns())
     ['camera', 'class', 'fault', 'time', 'track']
     """
-    if not days > 0:
-        raise ConfigError(f"`days` must be positive, got {days}")
-    if not rate > 0:
-        raise ConfigError(f"`rate` must be positive, got {rate}")
-    if start.tzinfo is None:
-        raise ConfigError(f"`start` must have a time zone, got {start}")
+    asked(days, seed, healthy, start)
+    positive("rate", rate)
     random = np.random.default_rng(seed)
     faults = () if healthy else _faults(days, start)
     minutes = max(int(days * 1440), 1)

@@ -1,11 +1,12 @@
-"""Files: CSV, JSON lines and Parquet by their ending, each also gzipped, read once and never whole."""
+"""Files: CSV, JSON lines and Parquet by their ending, each also gzipped, read once and never whole.
+
+What is gzipped is told by its first bytes, as on standard input.
+"""
 
 from __future__ import annotations
 
-import gzip
-import shutil
+import contextlib
 import tempfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +14,7 @@ from typing import IO, Any
 from windrow.config import FileSource, Unit
 from windrow.errors import ConfigError, DataError
 from windrow.sources.blocks import BLOCK
+from windrow.sources.first_bytes import GZIP, unpacked
 from windrow.sources.lines import Lines, decoder
 from windrow.sources.piece import Needs
 from windrow.sources.table import Tables
@@ -57,48 +59,45 @@ class File:
         before = 0
         for path, form in zip(self.paths, self.forms, strict=True):
             with path.open("rb") as raw:
-                opened = gzip.GzipFile(fileobj=raw) if _is_zipped(path) else raw
                 try:
-                    for piece in self._parquet(opened) if form == "parquet" else self._lines(opened, form):
+                    for piece in self._parquet(raw) if form == "parquet" else self._lines(raw, form):
                         if self.stop.requested:
                             return
                         self.done = before + raw.tell()
                         yield piece
-                except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                    raise DataError(f"`{path}` is no whole gzip file: {error}") from error
+                except DataError as error:
+                    raise DataError(f"`{path}`: {error}") from error
             before += path.stat().st_size
             self.done = before
 
-    def _lines(self, opened: IO[bytes] | gzip.GzipFile, form: str) -> Iterator[Any]:
+    def _lines(self, opened: IO[bytes], form: str) -> Iterator[Any]:
         lines = Lines(self.source, self.needs, form, "CSV" if form == "csv" else "rows")
         before = self.unreadable
         for piece in lines.pieces(lambda: opened.read(BLOCK)):
             self.unreadable = before + lines.unreadable
             yield piece
 
-    def _parquet(self, opened: IO[bytes] | gzip.GzipFile) -> Iterator[Any]:
+    def _parquet(self, opened: IO[bytes]) -> Iterator[Any]:
         tables = Tables(self.source, self.needs, "Parquet")
         before = self.unreadable
-        with tempfile.TemporaryFile() as spool:
-            if isinstance(opened, gzip.GzipFile):
+        zipped = opened.read(len(GZIP)) == GZIP
+        opened.seek(0)
+        with tempfile.TemporaryFile() if zipped else contextlib.nullcontext(opened) as whole:
+            if zipped:
                 # Parquet is read from its end, gzip from its start.
-                shutil.copyfileobj(opened, spool, BLOCK)
+                whole.writelines(filter(None, iter(unpacked(lambda: opened.read(BLOCK)), b"")))
             try:
-                for piece in tables.parquet(spool if isinstance(opened, gzip.GzipFile) else opened):
+                for piece in tables.parquet(whole):
                     self.unreadable = before + tables.unreadable
                     yield piece
             except tables.pa.ArrowInvalid as error:
                 raise DataError(f"this is no Parquet file: {error}") from error
 
 
-def _is_zipped(path: Path) -> bool:
-    """Tell by its ending whether a file is compressed."""
-    return path.suffix.lower() == ".gz"
-
-
 def _form(path: Path) -> str:
     """Tell a file's format by its ending."""
-    ending = (path.with_suffix("") if _is_zipped(path) else path).suffix.lower()
+    zipped = path.suffix.lower() == ".gz"
+    ending = (path.with_suffix("") if zipped else path).suffix.lower()
     if ending not in _ENDINGS:
         raise ConfigError(
             f"the format of `{path}` can't be told by its ending: use .csv, .jsonl, .ndjson, .json or .parquet "

@@ -7,6 +7,7 @@ from typing import Any
 
 from windrow.config import Decoded
 from windrow.sources.blocks import blocks
+from windrow.sources.first_bytes import checked, unpacked
 from windrow.sources.piece import Decoder, Needs
 from windrow.sources.table import Tables
 
@@ -30,7 +31,7 @@ class Lines:
 
     def pieces(self, read: Callable[[], bytes | None]) -> Iterator[Any]:
         """Cut, and read where the engine doesn't do that itself."""
-        cut = blocks(read, quotes=self.form == "csv")
+        cut = checked(blocks(unpacked(read), quotes=self.form == "csv"), self.form)
         if self.tables is None:
             return cut
         return self.tables.csv(cut) if self.form == "csv" else self.tables.json(cut)

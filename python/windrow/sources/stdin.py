@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from windrow.config import StdinSource, Unit
+from windrow.errors import DataError
 from windrow.sources.blocks import BLOCK
 from windrow.sources.lines import Lines, decoder
 from windrow.sources.piece import Needs
@@ -32,9 +33,13 @@ class Stdin:
 
     def __iter__(self) -> Iterator[Any]:
         """Pieces; `None` after each `tick` seconds of silence."""
-        for piece in self.lines.pieces(self._read):
-            self.unreadable = self.lines.unreadable
-            yield piece
+        try:
+            for piece in self.lines.pieces(self._read):
+                self.unreadable = self.lines.unreadable
+                yield piece
+        except DataError as error:
+            if not self._stop.requested:
+                raise DataError(f"standard input: {error}") from error
 
     def _read(self) -> bytes | None:
         descriptor = sys.stdin.fileno()

@@ -143,6 +143,9 @@ class Tables:
             if theirs not in names:
                 raise DataError(self._unknown("column", theirs, names))
             wanted.setdefault(theirs, ours)
+        for theirs in wanted:
+            if names.count(theirs) > 1:
+                raise DataError(f"column `{theirs}` must be there once, got it {names.count(theirs)} times")
         return wanted
 
     def _unknown(self, what: str, name: str, names: list[str]) -> str:

@@ -325,11 +325,20 @@ fn dictionary(array: &ArrayRef, name: &str) -> Result<(ScalarBuffer<u32>, Option
     }
 }
 
-/// Text as numbers, where it is one; null elsewhere. What isn't text stays as it is.
+/// Words that stand for a missing number.
+const NOTHING: [&str; 7] = ["", "nan", "na", "n/a", "null", "none", "-"];
+
+/// Text as numbers; words for nothing are null, and what is no number NaN, which is as good as null but counted. What
+/// isn't text stays as it is.
 pub fn parsed(array: &ArrayRef, name: &str) -> Result<ArrayRef> {
+    let number = |text: &str| {
+        let text = text.trim();
+        let nothing = NOTHING.iter().any(|word| word.eq_ignore_ascii_case(text));
+        (!nothing).then(|| text.parse().unwrap_or(f64::NAN))
+    };
     Ok(match Values::read(array, name)? {
         Values::Str(text) => {
-            Arc::new((0..text.len()).map(|row| text.get(row)?.trim().parse().ok()).collect::<Float64Array>())
+            Arc::new((0..text.len()).map(|row| number(text.get(row)?)).collect::<Float64Array>())
         }
         _ => array.clone(),
     })

@@ -22,6 +22,7 @@ pub mod ipc;
 pub mod key;
 pub mod residual;
 pub mod snapshot;
+pub mod spacing;
 pub mod sync;
 pub mod time;
 pub mod times;

@@ -3,6 +3,14 @@
 /// Nanoseconds since 1970-01-01T00:00:00Z. Reaches from 1677 to 2262.
 pub type Timestamp = i64;
 
+const SECOND: i64 = 1_000_000_000;
+
+/// Seconds since the epoch as a float: whole seconds apart from the rest, since nanoseconds of today don't fit one.
+#[inline]
+pub fn seconds(time: Timestamp) -> f64 {
+    time.div_euclid(SECOND) as f64 + time.rem_euclid(SECOND) as f64 / 1e9
+}
+
 /// The start of the window of length `every` that holds `time`, with a true floor before 1970:
 /// `floor((time - offset) / every) * every + offset`. Nothing where it lies outside 64 bits.
 ///

@@ -7,6 +7,7 @@ use windrow_core::duration;
 use windrow_core::snapshot::{self, Kind};
 use windrow_core::times::Unit;
 
+use crate::arguments::{bytes, number, observation, shown, size, word};
 use crate::error::{OrRaise, config, data};
 use crate::time;
 
@@ -75,31 +76,35 @@ impl Alarm {
 #[pymethods]
 impl Alarm {
     #[new]
-    #[pyo3(signature = (*, threshold=None, severity=None, breaches=1, of=1, missing="missing", direction="both",
-        clear_below=None, lasting=None, look_back=None, period=None))]
+    #[pyo3(
+        signature = (*, threshold=None, severity=None, breaches=None, of=None, missing=None, direction=None,
+            clear_below=None, lasting=None, look_back=None, period=None),
+        text_signature = "(*, threshold=None, severity=None, breaches=1, of=1, missing='missing', direction='both', \
+            clear_below=None, lasting=None, look_back=None, period=None)"
+    )]
     #[allow(clippy::too_many_arguments)]
     fn new(
-        threshold: Option<f64>,
-        severity: Option<f64>,
-        breaches: i64,
-        of: i64,
-        missing: &str,
-        direction: &str,
-        clear_below: Option<f64>,
+        threshold: Option<&Bound<'_, PyAny>>,
+        severity: Option<&Bound<'_, PyAny>>,
+        breaches: Option<&Bound<'_, PyAny>>,
+        of: Option<&Bound<'_, PyAny>>,
+        missing: Option<&Bound<'_, PyAny>>,
+        direction: Option<&Bound<'_, PyAny>>,
+        clear_below: Option<&Bound<'_, PyAny>>,
         lasting: Option<&Bound<'_, PyAny>>,
-        look_back: Option<i64>,
+        look_back: Option<&Bound<'_, PyAny>>,
         period: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let settings = Settings {
-            threshold,
-            severity,
-            breaches: count(breaches, "breaches")?,
-            of: count(of, "of")?,
-            missing: Missing::parse(missing).or_raise()?,
-            direction: Direction::parse(direction).or_raise()?,
-            clear_below,
+            threshold: number(threshold, "threshold")?,
+            severity: number(severity, "severity")?,
+            breaches: count(breaches, "breaches")?.unwrap_or(1),
+            of: count(of, "of")?.unwrap_or(1),
+            missing: Missing::parse(&word(missing, "missing", "missing")?).or_raise()?,
+            direction: Direction::parse(&word(direction, "direction", "both")?).or_raise()?,
+            clear_below: number(clear_below, "clear_below")?,
             lasting: lasting.map(|length| time::duration(length, "lasting")).transpose()?,
-            look_back: look_back.map(|points| count(points, "look_back")).transpose()?,
+            look_back: count(look_back, "look_back")?,
             period: period.map(|length| time::duration(length, "period")).transpose()?,
         };
         Ok(Self { core: Core::new(settings).or_raise()? })
@@ -196,12 +201,23 @@ impl Alarm {
     /// >>> import windrow as wr
     /// >>> wr.Alarm(threshold=3.0, breaches=2, of=3, missing="ignore").evaluate("---X-", "ok")
     /// 'ok'
-    #[pyo3(signature = (points, state="insufficient_data"))]
-    fn evaluate(&self, points: &Bound<'_, PyAny>, state: &str) -> PyResult<&'static str> {
-        let state = State::parse(state).or_raise()?;
-        let points = match points.cast::<PyString>() {
-            Ok(text) => Point::parse_all(&text.to_cow()?).or_raise()?,
-            Err(_) => points.try_iter()?.map(|item| point(&item?)).collect::<PyResult<_>>()?,
+    #[pyo3(signature = (points, state=None), text_signature = "($self, points, state='insufficient_data')")]
+    fn evaluate(
+        &self,
+        points: &Bound<'_, PyAny>,
+        state: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<&'static str> {
+        let state = State::parse(&word(state, "state", "insufficient_data")?).or_raise()?;
+        let unfit = |_| {
+            config(format!(
+                "`points` must be text or a sequence of True, False and None, got {}",
+                shown(points)
+            ))
+        };
+        let points = if points.is_instance_of::<PyString>() {
+            Point::parse_all(&points.extract::<String>().map_err(unfit)?).or_raise()?
+        } else {
+            points.try_iter().map_err(unfit)?.map(|item| point(&item?)).collect::<PyResult<_>>()?
         };
         Ok(self.core.evaluate(&points, state).name())
     }
@@ -233,10 +249,19 @@ impl Alarm {
     /// >>> import windrow as wr
     /// >>> wr.Alarm(threshold=3.0, clear_below=2.0).states([1, 2, 3, 4], [2.5, -4.0, 2.5, None])
     /// ['ok', 'alarm', 'alarm', 'alarm']
-    fn states(&self, times: &Bound<'_, PyAny>, values: Vec<Option<f64>>) -> PyResult<Vec<&'static str>> {
+    fn states(&self, times: &Bound<'_, PyAny>, values: &Bound<'_, PyAny>) -> PyResult<Vec<&'static str>> {
+        let sequence = |items: &Bound<'_, PyAny>, argument: &str, what: &str| {
+            data(format!("`{argument}` must be a sequence of {what}, got {}", shown(items)))
+        };
         let times = times
-            .try_iter()?
+            .try_iter()
+            .map_err(|_| sequence(times, "times", "datetimes or integers"))?
             .map(|time| time::time(&time?, Unit::Nanosecond, "times"))
+            .collect::<PyResult<Vec<_>>>()?;
+        let values = values
+            .try_iter()
+            .map_err(|_| sequence(values, "values", "numbers and None"))?
+            .map(|value| observation(Some(&value?).filter(|value| !value.is_none()), "values"))
             .collect::<PyResult<Vec<_>>>()?;
         if times.len() != values.len() {
             return Err(data(format!(
@@ -277,8 +302,8 @@ impl Alarm {
     /// SnapshotError
     ///     If the bytes are damaged, of another kind, or of a newer version.
     #[classmethod]
-    fn restore(_class: &Bound<'_, PyType>, data: &[u8]) -> PyResult<Self> {
-        Ok(Self { core: snapshot::read(Kind::Alarm, data).or_raise()? })
+    fn restore(_class: &Bound<'_, PyType>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self { core: snapshot::read(Kind::Alarm, &bytes(data, "data")?).or_raise()? })
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
@@ -312,9 +337,12 @@ impl Alarm {
     }
 }
 
-fn count(value: i64, argument: &str) -> PyResult<u32> {
-    u32::try_from(value)
-        .map_err(|_| config(format!("`{argument}` must be a small positive number, got {value}")))
+fn count(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<u32>> {
+    let small = |count: u64| {
+        u32::try_from(count)
+            .map_err(|_| config(format!("`{argument}` must be a small positive number, got {count}")))
+    };
+    size(value, argument)?.map(small).transpose()
 }
 
 fn point(item: &Bound<'_, PyAny>) -> PyResult<Point> {
@@ -327,6 +355,6 @@ fn point(item: &Bound<'_, PyAny>) -> PyResult<Point> {
     }
     match item.cast::<PyInt>().ok().and_then(|number| number.extract::<i64>().ok()) {
         Some(number @ (0 | 1)) => Ok(of(number == 1)),
-        _ => Err(config(format!("`points` must hold True, False or None, got {}", item.repr()?))),
+        _ => Err(config(format!("`points` must hold True, False or None, got {}", shown(item)))),
     }
 }

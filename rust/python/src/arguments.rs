@@ -1,6 +1,8 @@
-//! Arguments that several classes take, read once: names, text, counts, keys.
+//! Arguments that several classes take, read once: names, text, numbers, counts, keys, bytes. What is none of these is
+//! answered by the argument's name, what was expected and what came, never by Python's own words.
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBool, PyInt, PyString, PyTuple};
 use windrow_core::column::Scalar;
 use windrow_core::residual::smooth::Smooth;
@@ -9,19 +11,26 @@ use crate::error::{config, data};
 use crate::numpy::scalar;
 use crate::time;
 
+/// Characters of a value that errors show.
+const SHOWN: usize = 80;
+
 /// A value as errors show it.
 pub fn shown(value: &Bound<'_, PyAny>) -> String {
-    value.repr().map_or_else(|_| "?".to_owned(), |text| text.to_string())
+    let Ok(text) = value.repr() else { return "?".to_owned() };
+    let text = text.to_string();
+    if text.chars().nth(SHOWN).is_none() {
+        return text;
+    }
+    text.chars().take(SHOWN).chain("...".chars()).collect()
 }
 
 /// One name or several.
 pub fn names(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Vec<String>> {
+    let unfit = || config(format!("`{argument}` must be a name or a list of names, got {}", shown(value)));
     if let Ok(one) = value.cast::<PyString>() {
-        return Ok(vec![one.extract()?]);
+        return Ok(vec![one.extract().map_err(|_| unfit())?]);
     }
-    value
-        .extract::<Vec<String>>()
-        .map_err(|_| config(format!("`{argument}` must be a name or a list of names, got {}", shown(value))))
+    value.extract::<Vec<String>>().map_err(|_| unfit())
 }
 
 /// An optional text argument.
@@ -35,12 +44,51 @@ pub fn flag(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<bool> {
     value.extract().map_err(|_| config(format!("`{argument}` must be True or False, got {}", shown(value))))
 }
 
+/// A text argument with a default.
+pub fn word(value: Option<&Bound<'_, PyAny>>, argument: &str, default: &str) -> PyResult<String> {
+    Ok(text(value, argument)?.unwrap_or_else(|| default.to_owned()))
+}
+
 /// An optional argument that counts something.
 pub fn size(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<u64>> {
     let unfit = |value: &Bound<'_, PyAny>| {
         config(format!("`{argument}` must be a whole number that is not negative, got {}", shown(value)))
     };
-    value.map(|value| value.extract().map_err(|_| unfit(value))).transpose()
+    let one = |value: &Bound<'_, PyAny>| {
+        if value.is_instance_of::<PyBool>() {
+            Err(unfit(value))
+        } else {
+            value.extract().map_err(|_| unfit(value))
+        }
+    };
+    value.map(one).transpose()
+}
+
+/// An optional number.
+pub fn number(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<f64>> {
+    let one = |value: &Bound<'_, PyAny>| {
+        float(value).ok_or_else(|| config(format!("`{argument}` must be a number, got {}", shown(value))))
+    };
+    value.map(one).transpose()
+}
+
+/// An optional number of a row.
+pub fn observation(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<f64>> {
+    let one = |value: &Bound<'_, PyAny>| {
+        float(value)
+            .ok_or_else(|| data(format!("`{argument}` must be a number or None, got {}", shown(value))))
+    };
+    value.map(one).transpose()
+}
+
+/// A number that a float can hold; True and False are none.
+pub fn float(value: &Bound<'_, PyAny>) -> Option<f64> {
+    if value.is_instance_of::<PyBool>() { None } else { value.extract().ok() }
+}
+
+/// Bytes: a snapshot, a stream.
+pub fn bytes(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<PyBackedBytes> {
+    value.extract().map_err(|_| data(format!("`{argument}` must be bytes, got {}", shown(value))))
 }
 
 /// A series' key: a value for one column, a tuple for several, None for none.

@@ -14,12 +14,18 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyMapping, PyTuple};
 
+use crate::arguments::shown;
 use crate::batch::Batch;
 use crate::error::data;
 use crate::numpy;
 
 /// The record batches of whatever a caller passed as a table.
 pub fn read_table(table: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {
+    read_table_as(table, "batch")
+}
+
+/// Likewise, of an argument that is called otherwise.
+pub fn read_table_as(table: &Bound<'_, PyAny>, argument: &str) -> PyResult<Vec<RecordBatch>> {
     let py = table.py();
     if let Ok(batch) = table.cast::<Batch>() {
         return Ok(vec![batch.get().record().clone()]);
@@ -38,7 +44,7 @@ pub fn read_table(table: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {
         let array = array(table)?;
         let fields = array.as_any().downcast_ref::<StructArray>().ok_or_else(|| {
             data(format!(
-                "`batch` must be a table or a record batch, got one column of {}",
+                "`{argument}` must be a table or a record batch, got one column of {}",
                 array.data_type()
             ))
         })?;
@@ -50,7 +56,11 @@ pub fn read_table(table: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {
             .iter()
             .map(|item| {
                 let item = item.cast_into::<PyTuple>()?;
-                Ok((item.get_item(0)?.extract::<String>()?, item.get_item(1)?))
+                let name = item.get_item(0)?;
+                let unfit = |_| {
+                    data(format!("`{argument}` must have text as its columns' names, got {}", shown(&name)))
+                };
+                Ok((name.extract::<String>().map_err(unfit)?, item.get_item(1)?))
             })
             .collect::<PyResult<Vec<_>>>()?;
         return Ok(vec![mapping(py, columns)?]);
@@ -59,7 +69,7 @@ pub fn read_table(table: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {
         return Ok(vec![mapping(py, frame_columns(table)?)?]);
     }
     Err(data(format!(
-        "`batch` must be a table (pyarrow, polars, pandas, duckdb) or a dict of arrays, got {}",
+        "`{argument}` must be a table (pyarrow, polars, pandas, duckdb) or a dict of arrays, got {}",
         table.get_type().qualname()?
     )))
 }

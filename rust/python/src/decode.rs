@@ -12,6 +12,7 @@ use pyo3::types::{PyDict, PyMapping, PyString};
 use windrow_core::column::parsed;
 use windrow_core::decode::{Decoded as Block, Decoder, Setting};
 
+use crate::arguments::names;
 use crate::batch::Batch;
 use crate::error::{OrRaise, config, data as data_error};
 
@@ -82,11 +83,11 @@ pub fn decode(
     py: Python<'_>,
     data: &Bound<'_, PyAny>,
     decoder: &Bound<'_, PyAny>,
-    columns: Option<Vec<String>>,
+    columns: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Decoded> {
     let mut decoder = read_decoder(decoder)?;
     if let Some(columns) = columns {
-        decoder = decoder.with_columns(&columns).or_raise()?;
+        decoder = decoder.with_columns(&names(columns, "columns")?).or_raise()?;
     }
     let out = read_block(py, data, &decoder)?;
     let wrap = |record| Py::new(py, Batch::new(record));

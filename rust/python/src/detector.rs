@@ -17,8 +17,8 @@ use windrow_core::times::Unit;
 use windrow_core::{Error, Result};
 
 use crate::alarm::Alarm;
-use crate::arguments::{key_values, names, smoothing};
-use crate::arrow::read_table;
+use crate::arguments::{bytes, key_values, names, shown, smoothing, text, word};
+use crate::arrow::{read_table, read_table_as};
 use crate::batch::Batch;
 use crate::error::{OrRaise, config};
 use crate::measures::{inputs, measures, predicted};
@@ -122,23 +122,27 @@ impl Detector {
 #[pymethods]
 impl Detector {
     #[new]
-    #[pyo3(signature = (method="auto", *, measures, by=None, time="window_start", zone=None, every=None, alarm=None,
-        predicted=None, rmse=None, smooth=None, time_unit="ns"))]
+    #[pyo3(
+        signature = (method=None, *, measures, by=None, time=None, zone=None, every=None, alarm=None, predicted=None,
+            rmse=None, smooth=None, time_unit=None),
+        text_signature = "(method='auto', *, measures, by=None, time='window_start', zone=None, every=None, \
+            alarm=None, predicted=None, rmse=None, smooth=None, time_unit='ns')"
+    )]
     #[allow(clippy::too_many_arguments)]
     fn new(
-        method: &str,
+        method: Option<&Bound<'_, PyAny>>,
         measures: &Bound<'_, PyAny>,
         by: Option<&Bound<'_, PyAny>>,
-        time: &str,
-        zone: Option<String>,
+        time: Option<&Bound<'_, PyAny>>,
+        zone: Option<&Bound<'_, PyAny>>,
         every: Option<&Bound<'_, PyAny>>,
-        alarm: Option<&Bound<'_, Alarm>>,
+        alarm: Option<&Bound<'_, PyAny>>,
         predicted: Option<&Bound<'_, PyAny>>,
         rmse: Option<&Bound<'_, PyAny>>,
         smooth: Option<&Bound<'_, PyAny>>,
-        time_unit: &str,
+        time_unit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let method = Method::parse(method).or_raise()?;
+        let method = Method::parse(&word(method, "method", "auto")?).or_raise()?;
         if method != Method::Residual
             && let Some(name) = [("rmse", rmse), ("smooth", smooth)].iter().find(|(_, value)| value.is_some())
         {
@@ -156,12 +160,17 @@ impl Detector {
             method,
             measures,
             by: by.map(|by| names(by, "by")).transpose()?.unwrap_or_default(),
-            time: time.to_owned(),
-            unit: Unit::parse(time_unit).or_raise()?,
-            zone,
+            time: word(time, "time", "window_start")?,
+            unit: Unit::parse(&word(time_unit, "time_unit", "ns")?).or_raise()?,
+            zone: text(zone, "zone")?,
             every: every.map(|every| time::duration(every, "every")).transpose()?,
             alarm: match alarm {
-                Some(alarm) => alarm.get().core().clone(),
+                Some(alarm) => match alarm.cast::<Alarm>() {
+                    Ok(alarm) => alarm.get().core().clone(),
+                    Err(_) => {
+                        return Err(config(format!("`alarm` must be an Alarm, got {}", shown(alarm))));
+                    }
+                },
                 None => AlarmCore::new(AlarmSettings { severity: Some(50.0), ..AlarmSettings::default() })
                     .or_raise()?,
             },
@@ -184,7 +193,7 @@ impl Detector {
     /// BusyError
     ///     If another thread is at work on this detector.
     fn learn(&self, py: Python<'_>, history: &Bound<'_, PyAny>) -> PyResult<()> {
-        let batches = read_table(history)?;
+        let batches = read_table_as(history, "history")?;
         py.detach(|| self.lock()?.learn(&batches)).or_raise()
     }
 
@@ -313,7 +322,8 @@ impl Detector {
     /// -------
     /// Batch
     ///     `by`, (``level``), measure, id, kind, state, start, end (null while it lasts), peak and its time, points,
-    ///     rule; observed, expected, lower, upper, severity and reason at the peak.
+    ///     rule; observed, expected, lower, upper, severity and reason at the peak. The reason of a silence says how long
+    ///     nothing came.
     fn events(&self) -> PyResult<Batch> {
         Ok(Batch::new(self.lock().or_raise()?.events().or_raise()?))
     }
@@ -368,8 +378,8 @@ impl Detector {
     /// SnapshotError
     ///     If the bytes are damaged, of another kind, or of a newer version.
     #[classmethod]
-    fn restore(_class: &Bound<'_, PyType>, data: &[u8]) -> PyResult<Self> {
-        Ok(Self { core: Mutex::new(Core::restore(data).or_raise()?) })
+    fn restore(_class: &Bound<'_, PyType>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self { core: Mutex::new(Core::restore(&bytes(data, "data")?).or_raise()?) })
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {

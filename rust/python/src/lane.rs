@@ -2,11 +2,11 @@
 
 use arrow_array::RecordBatch;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyMapping, PySequence, PyString, PyTuple};
 use windrow_core::column::Scalar;
 use windrow_core::window::{Heartbeat, Messages, TumblingWindows, Writer};
 
+use crate::arguments::{bytes, shown};
 use crate::arrow::read_table;
 use crate::error::{OrRaise, data};
 use crate::numpy::scalar;
@@ -77,13 +77,10 @@ pub fn push(
 pub fn push_ipc(
     py: Python<'_>,
     lane: &impl Lane,
-    bytes: &Bound<'_, PyAny>,
+    data: &Bound<'_, PyAny>,
     now: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
-    let Ok(bytes) = bytes.extract::<PyBackedBytes>() else {
-        return Err(data(format!("`data` must be bytes, got {}", bytes.get_type().qualname()?)));
-    };
-    let batches = windrow_core::ipc::read(&bytes).or_raise()?;
+    let batches = windrow_core::ipc::read(&bytes(data, "data")?).or_raise()?;
     push_batches(py, lane, &batches, moment(lane, now)?)
 }
 
@@ -148,8 +145,9 @@ pub fn push_messages(
 pub fn alive(lane: &impl Lane, source: &Bound<'_, PyAny>, time: &Bound<'_, PyAny>) -> PyResult<()> {
     let spec = lane.windows().spec();
     let time = time::time(time, spec.time_unit, "time")?;
-    let source = scalar(source)
-        .ok_or_else(|| data(format!("`source` must be a number, a boolean or text, got {source}")))?;
+    let source = scalar(source).ok_or_else(|| {
+        data(format!("`source` must be a number, a boolean or text, got {}", shown(source)))
+    })?;
     let source = Some(source).filter(|source| *source != Scalar::Null || spec.source.is_some());
     lane.alive(source.as_ref(), time).or_raise()
 }
@@ -157,14 +155,19 @@ pub fn alive(lane: &impl Lane, source: &Bound<'_, PyAny>, time: &Bound<'_, PyAny
 /// A series' key as in the data: a value, a tuple of several, None for none.
 pub fn read_key(windows: &TumblingWindows, key: &Bound<'_, PyAny>) -> PyResult<Vec<Scalar>> {
     let one = |value: &Bound<'_, PyAny>| {
-        scalar(value).ok_or_else(|| data(format!("`key` must hold numbers, booleans or text, got {value}")))
+        scalar(value)
+            .ok_or_else(|| data(format!("`key` must hold numbers, booleans or text, got {}", shown(value))))
     };
     match windows.spec().by.len() {
         0 if key.is_none() => Ok(Vec::new()),
         1 if !key.is_instance_of::<PyTuple>() => Ok(vec![one(key)?]),
         _ => {
             let tuple = key.cast::<PyTuple>().map_err(|_| {
-                data(format!("`key` must be a tuple of {} values, got {key}", windows.spec().by.len()))
+                data(format!(
+                    "`key` must be a tuple of {} values, got {}",
+                    windows.spec().by.len(),
+                    shown(key)
+                ))
             })?;
             tuple.iter().map(|value| one(&value)).collect()
         }
@@ -176,7 +179,7 @@ fn read_values(windows: &TumblingWindows, values: &Bound<'_, PyAny>) -> PyResult
     let inputs = windows.inputs();
     let one = |value: &Bound<'_, PyAny>, name: &str| {
         scalar(value).ok_or_else(|| {
-            data(format!("`values` must hold numbers, booleans or text, got {value} for `{name}`"))
+            data(format!("`values` must hold numbers, booleans or text, got {} for `{name}`", shown(value)))
         })
     };
     if let Ok(mapping) = values.cast::<PyMapping>() {
@@ -185,13 +188,15 @@ fn read_values(windows: &TumblingWindows, values: &Bound<'_, PyAny>) -> PyResult
             .map(|name| {
                 let value = mapping
                     .get_item(name)
-                    .map_err(|_| data(format!("`values` must have `{name}`, got {values}")))?;
+                    .map_err(|_| data(format!("`values` must have `{name}`, got {}", shown(values))))?;
                 one(&value, name)
             })
             .collect();
     }
-    let unfit =
-        || data(format!("`values` must hold {} values ({}), got {values}", inputs.len(), inputs.join(", ")));
+    let unfit = || {
+        let (count, names) = (inputs.len(), inputs.join(", "));
+        data(format!("`values` must hold {count} values ({names}), got {}", shown(values)))
+    };
     let sequence = values.cast::<PySequence>().map_err(|_| unfit())?;
     if sequence.len()? != inputs.len() || values.is_instance_of::<PyString>() {
         return Err(unfit());

@@ -6,13 +6,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyType};
 use windrow_core::duration;
 use windrow_core::residual::rejects::Reason;
-use windrow_core::residual::scorer::{Column, ResidualScorer as Core, Settings};
+use windrow_core::residual::scorer::ResidualScorer as Core;
 use windrow_core::residual::series::Rule;
+use windrow_core::residual::settings::{Column, Settings};
 use windrow_core::residual::smooth::Smooth;
 use windrow_core::times::Unit;
 use windrow_core::{Error, Result};
 
-use crate::arguments::{key_values, names, smoothing};
+use crate::arguments::{bytes, key_values, names, observation, smoothing, word};
 use crate::arrow::read_table;
 use crate::batch::Batch;
 use crate::error::OrRaise;
@@ -31,6 +32,9 @@ const DETACH_ROWS: usize = 4_096;
 /// null scores, is counted in `stats` and handed out by `rejects`. An infinite residual has an infinite score; a
 /// cumulative or weighted RMSE doesn't learn it, a rolling one is rid of it with the row.
 ///
+/// ``severity`` says how rarely the series' own scores are so large: 50 is what happens by chance once a month, 80 once
+/// a year; 0 what is no new peak. It is that of ``Detector("residual")`` in UTC, null where the score is.
+///
 /// Parameters
 /// ----------
 /// by : str or list of str, optional
@@ -45,7 +49,10 @@ const DETACH_ROWS: usize = 4_096;
 ///     Over how many rows, or how long, residuals are averaged.
 /// columns : list of str, optional
 ///     Exactly the columns that `push` returns: "residual", "smoothed", "rmse", "score" ("score" alone is the
-///     fastest). By default key, time and all four.
+///     fastest), "severity". By default key, time and the first four.
+/// every : str or datetime.timedelta, optional
+///     The length of a window, which "severity" needs. Default ``window_end - window_start`` where there are such
+///     columns, else the median step between the rows of a series in the first batch that has two; then frozen.
 /// time_unit : {"ns", "us", "ms", "s"}
 ///     The unit of integer times.
 ///
@@ -94,18 +101,23 @@ impl ResidualScorer {
 #[pymethods]
 impl ResidualScorer {
     #[new]
-    #[pyo3(signature = (*, by=None, time="time", observed="observed", predicted="predicted", rmse=None,
-        smooth=None, columns=None, time_unit="ns"))]
+    #[pyo3(
+        signature = (*, by=None, time=None, observed=None, predicted=None, rmse=None, smooth=None, columns=None,
+            every=None, time_unit=None),
+        text_signature = "(*, by=None, time='time', observed='observed', predicted='predicted', rmse=None, \
+            smooth=None, columns=None, every=None, time_unit='ns')"
+    )]
     #[allow(clippy::too_many_arguments)]
     fn new(
         by: Option<&Bound<'_, PyAny>>,
-        time: &str,
-        observed: &str,
-        predicted: &str,
+        time: Option<&Bound<'_, PyAny>>,
+        observed: Option<&Bound<'_, PyAny>>,
+        predicted: Option<&Bound<'_, PyAny>>,
         rmse: Option<&Bound<'_, PyAny>>,
         smooth: Option<&Bound<'_, PyAny>>,
         columns: Option<&Bound<'_, PyAny>>,
-        time_unit: &str,
+        every: Option<&Bound<'_, PyAny>>,
+        time_unit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let columns = columns.map(|columns| names(columns, "columns")).transpose()?;
         let columns = columns
@@ -114,12 +126,13 @@ impl ResidualScorer {
             .or_raise()?;
         let settings = Settings {
             by: by.map(|by| names(by, "by")).transpose()?.unwrap_or_default(),
-            time: time.to_owned(),
-            unit: Unit::parse(time_unit).or_raise()?,
-            observed: observed.to_owned(),
-            predicted: predicted.to_owned(),
+            time: word(time, "time", "time")?,
+            unit: Unit::parse(&word(time_unit, "time_unit", "ns")?).or_raise()?,
+            observed: word(observed, "observed", "observed")?,
+            predicted: word(predicted, "predicted", "predicted")?,
             rule: Rule { rmse: Rmse::read(rmse)?, smooth: smoothing(smooth)? },
             columns,
+            every: every.map(|every| time::duration(every, "every")).transpose()?,
         };
         Ok(Self { core: Mutex::new(Core::new(settings).or_raise()?) })
     }
@@ -178,9 +191,11 @@ impl ResidualScorer {
         &self,
         time: Option<&Bound<'_, PyAny>>,
         key: &Bound<'_, PyAny>,
-        observed: Option<f64>,
-        predicted: Option<f64>,
+        observed: Option<&Bound<'_, PyAny>>,
+        predicted: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<f64>> {
+        let observed = observation(observed, "observed")?;
+        let predicted = observation(predicted, "predicted")?;
         let mut core = self.lock().or_raise()?;
         let settings = core.settings();
         let time = match time {
@@ -245,8 +260,8 @@ impl ResidualScorer {
     /// SnapshotError
     ///     If the bytes are damaged, of another kind, or of a newer version.
     #[classmethod]
-    fn restore(_class: &Bound<'_, PyType>, data: &[u8]) -> PyResult<Self> {
-        Ok(Self { core: Mutex::new(Core::restore(data).or_raise()?) })
+    fn restore(_class: &Bound<'_, PyType>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self { core: Mutex::new(Core::restore(&bytes(data, "data")?).or_raise()?) })
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
@@ -280,6 +295,9 @@ impl ResidualScorer {
         }
         if let Some(columns) = &set.columns {
             parts.push(format!("columns={}", list(columns.iter().map(|column| column.name()).collect())?));
+        }
+        if let Some(every) = set.every {
+            parts.push(format!("every='{}'", duration::print(every)));
         }
         if set.unit != Unit::Nanosecond {
             parts.push(format!("time_unit='{}'", set.unit.name()));

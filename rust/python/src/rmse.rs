@@ -5,6 +5,7 @@ use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};
 use windrow_core::duration;
 use windrow_core::residual::rmse::Rmse as Core;
 
+use crate::arguments::{self, shown};
 use crate::error::{OrRaise, config};
 use crate::time;
 
@@ -34,11 +35,12 @@ impl Rmse {
             return Ok(rule.get().core);
         }
         if number(value) {
-            return Self::checked(Core::Fixed(value.extract()?)).map(|rule| rule.core);
+            let fixed = arguments::number(Some(value), "rmse")?.unwrap_or(f64::NAN);
+            return Self::checked(Core::Fixed(fixed)).map(|rule| rule.core);
         }
         Err(config(format!(
             "`rmse` must be cumulative(), rolling(...), ewm(...) or a number, got {}",
-            value.repr()?
+            shown(value)
         )))
     }
 
@@ -119,7 +121,7 @@ pub fn rolling(over: &Bound<'_, PyAny>) -> PyResult<Rmse> {
     if !number(over) {
         return Rmse::checked(Core::RollingTime(time::duration(over, "over")?));
     }
-    let rows = over.extract::<usize>().map_err(|_| mistaken("rolling", over))?;
+    let rows = over.extract::<usize>().map_err(|_| mistaken("over", over))?;
     Rmse::checked(Core::RollingRows(rows))
 }
 
@@ -147,10 +149,10 @@ pub fn ewm(half_life: &Bound<'_, PyAny>) -> PyResult<Rmse> {
     if !number(half_life) {
         return Rmse::checked(Core::EwmTime(time::duration(half_life, "half_life")?));
     }
-    let rows = half_life.extract::<f64>().map_err(|_| mistaken("ewm", half_life))?;
+    let rows = half_life.extract::<f64>().map_err(|_| mistaken("half_life", half_life))?;
     Rmse::checked(Core::EwmRows(rows))
 }
 
 fn mistaken(name: &str, value: &Bound<'_, PyAny>) -> PyErr {
-    config(format!("`{name}` must be over a positive number of rows or a duration, got {value}"))
+    config(format!("`{name}` must be a positive number of rows or a duration, got {}", shown(value)))
 }

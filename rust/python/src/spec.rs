@@ -7,7 +7,7 @@ use windrow_core::duration;
 use windrow_core::times::Unit;
 use windrow_core::window::{Aggregate, Condition, CountOn, Function, Label, Spec};
 
-use crate::arguments::{names, shown, text};
+use crate::arguments::{names, number, shown, size, text};
 use crate::error::config;
 use crate::numpy::scalar;
 use crate::time;
@@ -18,8 +18,8 @@ pub fn aggregates(value: &Bound<'_, PyAny>) -> PyResult<Vec<Aggregate>> {
         config(format!("`aggregates` must be a dict of names to aggregates, got {}", shown(value)))
     })?;
     let read = |item: Bound<'_, PyAny>| {
-        let (name, value): (String, Bound<'_, PyAny>) = item.extract()?;
-        aggregate(name, &value)
+        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+        aggregate(&name, &value)
     };
     mapping.items()?.iter().map(read).collect()
 }
@@ -37,24 +37,29 @@ pub fn label(value: Option<&Bound<'_, PyAny>>) -> PyResult<Label> {
 pub fn rollup(value: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Vec<String>>> {
     let Some(value) = value else { return Ok(Vec::new()) };
     if value.is_instance_of::<PyString>() {
-        return Err(config(format!("`rollup` must be a list of lists of names, got {}", value.repr()?)));
+        return Err(config(format!("`rollup` must be a list of lists of names, got {}", shown(value))));
     }
     value
         .try_iter()
-        .map_err(|_| config(format!("`rollup` must be a list of lists of names, got {value}")))?
+        .map_err(|_| config(format!("`rollup` must be a list of lists of names, got {}", shown(value))))?
         .map(|level| names(&level?, "rollup"))
         .collect()
 }
 
 /// An aggregate as `windrow.aggregates` describes it.
-fn aggregate(name: String, value: &Bound<'_, PyAny>) -> PyResult<Aggregate> {
+fn aggregate(name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<Aggregate> {
+    let name: String = name
+        .extract()
+        .map_err(|_| config(format!("`aggregates` must have names as its keys, got {}", shown(name))))?;
     let unfit = || {
-        config(format!("`aggregates[{name:?}]` must be an aggregate such as windrow.count(), got {value}"))
+        config(format!(
+            "`aggregates[{name:?}]` must be an aggregate such as windrow.count(), got {}",
+            shown(value)
+        ))
     };
-    let function: String =
-        value.getattr("function").and_then(|function| function.extract()).map_err(|_| unfit())?;
-    let columns: Vec<String> =
-        value.getattr("columns").and_then(|columns| columns.extract()).map_err(|_| unfit())?;
+    let get = |part: &str| value.getattr(part).map_err(|_| unfit());
+    let function: String = get("function")?.extract().map_err(|_| unfit())?;
+    let columns: Vec<String> = get("columns")?.extract().map_err(|_| unfit())?;
     let function = match function.as_str() {
         "count" => Function::Count,
         "sum" => Function::Sum,
@@ -65,38 +70,51 @@ fn aggregate(name: String, value: &Bound<'_, PyAny>) -> PyResult<Aggregate> {
         "var" => Function::Var,
         "first" => Function::First,
         "last" => Function::Last,
-        "quantile" => Function::Quantile(value.getattr("q")?.extract()?),
+        "quantile" => Function::Quantile(number(Some(&get("q")?), "q")?.unwrap_or(f64::NAN)),
         "distinct" => Function::Distinct {
-            min_hits: value.getattr("min_hits")?.extract()?,
+            min_hits: hits(&get("min_hits")?)?,
             count_on: {
-                let retain = time::duration(&value.getattr("retain")?, "retain")?;
-                let first = value.getattr("count_on")?.extract::<String>()? == "first";
+                let retain = time::duration(&get("retain")?, "retain")?;
+                let first = get("count_on")?.extract::<String>().map_err(|_| unfit())? == "first";
                 if first { CountOn::First { retain } } else { CountOn::Every }
             },
         },
         _ => return Err(unfit()),
     };
     let mut filter = Vec::new();
-    let conditions = value.getattr("where")?;
-    let no_mapping = || config(format!("`where` must be a mapping of columns to values, got {conditions}"));
+    let conditions = get("where")?;
+    let no_mapping =
+        || config(format!("`where` must be a mapping of columns to values, got {}", shown(&conditions)));
     for item in conditions.cast::<PyMapping>().map_err(|_| no_mapping())?.items()? {
         let (column, wanted): (String, Bound<'_, PyAny>) = item.extract().map_err(|_| no_mapping())?;
         let one = |wanted: &Bound<'_, PyAny>| {
             scalar(wanted).ok_or_else(|| {
                 config(format!(
-                    "`where` must hold numbers, booleans, text or lists of these, got {wanted} for `{column}`"
+                    "`where` must hold numbers, booleans, text or lists of these, got {} for `{column}`",
+                    shown(wanted)
                 ))
             })
         };
         let single = wanted.is_instance_of::<PyString>() || wanted.is_instance_of::<PyMapping>();
-        let any_of = if single || wanted.try_iter().is_err() {
+        let any_of: Vec<Scalar> = if single || wanted.try_iter().is_err() {
             vec![one(&wanted)?]
         } else {
             wanted.try_iter()?.map(|wanted| one(&wanted?)).collect::<PyResult<_>>()?
         };
+        if any_of.is_empty() {
+            return Err(config(format!(
+                "`where` must have a value at least for `{column}`, got {}",
+                shown(&wanted)
+            )));
+        }
         filter.push(Condition { column, any_of });
     }
     Ok(Aggregate { name, function, columns, filter })
+}
+
+fn hits(value: &Bound<'_, PyAny>) -> PyResult<u32> {
+    let hits = size(Some(value), "min_hits")?.unwrap_or(1);
+    u32::try_from(hits).map_err(|_| config(format!("`min_hits` must be at most {}, got {hits}", u32::MAX)))
 }
 
 /// A Python expression that makes windows of these parameters.

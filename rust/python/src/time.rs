@@ -2,9 +2,10 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyDelta, PyDeltaAccess, PyInt, PyString, PyTzInfo};
+use pyo3::types::{PyBool, PyDateTime, PyDelta, PyDeltaAccess, PyInt, PyString, PyTzInfo};
 use windrow_core::times::Unit;
 
+use crate::arguments::shown;
 use crate::error::{OrRaise, config, data};
 
 /// Nanoseconds since the epoch of an aware datetime (naive ones mean UTC, as everywhere).
@@ -38,13 +39,24 @@ fn delta_nanoseconds(delta: &Bound<'_, PyDelta>) -> Option<i64> {
 /// A time argument: an aware datetime, or an integer in `unit`.
 pub fn time(value: &Bound<'_, PyAny>, unit: Unit, argument: &str) -> PyResult<i64> {
     let py = value.py();
-    if value.is_instance_of::<PyInt>() {
-        let out = || data(format!("`{argument}` must lie between 1677 and 2262, got {value}"));
+    let unfit = || {
+        data(format!(
+            "`{argument}` must be a datetime or an integer in {}, got {}",
+            unit.name(),
+            shown(value)
+        ))
+    };
+    if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
+        let out = || data(format!("`{argument}` must lie between 1677 and 2262, got {}", shown(value)));
         return value
             .extract::<i64>()
             .ok()
             .and_then(|time| time.checked_mul(unit.nanoseconds()))
             .ok_or_else(out);
+    }
+    // What is not a time (NaT) is not even equal to itself.
+    if value.is_instance_of::<PyBool>() || !value.eq(value).unwrap_or(false) {
+        return Err(unfit());
     }
     if value.is_instance_of::<PyDateTime>() {
         return datetime_nanoseconds(value, argument);
@@ -52,22 +64,20 @@ pub fn time(value: &Bound<'_, PyAny>, unit: Unit, argument: &str) -> PyResult<i6
     if let Ok(number) = value.call_method0(intern!(py, "__index__")) {
         return time(&number, unit, argument);
     }
-    if value.hasattr(intern!(py, "astype"))? {
-        let nanoseconds: i64 =
-            value.call_method1("astype", ("M8[ns]",))?.call_method1("astype", ("i8",))?.extract()?;
-        return Ok(nanoseconds);
+    if value.hasattr(intern!(py, "astype"))? && !value.is_instance_of::<PyString>() {
+        let nanoseconds = value
+            .call_method1("astype", ("M8[ns]",))
+            .and_then(|time| time.call_method1("astype", ("i8",)))
+            .and_then(|time| time.extract::<i64>());
+        return nanoseconds.map_err(|_| unfit());
     }
-    Err(data(format!(
-        "`{argument}` must be a datetime or an integer in {}, got {}",
-        unit.name(),
-        value.get_type().qualname()?
-    )))
+    Err(unfit())
 }
 
 /// A duration argument in nanoseconds: text such as `"5m"`, or a `timedelta`.
 pub fn duration(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<i64> {
-    if let Ok(text) = value.cast::<PyString>() {
-        return windrow_core::duration::parse(&text.to_cow()?, argument).or_raise();
+    if let Ok(text) = value.extract::<String>() {
+        return windrow_core::duration::parse(&text, argument).or_raise();
     }
     if let Ok(delta) = value.cast::<PyDelta>() {
         return delta_nanoseconds(delta)
@@ -75,7 +85,7 @@ pub fn duration(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<i64> {
     }
     Err(config(format!(
         "`{argument}` must be a duration such as \"5m\" or a timedelta, got {}",
-        value.repr()?
+        shown(value)
     )))
 }
 

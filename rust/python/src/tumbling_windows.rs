@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyString, PyType};
 use windrow_core::times::Unit;
 use windrow_core::window::{Label, Spec};
 
-use crate::arguments::{flag, names, size, text};
+use crate::arguments::{bytes, flag, names, shown, size, text};
 use crate::batch::Batch;
 use crate::error::{OrRaise, data};
 use crate::lane;
@@ -58,7 +57,8 @@ use crate::writer::Writer;
 ///     Whether series seen before get a row for windows without rows: zero counts where their source was alive, nulls
 ///     and ``silent`` where it wasn't.
 /// fill_limit : int, optional
-///     Silent rows in a run; a day's worth by default.
+///     Silent rows in a run; a day's worth by default, at most 86,400. Where nothing at all comes, silent rows of all
+///     series together end after ``max_cells``.
 /// rollup : list of list of str, optional
 ///     Coarser keys, such as ``[["camera"], []]``; their rows have ``level`` 1, 2, ...
 /// max_cells : int, default 10_000_000
@@ -423,9 +423,7 @@ impl TumblingWindows {
     /// >>> one.flush().to_pydict()["n"]
     /// [1, 2]
     fn merge(&self, py: Python<'_>, snapshot: &Bound<'_, PyAny>) -> PyResult<()> {
-        let Ok(bytes) = snapshot.extract::<PyBackedBytes>() else {
-            return Err(data(format!("`snapshot` must be bytes, got {}", snapshot.get_type().qualname()?)));
-        };
+        let bytes = bytes(snapshot, "snapshot")?;
         py.detach(|| self.core.merge(&bytes)).or_raise()
     }
 
@@ -452,7 +450,7 @@ impl TumblingWindows {
     /// >>> w.flush().to_pydict()["n"], other.flush().to_pydict()["n"]
     /// ([1], [2])
     fn split<'py>(&self, py: Python<'py>, keys: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        let unfit = || data(format!("`keys` must be a list of series, got {keys}"));
+        let unfit = || data(format!("`keys` must be a list of series, got {}", shown(keys)));
         if keys.is_instance_of::<PyString>() {
             return Err(unfit());
         }
@@ -483,9 +481,11 @@ impl TumblingWindows {
     /// SnapshotError
     ///     The bytes are cut off, altered, of another kind or of a newer version.
     #[classmethod]
-    fn restore(class: &Bound<'_, PyType>, data: &[u8]) -> PyResult<Self> {
+    fn restore(class: &Bound<'_, PyType>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
         let _ = class;
-        Ok(Self { core: Arc::new(windrow_core::window::TumblingWindows::restore(data).or_raise()?) })
+        Ok(Self {
+            core: Arc::new(windrow_core::window::TumblingWindows::restore(&bytes(data, "data")?).or_raise()?),
+        })
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {

@@ -145,7 +145,9 @@ impl Event {
         if rarer {
             self.severity = severity;
         }
-        if !judged.reason.is_empty() && (rarer || self.reason.is_empty()) {
+        // A silence says how long it lasts, which grows.
+        let grown = self.kind == EventKind::Silence;
+        if !judged.reason.is_empty() && (rarer || grown || self.reason.is_empty()) {
             self.reason.clear();
             self.reason.push_str(judged.reason);
         }

@@ -47,6 +47,12 @@ impl EventLog {
             return;
         }
         if step.state != State::Alarm {
+            if kind == EventKind::Silence
+                && let Some(open) = self.open.get_mut(&(series.id, kind))
+                && !judged.reason.is_empty()
+            {
+                judged.reason.clone_into(&mut open.event.reason);
+            }
             self.close(series.id, kind, step.time, step.state);
             return;
         }

@@ -21,6 +21,8 @@ pub struct AlarmState {
     points: VecDeque<Point>,
     /// The largest time of a point, missing ones included.
     newest: Option<Timestamp>,
+    /// The largest time of a point that was there.
+    heard: Option<Timestamp>,
     /// When the run of breaches began that no calm point has ended yet.
     breach_since: Option<Timestamp>,
 }
@@ -29,6 +31,11 @@ impl AlarmState {
     /// Whether it has seen a point.
     pub fn has_begun(&self) -> bool {
         self.newest.is_some()
+    }
+
+    /// The largest time of a point that was there.
+    pub fn heard(&self) -> Option<Timestamp> {
+        self.heard
     }
 
     /// What the alarm says now.
@@ -122,7 +129,10 @@ impl Alarm {
 
     fn take(&self, series: &mut AlarmState, time: Timestamp, point: Point) -> Step {
         let before = series.state;
-        series.newest = Some(series.newest.map_or(time, |newest| newest.max(time)));
+        series.newest = series.newest.max(Some(time));
+        if point != Point::Missing {
+            series.heard = series.heard.max(Some(time));
+        }
         while series.points.len() >= self.look_back() as usize {
             series.points.pop_front();
         }

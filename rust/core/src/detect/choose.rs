@@ -1,7 +1,7 @@
-//! What nobody said: which method suits a measure, and how long a window is.
+//! What nobody said: which method suits a measure.
 //!
-//! Both are decided once, on the first rows, and then frozen. Rows that come before are held, bounded, and taught
-//! once it is decided.
+//! It is decided once, on the first rows, and then frozen, as is the length of a window ([`crate::spacing`]). Rows that
+//! come before are held, bounded, and taught once both are decided.
 
 use std::collections::VecDeque;
 
@@ -92,27 +92,6 @@ pub fn method(values: impl Iterator<Item = Input>, history: bool) -> Option<Meth
     enough.then_some(if counts { Method::Counts } else { Method::Novelty })
 }
 
-/// The median of the steps between each series' rows: the mean of the two in the middle where their number is even.
-pub fn median_step(rows: impl Iterator<Item = (u32, Timestamp)>) -> Option<i64> {
-    let mut newest: Vec<Option<Timestamp>> = Vec::new();
-    let mut steps: Vec<i64> = Vec::new();
-    for (key, time) in rows {
-        let key = key as usize;
-        if key >= newest.len() {
-            newest.resize(key + 1, None);
-        }
-        if let Some(step) = newest[key].replace(time).and_then(|before| time.checked_sub(before))
-            && step > 0
-        {
-            steps.push(step);
-        }
-    }
-    steps.sort_unstable();
-    let upper = *steps.get(steps.len() / 2)?;
-    let lower = steps[(steps.len() - 1) / 2];
-    Some(lower + (upper - lower) / 2)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,14 +114,5 @@ mod tests {
         assert_eq!(method(inputs(&[3.5; 30], false), false), Some(Method::Novelty));
         assert_eq!(method(inputs(&[3.5], false), true), Some(Method::Novelty));
         assert_eq!(method(inputs(&[f64::NAN], true), true), None);
-    }
-
-    #[test]
-    fn steps_are_those_of_each_series() {
-        let rows = [(0, 0), (1, 1), (0, 300), (1, 301), (0, 600), (1, 1501)];
-        assert_eq!(median_step(rows.into_iter()), Some(300));
-        assert_eq!(median_step([(0, 0), (1, 5)].into_iter()), None);
-        assert_eq!(median_step([(0, 0), (0, 2), (0, 6)].into_iter()), Some(3));
-        assert_eq!(median_step([(0, i64::MIN), (0, i64::MAX)].into_iter()), None);
     }
 }

@@ -18,6 +18,7 @@ use crate::column::{self, Scalar};
 use crate::error::{Error, Result};
 use crate::key::Keys;
 use crate::snapshot;
+use crate::spacing;
 use crate::time::Timestamp;
 
 /// How far the series are.
@@ -161,14 +162,14 @@ impl Detector {
     /// Fixes what is still open and these rows can tell.
     fn decide(&mut self, tables: &[Rows], ids: &[Vec<u32>], purpose: Purpose) {
         if self.every.is_none() {
-            self.every = tables.iter().find_map(Rows::window_length);
+            self.every = tables.iter().find_map(|rows| rows.window_length);
         }
         if self.every.is_none() {
             let waiting = self.waiting.iter().map(|one| (one.key, one.time));
             let rows = tables.iter().zip(ids).flat_map(|(rows, ids)| {
                 ids.iter().enumerate().filter_map(|(row, key)| Some((*key, rows.times.get(row).ok()?)))
             });
-            self.every = choose::median_step(waiting.chain(rows));
+            self.every = spacing::median_step(waiting.chain(rows));
         }
         for (measure, method) in self.methods.iter_mut().enumerate().filter(|(_, method)| method.is_none()) {
             let waiting = self.waiting.iter().filter(|one| one.measure as usize == measure);

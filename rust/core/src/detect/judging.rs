@@ -12,6 +12,7 @@ use super::rows::Input;
 use super::settings::{Method, Settings};
 use super::wall_clock::WallClock;
 use crate::alarm::{self, AlarmState, EventKind, EventLog, Judged, State};
+use crate::duration;
 use crate::error::Result;
 use crate::key::Keys;
 use crate::time::Timestamp;
@@ -51,6 +52,8 @@ pub struct Context<'a> {
     pub(super) events: &'a mut EventLog,
     pub(super) wall: WallClock,
     pub(super) pace: Pace,
+    /// The length of a window in nanoseconds; 0 until it is known.
+    pub(super) every: i64,
     pub(super) reason: String,
     /// The severity from which reasons are written.
     pub(super) remarkable: f64,
@@ -100,7 +103,8 @@ impl<'a> Context<'a> {
         let pace = pace_of(every.unwrap_or(1_000_000_000), settings);
         // An alarm on scores may need the reason of any row.
         let remarkable = settings.alarm.settings().severity.map_or(0.0, |limit| limit.min(REMARKABLE));
-        Ok(Self { settings, keys, events, wall, pace, reason: String::new(), remarkable })
+        let every = every.unwrap_or(0);
+        Ok(Self { settings, keys, events, wall, pace, every, reason: String::new(), remarkable })
     }
 
     /// A row of one series: a value where one is `known`, else a missing point.
@@ -191,9 +195,11 @@ impl<'a> Context<'a> {
         let rule = &self.settings.alarm;
         if rule.settings().period.is_some() {
             while let Some(step) = rule.absent(alarm, time) {
-                self.note(place, &step, &Judged::default());
+                let silence = silence(alarm.heard(), step.time, false);
+                self.note(place, &step, &Judged::default(), &silence);
             }
         }
+        let heard = alarm.heard();
         let step = rule.step(alarm, time, value);
         if step.changed || step.state == State::Alarm {
             let known = |value: f64| (!value.is_nan()).then_some(value);
@@ -207,14 +213,20 @@ impl<'a> Context<'a> {
                 severity: known(verdict.severity),
                 reason: &reason,
             };
-            self.note(place, &step, &judged);
+            let silence = match value {
+                None => silence(heard, time, !observed.is_nan()),
+                // What ends it came when its window was due again.
+                Some(_) if step.changed => silence(heard, time.saturating_sub(self.every), false),
+                Some(_) => String::new(),
+            };
+            self.note(place, &step, &judged, &silence);
             self.reason = reason;
         }
         step.state
     }
 
     #[cold]
-    fn note(&mut self, place: Place, step: &alarm::Step, judged: &Judged<'_>) {
+    fn note(&mut self, place: Place, step: &alarm::Step, judged: &Judged<'_>, silence: &str) {
         let measure = &self.settings.measures[place.measure].name;
         let mut name = self.keys.bytes(place.key).to_vec();
         name.extend_from_slice(measure.as_bytes());
@@ -224,8 +236,19 @@ impl<'a> Context<'a> {
         let opened = if judged.value.is_none() { EventKind::Silence } else { EventKind::Anomaly };
         for kind in [EventKind::Anomaly, EventKind::Silence] {
             if kind == opened || !step.changed || step.state != State::Alarm {
-                self.events.record(series, kind, step, judged, rule);
+                let reason = if kind == EventKind::Silence { silence } else { judged.reason };
+                self.events.record(series, kind, step, &Judged { reason, ..*judged }, rule);
             }
         }
     }
+}
+
+/// How long nothing came: `no value for 3h`. Empty where nothing was heard before, or no time ago.
+#[cold]
+fn silence(heard: Option<Timestamp>, until: Timestamp, unjudged: bool) -> String {
+    let Some(length) = heard.and_then(|heard| until.checked_sub(heard)).filter(|length| *length > 0) else {
+        return String::new();
+    };
+    let what = if unjudged { "nothing to judge" } else { "no value" };
+    format!("{what} for {}", duration::print(length))
 }

@@ -9,7 +9,8 @@ use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use super::settings::{Measure, Settings};
 use crate::column::{Kind, Values, floats};
 use crate::error::{Error, Result};
-use crate::times::{Times, Unit};
+use crate::spacing;
+use crate::times::Times;
 
 /// One measure's value in one row; NaN stands for null.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,8 +49,8 @@ pub struct Rows {
     revision: Option<Float64Array>,
     /// True: the source said nothing.
     silent: Option<Float64Array>,
-    /// Start and end of windows.
-    window: Option<[Times; 2]>,
+    /// The length of the first window that has one.
+    pub window_length: Option<i64>,
     /// How many.
     pub len: usize,
 }
@@ -125,9 +126,8 @@ impl Rows {
         keys.push(level.unwrap_or_else(|| Values::Int(Int64Array::from_value(0, batch.num_rows()))));
         let revision = integers("revision").and_then(|_| floats(own("revision")?, "revision").ok());
         let silent = own("silent").and_then(|column| floats(column, "silent").ok());
-        let edge = |name: &str| Times::read(batch.column_by_name(name)?, Unit::Nanosecond, name).ok();
-        let window = edge("window_start").zip(edge("window_end")).map(|(start, end)| [start, end]);
-        Ok(Self { keys, has_level, times, measures, revision, silent, window, len: batch.num_rows() })
+        let window_length = spacing::of_windows(batch);
+        Ok(Self { keys, has_level, times, measures, revision, silent, window_length, len: batch.num_rows() })
     }
 
     /// Whether the row's window was told before.
@@ -140,14 +140,5 @@ impl Rows {
     #[inline]
     pub fn is_silent(&self, row: usize) -> bool {
         self.silent.as_ref().is_some_and(|silent| at(silent, row) > 0.0)
-    }
-
-    /// The length of the first window that has one.
-    pub fn window_length(&self) -> Option<i64> {
-        let [start, end] = self.window.as_ref()?;
-        (0..self.len).find_map(|row| {
-            let length = end.get(row).ok()?.checked_sub(start.get(row).ok()?)?;
-            (length > 0).then_some(length)
-        })
     }
 }

@@ -1,10 +1,8 @@
 //! From instants to seconds of local wall time.
 
 use crate::error::Result;
-use crate::time::Timestamp;
+use crate::time::{self, Timestamp};
 use crate::zone::Zone;
-
-const SECOND: i64 = 1_000_000_000;
 
 /// A clock on a wall.
 #[derive(Debug, Clone)]
@@ -22,9 +20,7 @@ impl WallClock {
     #[inline]
     pub fn seconds(&mut self, time: Timestamp) -> f64 {
         let ahead = self.zone.as_mut().map_or(0, |zone| zone.ahead(time));
-        let time = time.saturating_add(ahead);
-        // Whole seconds apart from the rest: nanoseconds of today don't fit a float.
-        time.div_euclid(SECOND) as f64 + time.rem_euclid(SECOND) as f64 / 1e9
+        time::seconds(time.saturating_add(ahead))
     }
 }
 
@@ -38,7 +34,7 @@ mod tests {
         let mut berlin = WallClock::new(Some("Europe/Berlin")).unwrap();
         let mut shown = |text| {
             let time = from_text(text).unwrap();
-            berlin.seconds(time) - (time / SECOND) as f64
+            berlin.seconds(time) - (time / 1_000_000_000) as f64
         };
         assert_eq!(shown("2024-03-31T00:59:59Z"), 3600.0);
         assert_eq!(shown("2024-03-31T01:00:00Z"), 7200.0);

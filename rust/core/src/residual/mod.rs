@@ -2,6 +2,7 @@
 
 pub mod channels;
 pub mod novelty;
+pub mod rarity;
 pub mod records;
 pub mod rejects;
 pub mod return_period;
@@ -9,6 +10,8 @@ pub mod rmse;
 pub mod rows;
 pub mod scorer;
 pub mod series;
+pub mod settings;
+pub mod severity;
 pub mod sketch;
 pub mod sliding;
 pub mod smooth;

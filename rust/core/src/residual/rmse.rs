@@ -63,17 +63,16 @@ impl Rmse {
     pub fn check(&self) -> Result<()> {
         match *self {
             Self::RollingRows(rows) if rows == 0 || rows > MAX_ROWS => {
-                Err(Error::config(format!("`rolling` must be over 1 to {MAX_ROWS} rows, got {rows}")))
+                Err(Error::config(format!("`over` must be 1 to {MAX_ROWS} rows, got {rows}")))
             }
-            Self::RollingTime(span) if span <= 0 => Err(Error::config(format!(
-                "`rolling` must be over a positive duration, got {:?}",
-                duration::print(span)
-            ))),
+            Self::RollingTime(span) if span <= 0 => {
+                Err(Error::config(format!("`over` must be positive, got {:?}", duration::print(span))))
+            }
             Self::EwmRows(half_life) if !(half_life.is_finite() && half_life > 0.0) => {
-                Err(Error::config(format!("`ewm` must have a positive half-life, got {half_life}")))
+                Err(Error::config(format!("`half_life` must be positive, got {half_life}")))
             }
             Self::EwmTime(half_life) if half_life <= 0 => Err(Error::config(format!(
-                "`ewm` must have a positive half-life, got {:?}",
+                "`half_life` must be positive, got {:?}",
                 duration::print(half_life)
             ))),
             Self::Fixed(rmse) if !(rmse.is_finite() && rmse > 0.0) => {

@@ -12,108 +12,16 @@ use serde::{Deserialize, Serialize};
 
 use super::rejects::{self, Reason, Reject, Rejects};
 use super::rmse::{Cumulative, EwmRows, Remember, Rmse, RollingRows};
-use super::rows::{Names, Rows, key_columns};
+use super::rows::{Rows, key_columns};
 use super::series::{Judgement, Kernel, Rule, Series};
+use super::settings::{Column, Settings};
+use super::severity::Severities;
 use super::smooth::{Average, OverRows, Plain, Smooth};
 use crate::column::Scalar;
 use crate::error::{Error, Result};
 use crate::key::Keys;
 use crate::snapshot;
 use crate::time::Timestamp;
-use crate::times::Unit;
-
-/// What can come out for a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Column {
-    /// Observed less predicted.
-    Residual,
-    /// The rolling mean of residuals.
-    Smoothed,
-    /// The RMSE of the rows before.
-    Rmse,
-    /// `smoothed / rmse`.
-    Score,
-}
-
-impl Column {
-    /// All of them, in the order in which they come out.
-    pub const ALL: [Self; 4] = [Self::Residual, Self::Smoothed, Self::Rmse, Self::Score];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Residual => "residual",
-            Self::Smoothed => "smoothed",
-            Self::Rmse => "rmse",
-            Self::Score => "score",
-        }
-    }
-
-    /// Reads the name.
-    pub fn parse(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|column| column.name() == text).ok_or_else(|| {
-            Error::config(format!(
-                "`columns` must be of \"residual\", \"smoothed\", \"rmse\" and \"score\", got {text:?}"
-            ))
-        })
-    }
-}
-
-/// What a caller sets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
-    /// Key columns; none for one series.
-    pub by: Vec<String>,
-    /// The time column.
-    pub time: String,
-    /// The unit of integer times.
-    pub unit: Unit,
-    /// The column of what came.
-    pub observed: String,
-    /// The column of what was predicted.
-    pub predicted: String,
-    /// How residuals are judged.
-    pub rule: Rule,
-    /// Exactly the columns that come out; without it key, time and all of them do.
-    pub columns: Option<Vec<Column>>,
-}
-
-impl Settings {
-    /// Checks what can be meant.
-    pub fn check(&self) -> Result<()> {
-        self.rule.check()?;
-        let mut names: Vec<&str> = self.by.iter().map(String::as_str).collect();
-        names.push(&self.time);
-        if let Some(twice) = (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
-            return Err(Error::config(format!(
-                "`by` and `time` must be different columns, got {:?} twice",
-                names[twice]
-            )));
-        }
-        if let Some(columns) = &self.columns {
-            if columns.is_empty() {
-                return Err(Error::config("`columns` must name at least one column, got none"));
-            }
-            if let Some(twice) = (1..columns.len()).find(|at| columns[..*at].contains(&columns[*at])) {
-                return Err(Error::config(format!(
-                    "`columns` must name each column once, got {:?} twice",
-                    columns[twice].name()
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    fn names(&self) -> Names<'_> {
-        Names {
-            by: &self.by,
-            time: &self.time,
-            unit: self.unit,
-            observed: &self.observed,
-            predicted: &self.predicted,
-        }
-    }
-}
 
 /// Counts since the beginning. `read = scored + nulls + waiting + rejected`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -149,6 +57,8 @@ pub struct ResidualScorer {
     tracks: Vec<Track>,
     stats: Stats,
     rejects: Rejects,
+    /// Where the severity was asked for.
+    severities: Option<Severities>,
 }
 
 /// Columns on their way out; NaN stands for null.
@@ -160,6 +70,7 @@ struct Output {
     smoothed: Vec<f64>,
     rmse: Vec<f64>,
     score: Vec<f64>,
+    severity: Vec<f64>,
 }
 
 impl ResidualScorer {
@@ -167,7 +78,15 @@ impl ResidualScorer {
     pub fn new(settings: Settings) -> Result<Self> {
         settings.check()?;
         let keys = Keys::new(settings.by.clone());
-        Ok(Self { settings, keys, tracks: Vec::new(), stats: Stats::default(), rejects: Rejects::default() })
+        let severities = settings.rates().then(|| Severities::new(settings.every));
+        Ok(Self {
+            settings,
+            keys,
+            tracks: Vec::new(),
+            stats: Stats::default(),
+            rejects: Rejects::default(),
+            severities,
+        })
     }
 
     /// What was set.
@@ -210,6 +129,7 @@ impl ResidualScorer {
         for rows in &tables {
             self.keys.admit(&rows.by)?;
         }
+        self.decide(batches, &tables)?;
         let total = tables.iter().map(|rows| rows.len).sum();
         let mut out = Output::default();
         out.score.reserve_exact(total);
@@ -226,6 +146,7 @@ impl ResidualScorer {
                 (false, true) => self.pass::<true, false>(&rows, &ids, &mut out),
                 (false, false) => self.pass::<true, true>(&rows, &ids, &mut out),
             }
+            self.rate(&rows, &ids, &mut out);
             if self.settings.columns.is_none() {
                 out.ids.extend_from_slice(&ids);
                 out.times.push((rows.times.values, rows.times.nulls));
@@ -238,6 +159,40 @@ impl ResidualScorer {
         stats.scored += scored;
         stats.waiting += total as u64 - scored - (stats.nulls - before.0) - (stats.rejected - before.1);
         self.table(out, valid, total)
+    }
+
+    /// Fixes the length of a window if the severity needs it and these rows can tell.
+    fn decide(&mut self, batches: &[RecordBatch], tables: &[Rows]) -> Result<()> {
+        let Some(severities) = self.severities.as_mut().filter(|severities| !severities.is_decided()) else {
+            return Ok(());
+        };
+        let mut times = Vec::new();
+        let mut ids = Vec::new();
+        for rows in tables {
+            ids.clear();
+            self.keys.intern(&rows.by, rows.len, &mut ids)?;
+            times.extend(
+                ids.iter().enumerate().filter_map(|(row, id)| Some((*id, rows.times.get(row).ok()?))),
+            );
+        }
+        severities.decide(batches, times.into_iter());
+        Ok(())
+    }
+
+    /// The severities of a batch's scores, if they were asked for.
+    fn rate(&mut self, rows: &Rows, ids: &[u32], out: &mut Output) {
+        let Some(severities) = &mut self.severities else { return };
+        let from = out.severity.len();
+        for (row, id) in ids.iter().enumerate() {
+            // Rejects and nulls have no residual; a residual may still be without a score.
+            let score = out.score[from + row];
+            let severity = if out.residual[from + row].is_nan() {
+                f64::NAN
+            } else {
+                severities.push(*id, rows.times.values[row], score, self.tracks[*id as usize].held)
+            };
+            out.severity.push(severity);
+        }
     }
 
     /// One pass over a batch, with a loop of its own for the rules that are used most.
@@ -356,6 +311,10 @@ impl ResidualScorer {
         if !track.held {
             kernel.learn(&mut track.series, time, residual);
         }
+        if let Some(severities) = &mut self.severities {
+            severities.decide(&[], std::iter::once((id, time)));
+            severities.push(id, time, judgement.score, track.held);
+        }
         if judgement.score.is_nan() {
             self.stats.waiting += 1;
             return Ok(None);
@@ -392,16 +351,16 @@ impl ResidualScorer {
             columns.extend(self.keys.names().iter().map(String::as_str).zip(keys));
             columns.push((&self.settings.time, times(out.times, rows)));
         }
-        let (mut residual, mut smoothed, mut rmse, mut score) =
-            (Some(out.residual), Some(out.smoothed), Some(out.rmse), Some(out.score));
-        for name in self.settings.columns.as_deref().unwrap_or(&Column::ALL) {
+        let Output { mut residual, mut smoothed, mut rmse, mut score, mut severity, .. } = out;
+        for name in self.settings.columns.as_deref().unwrap_or(&Column::PLAIN) {
             let values = match name {
-                Column::Residual => residual.take(),
-                Column::Smoothed => smoothed.take(),
-                Column::Rmse => rmse.take(),
-                Column::Score => score.take(),
+                Column::Residual => &mut residual,
+                Column::Smoothed => &mut smoothed,
+                Column::Rmse => &mut rmse,
+                Column::Score => &mut score,
+                Column::Severity => &mut severity,
             };
-            columns.push((name.name(), column(*name, values.unwrap_or_default())));
+            columns.push((name.name(), column(*name, std::mem::take(values))));
         }
         batch(columns, rows)
     }
@@ -419,6 +378,11 @@ impl ResidualScorer {
             return Err(Error::snapshot("the series and their keys differ in number"));
         }
         scorer.rejects.check(scorer.tracks.len())?;
+        if scorer.severities.is_some() != scorer.settings.rates()
+            || scorer.severities.as_ref().is_some_and(|severities| !severities.is_sound(scorer.keys.len()))
+        {
+            return Err(Error::snapshot("the series' past scores don't fit the settings"));
+        }
         scorer.tracks.iter().try_for_each(|track| scorer.settings.rule.admit(&track.series))?;
         Ok(scorer)
     }

@@ -71,8 +71,13 @@ impl Collector {
                 };
                 let window = Window { start, end };
                 let in_turn = next.map_or(!self.fill.begun(), |next| next.start == start);
+                let known = self.windows.contains_key(&start);
                 self.emit(spec, window, in_turn, &coarse_of, &mut out);
                 self.fill.fired(window);
+                if !known && spec.expiry(end) <= reached {
+                    // Nothing came to it and nothing can any more: a long silence holds no windows.
+                    self.windows.remove(&start);
+                }
             }
         } else {
             for start in due {

@@ -1,4 +1,8 @@
 //! Rows for series that had none: a zero where their source was alive, a silent row where it wasn't.
+//!
+//! Zeros need a sign of life in their window, so there are no more than the input calls for. Silent rows end after
+//! `fill_limit` in a run of a series; in windows of which nothing at all is known, after `max_cells` of all series. What
+//! lies beyond is passed over by arithmetic, however short windows are and however long nothing comes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +21,8 @@ pub struct Fill {
     known: BTreeMap<u32, u64>,
     /// Likewise by level and coarser key.
     coarse: BTreeMap<(u32, u32), u64>,
+    /// Silent rows of the newest run of windows without any sign of life.
+    empty: u64,
     /// Start of the window that fires next.
     next: Option<Timestamp>,
     /// Start of the last window that fired in turn.
@@ -56,8 +62,8 @@ impl Fill {
         }
         let quiet = |silent: &u64| *silent >= spec.silent_rows();
         if !windows.contains_key(&window.start)
-            && self.known.values().all(quiet)
-            && self.coarse.values().all(quiet)
+            && (self.empty >= spec.max_cells
+                || self.known.values().all(quiet) && self.coarse.values().all(quiet))
         {
             let waiting =
                 windows.range(window.start..).find(|(_, pending)| !pending.fired).map(|(start, _)| *start);
@@ -91,10 +97,16 @@ impl Fill {
         coarse_present: &BTreeSet<(u32, u32)>,
         coarse_of: &BTreeMap<u32, Vec<u32>>,
     ) -> Vec<Filled> {
+        let anything = !pending.alive.is_empty();
+        let empty = !anything && present.is_empty() && coarse_present.is_empty();
+        if !empty {
+            self.empty = 0;
+        } else if self.empty >= spec.max_cells {
+            return Vec::new();
+        }
         let limit = spec.silent_rows();
         let by_source =
             spec.source.as_ref().and_then(|source| spec.by.iter().position(|name| name == source));
-        let anything = !pending.alive.is_empty();
         let mut rows = Vec::new();
         let mut coarse_alive = BTreeSet::new();
         for (key, silent) in &mut self.known {
@@ -133,6 +145,9 @@ impl Fill {
         }
         for key in coarse_present {
             self.coarse.insert(*key, 0);
+        }
+        if empty {
+            self.empty += rows.len() as u64;
         }
         rows
     }

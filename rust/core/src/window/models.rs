@@ -138,7 +138,8 @@ impl Reader {
                 self.waiting.push(row);
             }
         }
-        let (due, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|row| end(*row) <= limit);
+        let (due, waiting) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|row| end(*row) <= limit);
         self.waiting = waiting;
         self.out.extend::<Vec<_>>(due);
         self.fired = Some(limit);

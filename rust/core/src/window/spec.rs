@@ -19,6 +19,8 @@ pub enum Label {
 
 /// Columns of drained windows that an aggregate can't be named after.
 const RESERVED: [&str; 5] = ["window_start", "window_end", "level", "revision", "silent"];
+/// Silent rows in a run where no limit is given: a day of windows of a second.
+const SILENT_ROWS: u64 = 86_400;
 
 /// The parameters of tumbling windows. Durations are nanoseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,9 +129,9 @@ impl Spec {
         Ok(())
     }
 
-    /// Silent rows in a run: as asked, else a day's worth.
+    /// Silent rows in a run: as asked, else a day's worth, at most [`SILENT_ROWS`].
     pub fn silent_rows(&self) -> u64 {
-        self.fill_limit.unwrap_or_else(|| ((DAY / self.every) as u64).max(1))
+        self.fill_limit.unwrap_or_else(|| ((DAY / self.every) as u64).clamp(1, SILENT_ROWS))
     }
 
     /// When a window's last chance is over.

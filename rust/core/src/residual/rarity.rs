@@ -1,0 +1,99 @@
+//! How rarely a series' residuals are so large, by its own past scores: what severity says of a residual.
+//!
+//! Owns the peaks of one series' absolute scores and the prior for young ones. How a score comes about is
+//! [`super::series`]'s affair.
+
+use serde::{Deserialize, Serialize};
+
+use super::return_period::{Peak, Peaks, Prior, severity};
+use crate::snapshot;
+
+/// Peaks a window beyond an absolute score. Fitted on residuals that real models leave: a ridge regression of the
+/// gas turbine's emissions, and mean profiles of the development streets (both hourly, RMSE weighted over 1,000
+/// rows), whose rates are within a factor of 4 of each other: on both together, at 1 to 32.
+const PRIOR: Prior = Prior { level: -1.42, slope: 0.411, curve: 0.057 };
+/// Windows of watching that the prior is worth.
+const PRIOR_WINDOWS: f64 = 10_000.0;
+/// Peaks fade over so many days; nor does the time that was watched count any longer.
+const MEMORY_DAYS: f64 = 700.0;
+/// The newest peak fades over so many hours.
+const HOLD_HOURS: f64 = 40.0;
+
+/// The past of one series' scores.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Rarity {
+    peaks: Peaks,
+    /// Values judged.
+    seen: u64,
+    /// Days of windows judged when the peaks last faded.
+    #[serde(with = "snapshot::float")]
+    faded: f64,
+}
+
+/// What a score came to.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged {
+    /// 0 to 100; NaN without a score.
+    pub severity: f64,
+    /// Days until the like comes again by chance; NaN where it is no new peak.
+    pub days: f64,
+    size: f64,
+    peak: Option<Peak>,
+    fade: Option<f64>,
+}
+
+impl Rarity {
+    /// Judges a score, which may be NaN. `local` is its time in seconds, `every` the seconds of a window.
+    #[inline]
+    pub fn judge(&self, score: f64, local: f64, every: f64) -> Judged {
+        let size = score.abs();
+        let mut judged = Judged { severity: f64::NAN, days: f64::NAN, size, peak: None, fade: None };
+        if size.is_nan() {
+            return judged;
+        }
+        judged.severity = 0.0;
+        let watched = self.watched(every);
+        if watched - self.faded >= 1.0 {
+            judged.fade = Some(libm::exp(-(watched - self.faded) / MEMORY_DAYS));
+        }
+        let (fade, hours) = (judged.fade.unwrap_or(1.0), every / 3600.0);
+        judged.peak = self.peaks.judge(size, local, HOLD_HOURS, hours, fade);
+        if let Some(peak) = &judged.peak {
+            let prior_days = PRIOR_WINDOWS * every / 86_400.0;
+            // Under an hour, residuals hang together: the prior's chances are those of hours.
+            let prior_peaks = PRIOR_WINDOWS * hours.min(1.0) * PRIOR.rate(size);
+            judged.days = (watched.min(MEMORY_DAYS) + prior_days) / (peak.beyond + prior_peaks);
+            judged.severity = severity(judged.days);
+        }
+        judged
+    }
+
+    /// Takes in what was judged.
+    #[inline]
+    pub fn learn(&mut self, judged: &Judged, local: f64, every: f64) {
+        if let Some(fade) = judged.fade {
+            self.faded = self.watched(every);
+            self.peaks.fade(fade);
+        }
+        // An infinite peak would never fade.
+        if let Some(peak) = judged.peak.as_ref().filter(|_| judged.size.is_finite()) {
+            self.peaks.learn(judged.size, local, peak);
+        }
+        self.seen = self.seen.saturating_add(1);
+    }
+
+    /// Days of windows judged.
+    pub fn watched(&self, every: f64) -> f64 {
+        self.seen as f64 * every / 86_400.0
+    }
+
+    /// Whether anything was judged yet.
+    pub fn is_new(&self) -> bool {
+        self.seen == 0
+    }
+
+    /// Whether a restored one can be used.
+    pub fn is_sound(&self) -> bool {
+        self.peaks.is_sound()
+    }
+}
