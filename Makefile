@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: toolchain demo test lint rust-test bench wheel lock clean tools
+.PHONY: toolchain demo test test-long lint rust-test bench wheel lock clean tools
 
 demo: $(VENV)/.built
 	$(BIN)/windrow demo
@@ -19,12 +19,21 @@ test: $(VENV)/.built tools lint rust-test
 lint: $(VENV)/.built
 	cargo fmt --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy -p windrow-core --all-targets --locked --features shuttle -- -D warnings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 rust-test:
 	cargo test -p windrow-core --locked
+	cargo test -p windrow-core --locked --features loom --lib models
+	cargo test -p windrow-core --locked --features shuttle --lib models
+
+# The same, for longer: more preemptions, more random schedules, more generated input.
+test-long: $(VENV)/.built tools
+	LOOM_MAX_PREEMPTIONS=4 cargo test --release -p windrow-core --locked --features loom --lib models
+	SHUTTLE_RUNS=200000 cargo test --release -p windrow-core --locked --features shuttle --lib models
+	HYPOTHESIS_PROFILE=slow $(BIN)/python -m pytest
 
 # The peers beside us, in one run.
 bench: $(VENV)/.built

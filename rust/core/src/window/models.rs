@@ -3,6 +3,7 @@
 //!
 //! The lane here has windows of ten, and rows that are their own times. What must hold whatever the order of events: a row
 //! that its lane read on time is in an outbox before its window fires, and comes out once.
+#![allow(clippy::unwrap_used, reason = "models are tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
