@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: toolchain demo test test-long lint rust-test bench wheel lock clean tools
+.PHONY: toolchain demo test test-long lint rust-test bench wheel wheel-aarch64 test-aarch64 lock clean tools
 
 demo: $(VENV)/.built
 	$(BIN)/windrow demo
@@ -42,6 +42,13 @@ bench: $(VENV)/.built
 wheel: $(VENV)/.ready
 	$(BIN)/maturin build --release --locked --out dist
 	@ls -l dist
+
+# On x86-64 Debian 12, without hardware: built for aarch64, tested under emulation.
+wheel-aarch64: | toolchain
+	@scripts/aarch64.sh wheel
+
+test-aarch64: | toolchain
+	@scripts/aarch64.sh test
 
 # The extension as shipped, in release mode, importable from the checkout.
 $(VENV)/.built: $(VENV)/.ready $(RUST) | toolchain
