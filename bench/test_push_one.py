@@ -16,12 +16,9 @@ STEP = 10_000_000
 HALF_LIFE = 1_000
 SMOOTH = 12
 TIMES = [START + at * STEP for at in range(CALLS)]
+#: A hundred series that take turns, whose names are kept as a program keeps them.
+KEYS = [f"series-{at % 100:03}" for at in range(100)] * (CALLS // 100)
 LOOP = "the loop that calls"
-
-
-def loop():
-    for _ in TIMES:
-        pass
 
 
 def windows_by_hand():
@@ -71,10 +68,14 @@ def test_windows(race, limits):
     def rows(push_one):
         def run():
             value = (50.5,)
-            for time in TIMES:
-                push_one(time, "camera-007", value)
+            for time, key in zip(TIMES, KEYS, strict=True):
+                push_one(time, key, value)
 
         return run
+
+    def loop():
+        for _, _ in zip(TIMES, KEYS, strict=True):
+            pass
 
     def ours():
         aggregates = {
@@ -107,13 +108,13 @@ def test_scores(race, limits):
 
     def rows(push_one):
         def run():
-            for time, value in zip(TIMES, values, strict=True):
-                push_one(time, "machine-007", value, 57.5)
+            for time, key, value in zip(TIMES, KEYS, values, strict=True):
+                push_one(time, key, value, 57.5)
 
         return run
 
-    def calls():
-        for _, _ in zip(TIMES, values, strict=True):
+    def loop():
+        for _, _, _ in zip(TIMES, KEYS, values, strict=True):
             pass
 
     def ours():
@@ -131,7 +132,7 @@ def test_scores(race, limits):
             Peer("windrow", ours),
             Peer("an empty method", rows(limits.Empty().score)),
             Peer("plain Python", lambda: rows(scores_by_hand())()),
-            Peer(LOOP, calls),
+            Peer(LOOP, loop),
         ],
         CALLS,
         limit="an empty method",
