@@ -5,7 +5,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-const SLOTS: usize = 256;
+const SLOTS: usize = 4_096;
 
 /// At most one string a slot; which one is a matter of its address.
 #[derive(Default)]
@@ -33,5 +33,5 @@ impl KnownKeys {
 /// Spreads addresses, which are multiples of 16.
 #[inline]
 fn slot(key: &Bound<'_, PyAny>) -> usize {
-    ((key.as_ptr() as u64 >> 4).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as usize
+    ((key.as_ptr() as u64 >> 4).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 52) as usize
 }
