@@ -4,10 +4,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LIMITS := bench/windrow_bench.abi3.so
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: toolchain demo test test-long lint rust-test bench wheel wheel-aarch64 test-aarch64 lock clean tools
+.PHONY: toolchain demo test test-long lint rust-test bench bench-check wheel wheel-aarch64 test-aarch64 lock clean tools
 
 demo: $(VENV)/.built
 	$(BIN)/windrow demo
@@ -35,9 +36,20 @@ test-long: $(VENV)/.built tools
 	SHUTTLE_RUNS=200000 cargo test --release -p windrow-core --locked --features shuttle --lib models
 	HYPOTHESIS_PROFILE=slow $(BIN)/python -m pytest
 
-# The peers beside us, in one run.
-bench: $(VENV)/.built
-	$(BIN)/python -m pytest bench
+# The peers beside us, in one run; the table and the chart go to bench/results.
+bench: $(VENV)/.built $(LIMITS)
+	@scripts/install_tools.sh bench
+	$(BIN)/python -m pytest bench --save
+
+# The same, failing where a floor isn't reached or a kernel has grown.
+bench-check: $(VENV)/.built $(LIMITS)
+	@scripts/install_tools.sh bench
+	$(BIN)/python -m pytest bench --check
+
+# What the benches hold us against in Rust; never in the wheel.
+$(LIMITS): bench/native/Cargo.toml bench/native/src/lib.rs Cargo.lock | toolchain
+	PYO3_BUILD_EXTENSION_MODULE=1 cargo build --release --locked --package windrow-bench
+	@cp target/release/libwindrow_bench.so $@
 
 wheel: $(VENV)/.ready
 	$(BIN)/maturin build --release --locked --out dist

@@ -1,51 +1,96 @@
-"""One core, CPU time, and after the run a table of ratios: each peer's time over ours, in the same run."""
+"""One core, CPU time, and after the run a table: each peer's time, its ratio to ours, the distance to the limit."""
 
-import os
-from collections import defaultdict
-
-# Before any engine starts its threads: all peers get one core, as we do.
-os.environ["POLARS_MAX_THREADS"] = "1"
-os.environ["OMP_NUM_THREADS"] = "1"
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-
-
+import cores  # noqa: F401 (pins the process, before any engine starts its threads)
+import floors
 import pytest
+import race as racing
+import results
+
+MEASURED = pytest.StashKey()
 
 
-@pytest.fixture
-def measure(benchmark, request):
-    """Time one peer on one workload: the median of rounds, as CPU nanoseconds a row."""
+class Measured:
+    """All that a session has measured."""
 
-    def run(workload: str, peer: str, rows: int, function, rounds: int = 3):
-        benchmark.extra_info.update(workload=workload, peer=peer, rows=rows)
-        return benchmark.pedantic(function, rounds=rounds, warmup_rounds=1 if rounds > 1 else 0)
+    def __init__(self):
+        self.races = []
+        self.facts = []
 
-    return run
+    def race(self, *arguments, **options):
+        done = racing.race(*arguments, **options)
+        self.races.append(done)
+        return done
+
+    def fact(self, workload, name, value, unit):
+        self.facts.append(racing.Fact(workload, name, value, unit))
 
 
-def pytest_benchmark_update_machine_info(config, machine_info):
-    machine_info["affinity"] = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+def pytest_addoption(parser):
+    group = parser.getgroup("windrow benches")
+    group.addoption("--save", action="store_true", help="write the table and the chart to bench/results")
+    group.addoption("--check", action="store_true", help="fail where a floor isn't reached")
+    group.addoption(
+        "--save-instructions", action="store_true", help="make the counted instructions the reference"
+    )
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    config.option.benchmark_timer = "time.process_time"
-    config.option.benchmark_disable_gc = True
+    config.stash[MEASURED] = Measured()
+
+
+@pytest.fixture(scope="session")
+def measured(request):
+    return request.config.stash[MEASURED]
+
+
+@pytest.fixture(scope="session")
+def race(measured):
+    """Run the peers of a workload in turns; see `race.race`."""
+    return measured.race
+
+
+@pytest.fixture(scope="session")
+def fact(measured):
+    """Note a figure that is no time."""
+    return measured.fact
+
+
+@pytest.fixture(scope="session")
+def limits():
+    """What `make bench` builds from bench/native."""
+    return pytest.importorskip("windrow_bench", reason="bench/native isn't built: run `make bench`")
+
+
+def by_workload(measured):
+    """W1 to W7, then what has no number."""
+
+    def place(item):
+        return not item.workload.startswith("W"), item.workload[:2]
+
+    return sorted(measured.races, key=place), sorted(measured.facts, key=place)
+
+
+def pytest_sessionfinish(session):
+    config = session.config
+    measured = config.stash[MEASURED]
+    if config.getoption("--save") and measured.races:
+        results.save(*by_workload(measured))
+    if config.getoption("--check"):
+        found = floors.verdicts(measured.races, measured.facts)
+        if any(holds is False for holds, _ in found):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    session = getattr(config, "_benchmarksession", None)
-    workloads = defaultdict(dict)
-    for bench in session.benchmarks if session else []:
-        info = bench.extra_info
-        if "workload" in info and bench.stats.data:
-            workloads[info["workload"]][info["peer"]] = 1e9 * bench.stats.median / info["rows"]
-    for workload, peers in workloads.items():
-        ours = peers.get("windrow")
-        if ours is None:
-            continue
-        terminalreporter.write_line("")
-        terminalreporter.write_line(f"{workload}: CPU ns a row, and its ratio to ours")
-        for peer, each in sorted(peers.items(), key=lambda item: item[1]):
-            terminalreporter.write_line(f"  {peer:<34} {each:10.2f}  {each / ours:8.2f} x")
+    measured = config.stash[MEASURED]
+    if not measured.races:
+        return
+    terminalreporter.write_line("")
+    for line in results.lines(*by_workload(measured)):
+        terminalreporter.write_line(line)
+    terminalreporter.section(
+        "floors" if config.getoption("--check") else "floors (bench-check fails by them)"
+    )
+    for holds, said in floors.verdicts(measured.races, measured.facts):
+        word = {True: "holds", False: "FALLS SHORT", None: "-"}[holds]
+        terminalreporter.write_line(f"{word:<12} {said}")

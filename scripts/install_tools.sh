@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# Finds or installs what the tests need beside Python and Rust. On Debian, as root or with passwordless sudo, it installs;
-# elsewhere it says what is missing, and the tests that need it say so when they skip.
+# Finds or installs what is needed beside Python and Rust: a browser for the tests of the report; with the argument
+# `bench`, valgrind, which counts instructions. On Debian, as root or with passwordless sudo, it installs; elsewhere it
+# says what is missing, and what needs it says so when it skips.
 set -euo pipefail
 
 missing=()
-command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
-  missing+=(chromium)
+if [ "${1:-}" = bench ]; then
+  command -v valgrind >/dev/null || missing+=(valgrind)
+else
+  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+    missing+=(chromium)
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 as_root=()
@@ -17,7 +22,7 @@ if command -v apt-get >/dev/null && "${as_root[@]:-env}" true 2>/dev/null; then
   # A package list that can't be refreshed is no reason to stop: the install says whether it was needed.
   "${as_root[@]:-env}" apt-get -qq update || true
   "${as_root[@]:-env}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null ||
-    echo "could not install ${missing[*]}: the tests that need it will be skipped"
+    echo "could not install ${missing[*]}: what needs it will be skipped"
 else
-  echo "not found: ${missing[*]}: the tests that need it will be skipped"
+  echo "not found: ${missing[*]}: what needs it will be skipped"
 fi

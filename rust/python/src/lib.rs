@@ -12,6 +12,7 @@ mod batch;
 mod decode;
 mod detector;
 mod error;
+mod known_keys;
 mod lane;
 mod measures;
 mod numpy;

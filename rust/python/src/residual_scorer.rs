@@ -1,5 +1,6 @@
 //! `ResidualScorer`: observed and predicted in, scores out.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::prelude::*;
@@ -17,6 +18,7 @@ use crate::arguments::{bytes, key_values, names, observation, smoothing, word};
 use crate::arrow::read_table;
 use crate::batch::Batch;
 use crate::error::OrRaise;
+use crate::known_keys::KnownKeys;
 use crate::rmse::Rmse;
 use crate::time;
 
@@ -83,12 +85,36 @@ const DETACH_ROWS: usize = 4_096;
 /// 0.0
 #[pyclass(frozen, module = "windrow")]
 pub struct ResidualScorer {
-    core: Mutex<Core>,
+    state: Mutex<State>,
+}
+
+/// The scorer, and the keys of its `push_one`.
+struct State {
+    core: Core,
+    known: KnownKeys,
+}
+
+impl Deref for State {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+impl DerefMut for State {
+    fn deref_mut(&mut self) -> &mut Core {
+        &mut self.core
+    }
 }
 
 impl ResidualScorer {
-    fn lock(&self) -> Result<MutexGuard<'_, Core>> {
-        match self.core.try_lock() {
+    fn of(core: Core) -> Self {
+        Self { state: Mutex::new(State { core, known: KnownKeys::default() }) }
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, State>> {
+        match self.state.try_lock() {
             Ok(guard) => Ok(guard),
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => Err(Error::Busy(
@@ -134,7 +160,7 @@ impl ResidualScorer {
             columns,
             every: every.map(|every| time::duration(every, "every")).transpose()?,
         };
-        Ok(Self { core: Mutex::new(Core::new(settings).or_raise()?) })
+        Ok(Self::of(Core::new(settings).or_raise()?))
     }
 
     /// Score the rows of a table.
@@ -196,14 +222,21 @@ impl ResidualScorer {
     ) -> PyResult<Option<f64>> {
         let observed = observation(observed, "observed")?;
         let predicted = observation(predicted, "predicted")?;
-        let mut core = self.lock().or_raise()?;
+        let mut state = self.lock().or_raise()?;
+        let State { core, known } = &mut *state;
         let settings = core.settings();
         let time = match time {
             None => Err(Reason::TimeNull),
             Some(time) => Ok(time::time(time, settings.unit, "time")?),
         };
-        let key = key_values(key, settings.by.len())?;
-        core.push_one(time, &key, observed, predicted).or_raise()
+        let series = if let Some(series) = known.get(key) {
+            series
+        } else {
+            let series = core.series_of(&key_values(key, settings.by.len())?).or_raise()?;
+            known.insert(key, series);
+            series
+        };
+        Ok(core.push_one(time, series, observed, predicted))
     }
 
     /// The rows whose time could not be used, since the last call.
@@ -261,7 +294,7 @@ impl ResidualScorer {
     ///     If the bytes are damaged, of another kind, or of a newer version.
     #[classmethod]
     fn restore(_class: &Bound<'_, PyType>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Ok(Self { core: Mutex::new(Core::restore(&bytes(data, "data")?).or_raise()?) })
+        Ok(Self::of(Core::restore(&bytes(data, "data")?).or_raise()?))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {

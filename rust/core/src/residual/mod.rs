@@ -2,6 +2,8 @@
 
 pub mod channels;
 pub mod novelty;
+mod output;
+mod pass;
 pub mod rarity;
 pub mod records;
 pub mod rejects;

@@ -120,12 +120,38 @@ impl Rmse {
 
 /// A way of remembering. Each expects the state that its rule starts with, and takes any other for an empty one.
 pub trait Remember {
-    /// The RMSE before the row at `time`; NaN where nothing was learned yet.
-    fn read(&self, state: &mut RmseState, time: Timestamp) -> f64;
+    /// What [`Remember::root`] makes the RMSE of before the row at `time`: their mean square; NaN or less than 0 where
+    /// nothing was learned yet.
+    fn square(&self, state: &mut RmseState, time: Timestamp) -> f64;
+
+    /// The RMSE, from what `square` gave; NaN where nothing was learned yet. Apart from it, since it needs nothing of
+    /// the rows before.
+    #[inline]
+    fn root(&self, square: f64) -> f64 {
+        square.sqrt()
+    }
 
     /// Takes in the row's residual. An infinite square would never leave a cumulative or weighted mean again,
     /// so those don't take one in; a rolling one does, and is rid of it with the row.
     fn learn(&mut self, state: &mut RmseState, time: Timestamp, residual: f64);
+
+    /// Reads and learns rows that follow each other in one series; all three slices have the same length.
+    fn run(&mut self, state: &mut RmseState, times: &[Timestamp], residuals: &[f64], squares: &mut [f64]) {
+        run_by_row(self, state, times, residuals, squares);
+    }
+}
+
+fn run_by_row(
+    rule: &mut (impl Remember + ?Sized),
+    state: &mut RmseState,
+    times: &[Timestamp],
+    residuals: &[f64],
+    squares: &mut [f64],
+) {
+    for ((time, residual), square) in times.iter().zip(residuals).zip(squares) {
+        *square = rule.square(state, *time);
+        rule.learn(state, *time, *residual);
+    }
 }
 
 /// All errors alike.
@@ -134,9 +160,9 @@ pub struct Cumulative;
 
 impl Remember for Cumulative {
     #[inline]
-    fn read(&self, state: &mut RmseState, _: Timestamp) -> f64 {
+    fn square(&self, state: &mut RmseState, _: Timestamp) -> f64 {
         let RmseState::Cumulative { rows, sum } = state else { return f64::NAN };
-        (*sum / *rows as f64).sqrt()
+        *sum / *rows as f64
     }
 
     #[inline]
@@ -156,9 +182,9 @@ pub struct RollingRows(pub usize);
 
 impl Remember for RollingRows {
     #[inline]
-    fn read(&self, state: &mut RmseState, _: Timestamp) -> f64 {
+    fn square(&self, state: &mut RmseState, _: Timestamp) -> f64 {
         let RmseState::RollingRows(sum) = state else { return f64::NAN };
-        (sum.total(self.0) / sum.len() as f64).sqrt()
+        sum.total(self.0) / sum.len() as f64
     }
 
     #[inline]
@@ -173,10 +199,10 @@ impl Remember for RollingRows {
 pub struct RollingTime(pub i64);
 
 impl Remember for RollingTime {
-    fn read(&self, state: &mut RmseState, time: Timestamp) -> f64 {
+    fn square(&self, state: &mut RmseState, time: Timestamp) -> f64 {
         let RmseState::RollingTime(sum) = state else { return f64::NAN };
         sum.forget(time, self.0);
-        (sum.total() / sum.len() as f64).sqrt()
+        sum.total() / sum.len() as f64
     }
 
     fn learn(&mut self, state: &mut RmseState, time: Timestamp, residual: f64) {
@@ -200,9 +226,9 @@ fn weighted(state: &mut RmseState, time: Timestamp, square: f64, weight: impl Fn
 }
 
 #[inline]
-fn weighted_root(state: &RmseState) -> f64 {
+fn weighted_mean(state: &RmseState) -> f64 {
     let RmseState::Ewm { mean, .. } = state else { return f64::NAN };
-    mean.sqrt()
+    *mean
 }
 
 /// Weights that halve by the row.
@@ -220,13 +246,29 @@ impl EwmRows {
 
 impl Remember for EwmRows {
     #[inline]
-    fn read(&self, state: &mut RmseState, _: Timestamp) -> f64 {
-        weighted_root(state)
+    fn square(&self, state: &mut RmseState, _: Timestamp) -> f64 {
+        weighted_mean(state)
     }
 
     #[inline]
     fn learn(&mut self, state: &mut RmseState, time: Timestamp, residual: f64) {
         weighted(state, time, residual * residual, |_| self.weight);
+    }
+
+    fn run(&mut self, state: &mut RmseState, times: &[Timestamp], residuals: &[f64], squares: &mut [f64]) {
+        let finite = residuals.iter().all(|residual| residual * residual < f64::INFINITY);
+        match state {
+            RmseState::Ewm { mean, at } if *mean >= 0.0 && finite => {
+                // As `learn` does, with the mean in a register and no choice between one mean and the next.
+                let (weight, rest, mut now) = (self.weight, 1.0 - self.weight, *mean);
+                for (residual, square) in residuals.iter().zip(squares) {
+                    *square = now;
+                    now = weight * now + rest * (residual * residual);
+                }
+                (*mean, *at) = (now, times.last().copied().unwrap_or(*at));
+            }
+            _ => run_by_row(self, state, times, residuals, squares),
+        }
     }
 }
 
@@ -241,8 +283,8 @@ pub struct EwmTime {
 }
 
 impl Remember for EwmTime {
-    fn read(&self, state: &mut RmseState, _: Timestamp) -> f64 {
-        weighted_root(state)
+    fn square(&self, state: &mut RmseState, _: Timestamp) -> f64 {
+        weighted_mean(state)
     }
 
     fn learn(&mut self, state: &mut RmseState, time: Timestamp, residual: f64) {
@@ -275,15 +317,20 @@ pub enum Kernel {
 }
 
 impl Remember for Kernel {
-    fn read(&self, state: &mut RmseState, time: Timestamp) -> f64 {
+    fn square(&self, state: &mut RmseState, time: Timestamp) -> f64 {
         match self {
-            Self::Cumulative(rule) => rule.read(state, time),
-            Self::RollingRows(rule) => rule.read(state, time),
-            Self::RollingTime(rule) => rule.read(state, time),
-            Self::EwmRows(rule) => rule.read(state, time),
-            Self::EwmTime(rule) => rule.read(state, time),
+            Self::Cumulative(rule) => rule.square(state, time),
+            Self::RollingRows(rule) => rule.square(state, time),
+            Self::RollingTime(rule) => rule.square(state, time),
+            Self::EwmRows(rule) => rule.square(state, time),
+            Self::EwmTime(rule) => rule.square(state, time),
             Self::Fixed(rmse) => *rmse,
         }
+    }
+
+    fn root(&self, square: f64) -> f64 {
+        // A fixed one is its own root: that of its square might be rounded.
+        if let Self::Fixed(_) = self { square } else { square.sqrt() }
     }
 
     fn learn(&mut self, state: &mut RmseState, time: Timestamp, residual: f64) {
@@ -307,7 +354,7 @@ mod tests {
         let (mut kernel, mut state) = (rule.kernel(), rule.start());
         let mut seen = Vec::new();
         for (time, residual) in rows {
-            seen.push(kernel.read(&mut state, *time));
+            seen.push(kernel.root(kernel.square(&mut state, *time)));
             kernel.learn(&mut state, *time, *residual);
         }
         assert!(rule.fits(&state));

@@ -22,8 +22,10 @@ pub struct Rule {
 /// What is remembered of one series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Series {
-    rmse: RmseState,
-    smooth: SmoothState,
+    /// Of its errors.
+    pub(super) rmse: RmseState,
+    /// Of its residuals.
+    pub(super) smooth: SmoothState,
 }
 
 /// What a row's residual came to; NaN stands for null.
@@ -37,11 +39,6 @@ pub struct Judgement {
     pub rmse: f64,
     /// `smoothed / rmse`; null where either is, or the RMSE is 0.
     pub score: f64,
-}
-
-impl Judgement {
-    /// All of it null.
-    pub const NULL: Self = Self { residual: f64::NAN, smoothed: f64::NAN, rmse: f64::NAN, score: f64::NAN };
 }
 
 impl Rule {
@@ -84,10 +81,17 @@ impl<R: Remember, A: Average> Kernel<R, A> {
     /// Judges a residual that is not NaN. Rows come in order of time.
     #[inline]
     pub fn judge(&self, series: &mut Series, time: Timestamp, residual: f64) -> Judgement {
-        let smoothed = self.smooth.push(&mut series.smooth, time, residual);
-        let rmse = self.rmse.read(&mut series.rmse, time);
-        let score = if rmse > 0.0 { smoothed / rmse } else { f64::NAN };
+        let pushed = self.smooth.push(&mut series.smooth, time, residual);
+        let square = self.rmse.square(&mut series.rmse, time);
+        let (smoothed, rmse, score) = self.score(pushed, square);
         Judgement { residual, smoothed, rmse, score }
+    }
+
+    /// Smoothed residual, RMSE and score, from what both keep. It needs nothing of the rows before.
+    #[inline]
+    pub fn score(&self, pushed: f64, square: f64) -> (f64, f64, f64) {
+        let (smoothed, rmse) = (self.smooth.mean(pushed), self.rmse.root(square));
+        (smoothed, rmse, if rmse > 0.0 { smoothed / rmse } else { f64::NAN })
     }
 
     /// Lets the RMSE learn the residual just judged.

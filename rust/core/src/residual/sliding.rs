@@ -66,6 +66,37 @@ impl RowSum {
         }
     }
 
+    /// Takes in values, and gives the sum after each; NaN until there are `rows`.
+    pub fn run(&mut self, rows: usize, values: &[f64], sums: &mut [f64]) {
+        let growing = (rows - self.ring.len()).min(values.len());
+        let (first, values) = values.split_at(growing);
+        let (early, mut sums) = sums.split_at_mut(growing);
+        for (value, sum) in first.iter().zip(early) {
+            self.grow(rows, *value);
+            *sum = if self.ring.len() == rows { self.total(rows) } else { f64::NAN };
+        }
+        let mut values = values;
+        while !values.is_empty() {
+            // As far as the older part reaches, or the values do.
+            let stretch = (rows - self.next).min(values.len());
+            let (now, later) = values.split_at(stretch);
+            let (out, rest) = sums.split_at_mut(stretch);
+            let mut newer = self.newer;
+            let ring = &mut self.ring[self.next..self.next + stretch];
+            // The last of a stretch may wrap; before it, the sum is the newer part and what is left of the older one.
+            for at in 0..stretch - 1 {
+                ring[at] = now[at];
+                newer += now[at];
+                out[at] = newer + ring[at + 1];
+            }
+            self.next += stretch - 1;
+            self.newer = newer;
+            self.push(rows, now[stretch - 1]);
+            out[stretch - 1] = self.total(rows);
+            (values, sums) = (later, rest);
+        }
+    }
+
     #[cold]
     fn grow(&mut self, rows: usize, value: f64) {
         self.ring.push(value);
@@ -75,7 +106,6 @@ impl RowSum {
         }
     }
 
-    #[cold]
     fn wrap(&mut self) {
         sum_from_newest(self.ring.iter_mut().rev());
         self.next = 0;
@@ -179,6 +209,26 @@ mod tests {
                 sum.push(rows, *value);
                 let plain: f64 = values[(at + 1).saturating_sub(rows)..=at].iter().sum();
                 assert_eq!((sum.total(rows), sum.fits(rows)), (plain, true), "{rows} rows at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_at_once_are_one_after_the_other() {
+        let values: Vec<f64> = (0..60).map(|i| f64::from(i * i % 17) / 3.0).collect();
+        for rows in 1..9 {
+            for step in 1..20 {
+                let (mut run, mut single) = (RowSum::default(), RowSum::default());
+                for part in values.chunks(step) {
+                    let mut sums = vec![0.0; part.len()];
+                    run.run(rows, part, &mut sums);
+                    for (value, sum) in part.iter().zip(&sums) {
+                        single.push(rows, *value);
+                        let full = single.len() == rows;
+                        assert!(if full { *sum == single.total(rows) } else { sum.is_nan() });
+                    }
+                    assert_eq!(run, single, "{rows} rows, {step} at once");
+                }
             }
         }
     }

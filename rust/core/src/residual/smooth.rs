@@ -65,8 +65,20 @@ impl Smooth {
 
 /// A way of averaging. Each expects the state that its rule starts with.
 pub trait Average {
-    /// Takes in a residual and gives the mean; NaN until there are rows enough.
+    /// Takes in a residual and gives what [`Average::mean`] makes the mean of; NaN until there are rows enough.
     fn push(&self, state: &mut SmoothState, time: Timestamp, residual: f64) -> f64;
+
+    /// The mean, from what `push` gave. Apart from it, since it needs nothing of the rows before.
+    fn mean(&self, pushed: f64) -> f64 {
+        pushed
+    }
+
+    /// As `push`, of rows that follow each other in one series; all three slices have the same length.
+    fn run(&self, state: &mut SmoothState, times: &[Timestamp], residuals: &[f64], pushed: &mut [f64]) {
+        for ((time, residual), pushed) in times.iter().zip(residuals).zip(pushed) {
+            *pushed = self.push(state, *time, *residual);
+        }
+    }
 }
 
 /// None: the residual itself.
@@ -89,7 +101,19 @@ impl Average for OverRows {
     fn push(&self, state: &mut SmoothState, _: Timestamp, residual: f64) -> f64 {
         let SmoothState::Rows(sum) = state else { return f64::NAN };
         sum.push(self.0, residual);
-        if sum.len() == self.0 { sum.total(self.0) / self.0 as f64 } else { f64::NAN }
+        if sum.len() == self.0 { sum.total(self.0) } else { f64::NAN }
+    }
+
+    #[inline]
+    fn mean(&self, pushed: f64) -> f64 {
+        pushed / self.0 as f64
+    }
+
+    fn run(&self, state: &mut SmoothState, _: &[Timestamp], residuals: &[f64], pushed: &mut [f64]) {
+        match state {
+            SmoothState::Rows(sum) => sum.run(self.0, residuals, pushed),
+            _ => pushed.fill(f64::NAN),
+        }
     }
 }
 
@@ -104,6 +128,13 @@ impl Average for Smooth {
                 sum.total() / sum.len() as f64
             }
             (Self::Time(_), _) => f64::NAN,
+        }
+    }
+
+    fn mean(&self, pushed: f64) -> f64 {
+        match self {
+            Self::Rows(rows) => OverRows(*rows).mean(pushed),
+            Self::Time(_) => pushed,
         }
     }
 }
