@@ -228,7 +228,7 @@ fn only_what_is_asked_for() {
     assert_eq!(
         decoder.clone().with_columns(&["trak"]).unwrap_err().to_string(),
         "unknown column of decoder \"deepstream\" \"trak\": use time, camera, class, track, event, score, zones, \
-         speed, left, top, right or bottom (did you mean \"track\"?)"
+         speed, left, top, right, bottom or renamed_from (did you mean \"track\"?)"
     );
     let bytes = postcard::to_stdvec(&decoder).unwrap();
     let restored: Decoder = postcard::from_bytes(&bytes).unwrap();
