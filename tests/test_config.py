@@ -46,7 +46,8 @@ def problems(text):
 
 def test_five_mistakes_are_five_problems_with_their_lines_and_the_right_words():
     assert problems(FIVE_MISTAKES) == [
-        'line 3: [source] `decoder` must be deepstream, panorama or rows, got "deepsteam" (did you mean "deepstream"?)',
+        "line 3: [source] `decoder` must be axis, deepstream, frigate, mot, panorama or rows, got "
+        '"deepsteam" (did you mean "deepstream"?)',
         "line 6: [window] unknown option `evrey` (did you mean `every`?)",
         'line 7: [window] `every` has the unknown unit "mo": use ns, us, ms, s, m, h, d or w',
         'line 14: [detect] `measures` must be aggregates of [window] (cars), got "car" (did you mean "cars"?)',
@@ -167,6 +168,9 @@ WINDOW = '[window]\nevery = "5m"\n[[window.aggregate]]\nname = "n"\ncount = true
         (SOURCE + WINDOW + "min_hits = 3\n", "`min_hits` goes with `distinct`, got `count`"),
         (SOURCE + WINDOW + '[[window.aggregate]]\nname = "n"\nsum = "x"\n', '2 the name "n" is taken'),
         (SOURCE + 'decoder = "deepstream"\n', "gives messages, which need windows"),
+        (SOURCE + 'decoder = "mot"\n' + WINDOW, 'the decoder "mot" needs the time of frame 1'),
+        (SOURCE + 'start = "noon"\n', '[source] `start` must be a time in ISO 8601, got "noon"'),
+        (SOURCE + "frames_per_second = 0\n", "[source] `frames_per_second` must be"),
         (SOURCE + "[alarm]\n", "[alarm] has nothing to judge: add a section [detect]"),
         (
             SOURCE + '[detect]\nmeasures = ["x"]\n[alarm]\nthreshold = 3\nseverity = 50\n',

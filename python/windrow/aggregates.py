@@ -207,8 +207,8 @@ def distinct(
     """Count different values of a column, or different tuples of several.
 
     Exact up to 1,024 values a series and window; beyond, a HyperLogLog of 4,096 registers (Apache DataSketches), whose
-    standard error is 1.6 %. A tuple with a null in it doesn't count.
-    Of ids in the column ``track`` that a tracker's messages call one object (`TumblingWindows.push_messages`), one counts.
+    standard error is 1.6 %. A tuple with a null in it doesn't count. Ids in the column ``track`` that are one object
+    by a tracker's messages (`TumblingWindows.push_messages`) count once.
 
     Parameters
     ----------
