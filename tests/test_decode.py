@@ -12,46 +12,16 @@ import windrow as wr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import decode as oracle
+from oracle.decode_face import compare
 
 DATA = Path(os.environ.get("WINDROW_DATA", Path(__file__).parents[2] / "shared" / "data"))
 REFERENCE = Path(os.environ.get("WINDROW_REFERENCE", Path(__file__).parents[2] / "shared" / "reference"))
-JSON_REASONS = {
-    "json_invalid": "json",
-    "json_truncated": "json",
-    "json_too_deep": "json",
-    "utf8_invalid": "utf8",
-}
 
 
 def read(path):
     if not path.exists():
         pytest.skip(f"{path} is absent: set WINDROW_DATA or WINDROW_REFERENCE")
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-
-
-def nanoseconds(batch, column="time"):
-    return batch.to_pyarrow()[column].cast("int64").to_pylist()
-
-
-def compare(data, decoder, slow, **options):
-    """Both give the same; returns what the fast one gave."""
-    out = wr.decode(data, decoder)
-    messages, rows, heartbeats, rejects = oracle.decode(data, slow, **options)
-    assert out.messages == messages
-    columns = out.rows.to_pydict()
-    columns["time"] = nanoseconds(out.rows)
-    names = list(columns)
-    assert [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)] == [
-        {name: row[name] for name in names} for row in rows
-    ]
-    assert (
-        list(zip(nanoseconds(out.heartbeats), out.heartbeats.to_pydict()["camera"], strict=True))
-        == heartbeats
-    )
-    bad = out.rejects.to_pydict()
-    reasons = [JSON_REASONS.get(reason, reason) for reason in bad["reason"]]
-    assert list(zip(bad["line"], reasons, strict=True)) == rejects
-    return out
 
 
 pytest.importorskip("pyarrow")

@@ -255,6 +255,8 @@ fn rejects(out: &Block) -> PyResult<RecordBatch> {
 ///     Reasons: `json_invalid`, `json_truncated`, `json_too_deep`, `utf8_invalid`, `not_an_object`,
 ///     `objects_missing`, `object_unreadable`, `line_unreadable`, `time_null`, `time_unreadable`,
 ///     `time_out_of_range`.
+/// rejected : int
+///     How many rejects there were; `rejects` has the newest 100,000.
 /// messages : int
 ///     Lines read; blank ones are none.
 /// unreadable : dict of str to int
@@ -281,6 +283,12 @@ impl Decoded {
         self.out.messages
     }
 
+    /// How many rejects there were, those beyond the newest 100,000 included.
+    #[getter]
+    fn rejected(&self) -> u64 {
+        self.out.dropped + self.out.rejects.len() as u64
+    }
+
     /// By column, how many values were there and couldn't be read as its type.
     #[getter]
     fn unreadable<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -297,7 +305,7 @@ impl Decoded {
             self.out.messages,
             self.out.rows,
             self.out.heartbeats.len(),
-            self.out.rejects.len()
+            self.rejected()
         )
     }
 }

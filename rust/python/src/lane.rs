@@ -126,6 +126,7 @@ pub fn push_messages(
         rows: crate::decode::named_rows(&found, &spec.time, &windows.numeric_inputs())?,
         signs: crate::decode::signs(&found, spec.source.as_deref() == Some("camera")),
         rejects: found.rejects.iter().map(|reject| (reject.reason, reject.bytes.as_slice())).collect(),
+        dropped: found.dropped,
     };
     if messages.rows.num_rows() < DETACH_FROM {
         lane.push_messages(&messages, now).or_raise()?;

@@ -44,6 +44,9 @@ use sightings::Sightings;
 /// How many bytes of an unreadable message are kept.
 pub const KEPT: usize = 1_024;
 
+/// How many rejects of a block are kept, the newest; the others are only counted.
+pub const MOST_REJECTS: usize = 100_000;
+
 /// A message that can't be read, or an object in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
@@ -96,8 +99,10 @@ pub struct Decoded {
     pub heartbeats: Vec<Heartbeat>,
     /// Ids that are one object, in line order.
     pub renames: Vec<Rename>,
-    /// What couldn't be read, in line order.
+    /// What couldn't be read, in line order: the newest [`MOST_REJECTS`].
     pub rejects: Vec<Reject>,
+    /// How many came before those.
+    pub dropped: u64,
     /// By column, how many values were there and couldn't be read as its type.
     pub unreadable: BTreeMap<String, u64>,
     line: usize,
@@ -142,6 +147,15 @@ impl Decoded {
     fn reject(&mut self, reason: &'static str, bytes: &[u8]) {
         let bytes = bytes[..bytes.len().min(KEPT)].to_vec();
         self.rejects.push(Reject { line: self.line, reason, bytes });
+        if self.rejects.len() >= 2 * MOST_REJECTS {
+            self.drop_rejects();
+        }
+    }
+
+    fn drop_rejects(&mut self) {
+        let many = self.rejects.len().saturating_sub(MOST_REJECTS);
+        self.rejects.drain(..many);
+        self.dropped += many as u64;
     }
 }
 
@@ -325,9 +339,11 @@ impl Decoder {
             let time = if let Options::Rows(rows) = &self.options { rows.time.as_str() } else { "time" };
             let wanted = Wanted::new(names.iter().filter(|name| *name != time));
             Form::new(&self.options, &wanted).decode(data, &wanted, self.events, out);
+            out.drop_rejects();
             return Ok(());
         };
         self.form.decode(data, wanted, self.events, out);
+        out.drop_rejects();
         Ok(())
     }
 }

@@ -15,6 +15,9 @@ const MOST: usize = 4;
 /// After that many messages in full, shapes have to have paid by then.
 const TRIAL: usize = 64;
 
+/// Messages longer than this are none that come by the thousand.
+const LONGEST: usize = 1 << 16;
+
 /// Reads the messages of one block.
 #[derive(Debug)]
 pub struct Reader<'a, 'f> {
@@ -50,6 +53,7 @@ impl<'a, 'f> Reader<'a, 'f> {
         if self.in_full > TRIAL && self.fitted < self.in_full {
             self.shapes.clear();
         } else if self.in_full > 1
+            && text.len() <= LONGEST
             && let Some(shape) = Shape::learn(text, found)
         {
             self.shapes.truncate(MOST - 1);

@@ -29,6 +29,8 @@ pub struct Messages<'a> {
     pub signs: Vec<(usize, Sign)>,
     /// Reason and bytes of those that could not be read.
     pub rejects: Vec<(&'a str, &'a [u8])>,
+    /// How many more there were before those.
+    pub dropped: u64,
 }
 
 impl Lane {
@@ -41,7 +43,7 @@ impl Lane {
         now: Option<Timestamp>,
         mut deliver: impl FnMut(Handoff),
     ) -> Result<()> {
-        let Messages { rows, signs, rejects } = messages;
+        let Messages { rows, signs, rejects, dropped } = messages;
         let latest = now.zip(spec.max_ahead).map_or(Timestamp::MAX, |(now, ahead)| now.saturating_add(ahead));
         // A push without rows checks the columns.
         deliver(self.push(spec, plan, &[rows.slice(0, 0)], now)?);
@@ -65,6 +67,7 @@ impl Lane {
         if rows.num_rows() > read {
             deliver(self.push(spec, plan, &[rows.slice(read, rows.num_rows() - read)], now)?);
         }
+        self.reject_unseen(*dropped);
         for (reason, message) in rejects {
             self.reject_message(reason, message);
         }

@@ -99,6 +99,12 @@ impl Lane {
         Handoff::default()
     }
 
+    /// Counts rejects that nobody kept.
+    pub fn reject_unseen(&mut self, count: u64) {
+        self.tally.read += count;
+        self.tally.rejected += count;
+    }
+
     /// Takes note that a message could not be read.
     pub fn reject_message(&mut self, reason: &str, message: &[u8]) {
         self.tally.read += 1;
