@@ -346,6 +346,24 @@ def test_events_beside_sightings_are_rows_but_not_counted():
     assert (counts["n"], counts["events"]) == ([1], [1])
 
 
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [([0.4, 0.9, 0.6], 1), ([None, 0.1], 1), ([0.5, None], 0), ([None, None], 0), ([0.5, 0.5], 0)],
+)
+def test_of_several_classes_the_likeliest_counts(scores, best):
+    classes = [{"type": f"c{at}", "score": score} for at, score in enumerate(scores)]
+    ended = {"id": "a", "channel_id": 1, "classes": classes, "end_time": "2026-01-01T00:00:00Z"}
+    seen = {
+        "frame": {
+            "timestamp": "2026-01-01T00:00:00Z",
+            "observations": [{"track_id": "a", "classes": classes}],
+        }
+    }
+    for message in (ended, seen):
+        out = compare(json.dumps(message).encode(), "axis", oracle.axis).rows.to_pydict()
+        assert (out["class"], out["score"]) == ([f"c{best}"], [scores[best]])
+
+
 def test_what_frigate_calls_false_is_a_sign_of_life():
     def change(kind, **after):
         after = {

@@ -87,6 +87,17 @@ def test_first_counts_where_the_oldest_was_seen():
     assert run(frames, windows(first, by="camera")) == {(0, "1"): 1, (60, "1"): 1, (120, "1"): 0}
 
 
+def test_first_takes_the_hits_of_the_window_where_the_object_counts():
+    first = {"n": wr.distinct("track", count_on="first", min_hits=2)}
+    frames = [
+        frame(1, 1, detections=[("5", "Car")]),
+        frame(70, 1, renames=[], detections=[("7", "Car"), ("7", "Car")]),
+        frame(71, 1, renames=[("5", "7")]),
+        frame(2, 1, detections=[("7", "Car")]),  # late, but in time for its window
+    ]
+    assert run(frames, windows(first, by="camera", out_of_orderness="5m")) == {(0, "1"): 1, (60, "1"): 0}
+
+
 def test_ids_are_one_within_their_camera():
     frames = [frame(1, camera, detections=[("5", "Car"), ("7", "Car")]) for camera in (1, 2)]
     frames.append(frame(2, 1, renames=[("5", "7")]))
