@@ -143,6 +143,31 @@ def test_a_restored_state_goes_on():
     assert counted(w.flush()) == {(0, "1"): 1, (7_200, "1"): 0}
 
 
+@pytest.mark.parametrize("told", [0, 1])
+def test_two_lanes_share_what_one_of_them_was_told(told):
+    w = windows(cars, by="camera")
+    lanes = [w.writer("north"), w.writer("south")]
+    for lane, track in zip(lanes, ["5", "7"], strict=True):
+        lane.push_messages(frame(1, 1, detections=[(track, "Car")]), "axis")
+    lanes[told].push_messages(frame(2, 1, renames=[("5", "7")]), "axis")
+    assert counted(w.flush()) == {(0, "1"): 1}
+
+
+def test_what_is_merged_or_split_off_remembers_renames():
+    def fresh():
+        return windows({"n": wr.distinct("track", count_on="first", retain="6h")}, by="camera")
+
+    def later(w):
+        w.push_messages(frame(7_200, 1, detections=[("7", "Car")]), "axis")
+        return counted(w.flush())
+
+    one, other = fresh(), fresh()
+    one.push_messages(frame(1, 1, renames=[("5", "7")], detections=[("5", "Car")]), "axis")
+    other.merge(one.snapshot())
+    part = wr.TumblingWindows.restore(one.split(["1"]))
+    assert later(other) == later(part) == {(0, "1"): 1, (7_200, "1"): 0}
+
+
 def test_rows_of_tables_and_single_rows_know_renames():
     w = windows({"n": wr.distinct("track")}, by="camera")
     w.push_messages(frame(1, 1, renames=[("5", "7")]), "axis")

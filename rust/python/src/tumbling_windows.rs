@@ -231,11 +231,7 @@ impl TumblingWindows {
     /// A frame without objects is a heartbeat of its camera (of the lane, where ``source`` is not the camera). A line that
     /// can't be read is a reject, with its bytes; the lines around it are kept.
     ///
-    /// A rename makes two ids one object for every ``distinct`` of the column ``track``, whichever comes first: the
-    /// rename, the old id or the new one. Their hits add up, and with ``count_on="first"`` the object counts where it was
-    /// first seen. What has fired stays. It is remembered for the longest ``retain``, at least an hour, from the object's
-    /// last sighting, of at most 65,536 objects; from then on rows carry the oldest id. An id stands for one object of its
-    /// ``camera`` where that is in ``by``, among the counted columns or fixed by ``where``; else ids are compared alone.
+    /// A rename makes two ids one object for every ``distinct`` of the column ``track``; see there.
     ///
     /// Parameters
     /// ----------
