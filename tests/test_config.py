@@ -10,7 +10,7 @@ import windrow as wr
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
-from windrow.config import nanoseconds
+from windrow.config import OF_DECODER, nanoseconds
 from windrow.config_check import ConfigFileError, check, load, loads
 from windrow.config_reference import reference
 from windrow.demo import PIPELINES
@@ -103,7 +103,9 @@ kind = "file"
 path = "a.jsonl"
 what = "windows"
 """
-COLUMNS = "use time, camera, class, track, event, score, zones, speed, left, top, right or bottom"
+COLUMNS = (
+    "use time, camera, class, track, event, score, zones, speed, left, top, right, bottom or renamed_from"
+)
 UNKNOWN = 'unknown column of decoder "deepstream"'
 ZONE = 'must be a name of the IANA database such as "Europe/Berlin"'
 
@@ -329,6 +331,7 @@ def test_what_the_reference_hides_is_right_as_well():
             not line.startswith("# ")
             or not line.partition("  # ")[2]
             or "source]" in "".join(lines[max(at - 9, 0) : at + 1])
+            or name in OF_DECODER
         ):
             continue
         shown = [*lines[:at], line.removeprefix("# "), *lines[at + 1 :]]
@@ -381,3 +384,13 @@ def test_what_is_no_duration_here_is_none_in_the_engine(text):
             wr.TumblingWindows(every="5m", aggregates={"n": wr.count()}, offset=text)
     else:
         wr.TumblingWindows(every="5m", aggregates={"n": wr.count()}, offset=text)
+
+
+def test_decoders_have_their_own_options():
+    video = 'decoder = "mot"\nframes_per_second = 25\nstart = 2026-01-05T00:00:00Z\ncamera = "gate"\n'
+    window = WINDOW.replace("[[window.aggregate]]", 'by = "camera"\n[[window.aggregate]]')
+    source = loads(SOURCE + video + window).source
+    assert (source.frames_per_second, source.camera) == (25, "gate")
+    assert problems(SOURCE + 'decoder = "frigate"\ncamera = "gate"\n' + window) == [
+        'line 4: [source] `camera` goes with the decoder axis, mot or panorama, got "frigate"'
+    ]
