@@ -10,7 +10,7 @@ import windrow as wr
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
-from windrow.config import nanoseconds
+from windrow.config import OF_DECODER, nanoseconds
 from windrow.config_check import ConfigFileError, check, load, loads
 from windrow.config_reference import reference
 from windrow.demo import PIPELINES
@@ -46,7 +46,8 @@ def problems(text):
 
 def test_five_mistakes_are_five_problems_with_their_lines_and_the_right_words():
     assert problems(FIVE_MISTAKES) == [
-        'line 3: [source] `decoder` must be deepstream, panorama or rows, got "deepsteam" (did you mean "deepstream"?)',
+        "line 3: [source] `decoder` must be axis, deepstream, frigate, mot, panorama or rows, got "
+        '"deepsteam" (did you mean "deepstream"?)',
         "line 6: [window] unknown option `evrey` (did you mean `every`?)",
         'line 7: [window] `every` has the unknown unit "mo": use ns, us, ms, s, m, h, d or w',
         'line 14: [detect] `measures` must be aggregates of [window] (cars), got "car" (did you mean "cars"?)',
@@ -102,7 +103,9 @@ kind = "file"
 path = "a.jsonl"
 what = "windows"
 """
-COLUMNS = "use time, camera, class, track, event, score, zones, speed, left, top, right or bottom"
+COLUMNS = (
+    "use time, camera, class, track, event, score, zones, speed, left, top, right, bottom or renamed_from"
+)
 UNKNOWN = 'unknown column of decoder "deepstream"'
 ZONE = 'must be a name of the IANA database such as "Europe/Berlin"'
 
@@ -167,6 +170,9 @@ WINDOW = '[window]\nevery = "5m"\n[[window.aggregate]]\nname = "n"\ncount = true
         (SOURCE + WINDOW + "min_hits = 3\n", "`min_hits` goes with `distinct`, got `count`"),
         (SOURCE + WINDOW + '[[window.aggregate]]\nname = "n"\nsum = "x"\n', '2 the name "n" is taken'),
         (SOURCE + 'decoder = "deepstream"\n', "gives messages, which need windows"),
+        (SOURCE + 'decoder = "mot"\n' + WINDOW, 'the decoder "mot" needs the time of frame 1'),
+        (SOURCE + 'start = "noon"\n', '[source] `start` must be a time in ISO 8601, got "noon"'),
+        (SOURCE + "frames_per_second = 0\n", "[source] `frames_per_second` must be"),
         (SOURCE + "[alarm]\n", "[alarm] has nothing to judge: add a section [detect]"),
         (
             SOURCE + '[detect]\nmeasures = ["x"]\n[alarm]\nthreshold = 3\nseverity = 50\n',
@@ -325,6 +331,7 @@ def test_what_the_reference_hides_is_right_as_well():
             not line.startswith("# ")
             or not line.partition("  # ")[2]
             or "source]" in "".join(lines[max(at - 9, 0) : at + 1])
+            or name in OF_DECODER
         ):
             continue
         shown = [*lines[:at], line.removeprefix("# "), *lines[at + 1 :]]
@@ -377,3 +384,13 @@ def test_what_is_no_duration_here_is_none_in_the_engine(text):
             wr.TumblingWindows(every="5m", aggregates={"n": wr.count()}, offset=text)
     else:
         wr.TumblingWindows(every="5m", aggregates={"n": wr.count()}, offset=text)
+
+
+def test_decoders_have_their_own_options():
+    video = 'decoder = "mot"\nframes_per_second = 25\nstart = 2026-01-05T00:00:00Z\ncamera = "gate"\n'
+    window = WINDOW.replace("[[window.aggregate]]", 'by = "camera"\n[[window.aggregate]]')
+    source = loads(SOURCE + video + window).source
+    assert (source.frames_per_second, source.camera) == (25, "gate")
+    assert problems(SOURCE + 'decoder = "frigate"\ncamera = "gate"\n' + window) == [
+        'line 4: [source] `camera` goes with the decoder axis, mot or panorama, got "frigate"'
+    ]

@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 import os
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -11,46 +12,16 @@ import windrow as wr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import decode as oracle
+from oracle.decode_face import compare
 
 DATA = Path(os.environ.get("WINDROW_DATA", Path(__file__).parents[2] / "shared" / "data"))
 REFERENCE = Path(os.environ.get("WINDROW_REFERENCE", Path(__file__).parents[2] / "shared" / "reference"))
-JSON_REASONS = {
-    "json_invalid": "json",
-    "json_truncated": "json",
-    "json_too_deep": "json",
-    "utf8_invalid": "utf8",
-}
 
 
 def read(path):
     if not path.exists():
         pytest.skip(f"{path} is absent: set WINDROW_DATA or WINDROW_REFERENCE")
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-
-
-def nanoseconds(batch, column="time"):
-    return batch.to_pyarrow()[column].cast("int64").to_pylist()
-
-
-def compare(data, decoder, slow):
-    """Both give the same; returns what the fast one gave."""
-    out = wr.decode(data, decoder)
-    messages, rows, heartbeats, rejects = oracle.decode(data, slow)
-    assert out.messages == messages
-    columns = out.rows.to_pydict()
-    columns["time"] = nanoseconds(out.rows)
-    names = list(columns)
-    assert [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)] == [
-        {name: row[name] for name in names} for row in rows
-    ]
-    assert (
-        list(zip(nanoseconds(out.heartbeats), out.heartbeats.to_pydict()["camera"], strict=True))
-        == heartbeats
-    )
-    bad = out.rejects.to_pydict()
-    reasons = [JSON_REASONS.get(reason, reason) for reason in bad["reason"]]
-    assert list(zip(bad["line"], reasons, strict=True)) == rejects
-    return out
 
 
 pytest.importorskip("pyarrow")
@@ -162,6 +133,105 @@ def test_panorama_as_its_twin(lines):
     compare(b"\n".join(lines), "panorama", oracle.panorama)
 
 
+ids = st.one_of(values, st.sampled_from(["a", "b", "18446744073709551615", 9007199254740993]))
+candidates = st.one_of(
+    values, st.lists(optional(type=texts, score=st.one_of(st.floats(0, 1), values)), max_size=3)
+)
+detected = optional(
+    object_track_id=ids,
+    track_id=ids,
+    classes=candidates,
+    bounding_box=st.one_of(values, optional(left=values, top=values, right=values, bottom=values)),
+    **{"class": st.one_of(values, optional(type=texts, score=values))},
+)
+kinds = st.sampled_from(
+    ["Rename", "TrackEnded", "RenameOperation", "DeleteOperation", "SplitOperation", None, 5]
+)
+happened = optional(type=kinds, object_track_id=ids, id=ids, from_id=ids, to_id=ids)
+
+
+def listed(things):
+    return st.one_of(st.lists(st.one_of(things, things, values), max_size=3), values)
+
+
+axis_frames = optional(
+    channel_id=values, timestamp=times, detections=listed(detected), track_events=listed(happened)
+)
+axis_tracks = optional(
+    id=ids, channel_id=values, classes=candidates, start_time=stamps, end_time=times, path=values
+)
+axis_older = st.fixed_dictionaries(
+    {
+        "frame": st.one_of(
+            values, optional(timestamp=times, observations=listed(detected), operations=listed(happened))
+        )
+    }
+)
+
+
+@thorough
+@given(st.lists(block(st.one_of(axis_frames, axis_tracks, axis_older)), max_size=4))
+def test_axis_as_its_twin(lines):
+    compare(b"\n".join(lines), "axis", oracle.axis)
+    compare(b"\n".join(lines), {"kind": "axis", "camera": "gate"}, oracle.axis_of("gate"))
+
+
+after = optional(
+    id=ids,
+    camera=values,
+    frame_time=times,
+    label=values,
+    score=values,
+    box=st.one_of(values, st.lists(scalars, max_size=5)),
+    current_zones=st.one_of(values, st.lists(texts, max_size=3)),
+    current_estimated_speed=values,
+    false_positive=st.one_of(st.booleans(), values),
+)
+changes = optional(
+    type=st.one_of(st.sampled_from(["new", "update", "end"]), values),
+    before=values,
+    after=st.one_of(after, after, values),
+)
+
+
+@thorough
+@given(st.lists(block(changes), max_size=4))
+def test_frigate_as_its_twin(lines):
+    compare(b"\n".join(lines), "frigate", oracle.frigate)
+
+
+parts_of_lines = st.one_of(
+    st.integers(-2, 10**20).map(str),
+    st.floats(-99, 99).map(str),
+    st.sampled_from(
+        ["-1", "1", "2", "30", "3.0", "", "nan", "inf", "1e400", "x", "+4", " 7 ", "1e3", "é", "\x00"]
+    ),
+)
+# Nine parts of ten are numbers that a tracker would write.
+good_lines = st.tuples(
+    st.integers(1, 10**7), st.integers(-1, 99), *[st.floats(-9, 99)] * 4, st.sampled_from(["-1", "0.5", ""])
+).map(lambda parts: [str(part) for part in parts])
+broken_lines = st.tuples(good_lines, st.integers(0, 6), parts_of_lines).map(
+    lambda line: [*line[0][: line[1]], line[2], *line[0][line[1] + 1 :]]
+)
+
+
+@thorough
+@given(
+    st.lists(
+        st.one_of(st.lists(parts_of_lines, max_size=10), good_lines, broken_lines).map(
+            lambda parts: ",".join(parts).encode()
+        ),
+        max_size=5,
+    ),
+    st.sampled_from([25, 29.97, 1e-300]),
+)
+def test_mot_as_its_twin(lines, rate):
+    decoder = {"kind": "mot", "frames_per_second": rate, "start": "2026-01-01T00:00:00Z", "camera": "a"}
+    slow = oracle.mot_of(rate, 1_767_225_600 * 10**9, "a")
+    compare(b"\n".join(lines), decoder, slow, load=oracle.line_of)
+
+
 @thorough
 @given(st.lists(block(optional(time=st.integers(), i=values, f=values, b=values, t=values)), max_size=5))
 def test_rows_as_their_twin(lines):
@@ -204,9 +274,21 @@ def test_floats_keep_their_bits():
     [
         (
             "deepsteam",
-            'unknown decoder "deepsteam": use deepstream, panorama or rows (did you mean "deepstream"?)',
+            'unknown decoder "deepsteam": use axis, deepstream, frigate, mot, panorama or rows (did you mean '
+            '"deepstream"?)',
         ),
-        ({}, "`kind` is missing: use deepstream, panorama or rows"),
+        ({}, "`kind` is missing: use axis, deepstream, frigate, mot, panorama or rows"),
+        (
+            "mot",
+            '`frames_per_second` is missing: the decoder "mot" needs the rate of the frames; `start` is missing: '
+            'the decoder "mot" needs the time of frame 1',
+        ),
+        (
+            {"kind": "mot", "frames_per_second": 0, "start": "noon", "camera": 5},
+            '`frames_per_second` must be a positive number, got 0; `start` must be a time in ISO 8601, got "noon"; '
+            "`camera` must be the name of a camera, got 5",
+        ),
+        ({"kind": "axis", "camera": ""}, '`camera` must be the name of a camera, got ""'),
         (5, "`decoder` must be a name or a mapping with `kind` and options, got int"),
         (
             {"kind": "rows", "tme": "x", "time_unit": "h", "columns": {"a": 3}},
@@ -220,6 +302,89 @@ def test_mistakes_are_named(decoder, message):
     with pytest.raises(wr.ConfigError) as error:
         wr.decode(b"", decoder)
     assert str(error.value) == message
+
+
+def test_frames_of_a_video_have_the_configured_times():
+    lines = (
+        b"1,-1,1,1,10,10,-1,-1,-1,-1\n26,18446744073709551616,-5,2.5,10,10,0.9,-1,-1,-1\n0,1,1,1,1,1,1\n1,2,3"
+    )
+    decoder = {
+        "kind": "mot",
+        "frames_per_second": 25,
+        "start": datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1))),
+    }
+    out = wr.decode(lines, decoder)
+    rows = out.rows.to_pydict()
+    assert [f"{time:%H:%M:%S}" for time in rows["time"]] == ["23:00:00", "23:00:01"]
+    assert rows["track"] == [None, "18446744073709551616"]
+    assert rows["score"] == [None, 0.9]
+    assert [rows[corner][1] for corner in oracle.CORNERS] == [-6.0, 1.5, 4.0, 11.5]
+    assert out.rejects.to_pydict()["reason"] == ["line_unreadable"] * 2
+
+
+def test_events_beside_sightings_are_rows_but_not_counted():
+    frame = json.dumps(
+        {
+            "channel_id": 1,
+            "timestamp": "2026-01-01T00:00:00.000000Z",
+            "detections": [{"object_track_id": "b", "class": {"type": "Car", "score": 0.5}}],
+            "track_events": [
+                {"type": "Rename", "from_id": "a", "to_id": "b"},
+                {"type": "TrackEnded", "object_track_id": "c"},
+            ],
+        }
+    ).encode()
+    rows = wr.decode(frame, "axis").rows.to_pydict()
+    told = list(zip(rows["event"], rows["track"], rows["renamed_from"], rows["class"], strict=True))
+    assert told == [("rename", "b", "a", None), ("end", "c", None, None), ("seen", "b", None, "Car")]
+    w = wr.TumblingWindows(
+        every="1m", aggregates={"n": wr.count(), "events": wr.distinct("event")}, by="camera"
+    )
+    assert w.push_messages(frame, "axis") == 1
+    assert (w.stats["read"], w.stats["counted"]) == (1, 1)
+    counts = w.flush().to_pydict()
+    assert (counts["n"], counts["events"]) == ([1], [1])
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [([0.4, 0.9, 0.6], 1), ([None, 0.1], 1), ([0.5, None], 0), ([None, None], 0), ([0.5, 0.5], 0)],
+)
+def test_of_several_classes_the_likeliest_counts(scores, best):
+    classes = [{"type": f"c{at}", "score": score} for at, score in enumerate(scores)]
+    ended = {"id": "a", "channel_id": 1, "classes": classes, "end_time": "2026-01-01T00:00:00Z"}
+    seen = {
+        "frame": {
+            "timestamp": "2026-01-01T00:00:00Z",
+            "observations": [{"track_id": "a", "classes": classes}],
+        }
+    }
+    for message in (ended, seen):
+        out = compare(json.dumps(message).encode(), "axis", oracle.axis).rows.to_pydict()
+        assert (out["class"], out["score"]) == ([f"c{best}"], [scores[best]])
+
+
+def test_what_frigate_calls_false_is_a_sign_of_life():
+    def change(kind, **after):
+        after = {
+            "id": "x",
+            "camera": "gate",
+            "frame_time": 1.5,
+            "label": "car",
+            "false_positive": False,
+        } | after
+        return json.dumps({"type": kind, "before": {}, "after": after}).encode()
+
+    lines = [
+        change("new", current_zones=["street", "yard"], box=[1, 2, 3, 4], score=0.5),
+        change("update", false_positive=True),
+        change("end"),
+    ]
+    out = wr.decode(b"\n".join(lines), "frigate")
+    rows = out.rows.to_pydict()
+    assert (rows["event"], rows["zones"]) == (["new", "end"], ["street,yard", None])
+    assert (rows["left"][0], rows["bottom"][0], rows["score"]) == (1.0, 4.0, [0.5, None])
+    assert out.heartbeats.to_pydict()["camera"] == ["gate"]
 
 
 def test_data_must_be_bytes():

@@ -143,6 +143,36 @@ def test_bad_messages_are_rejects_and_counted(tmp_path):
     assert (outcome.read, outcome.counted, outcome.rejected) == (6, 3, 3)
 
 
+MESSAGES = {
+    "axis": (
+        {"camera": "gate"},
+        b'{"channel_id": 1, "timestamp": "2026-01-05T00:00:01.000000Z", "detections": [{"object_track_id": "a"}]}\n',
+    ),
+    "frigate": (
+        {},
+        b'{"type": "new", "after": {"id": "a", "camera": "gate", "frame_time": 1767571201.5, "label": "car"}}\n',
+    ),
+    "mot": (
+        {"camera": "gate", "frames_per_second": 25, "start": "2026-01-05T00:00:00Z"},
+        b"26,a,1,1,9,9,-1,-1,-1,-1\n26,1,1,1,9,9,-1,-1,-1,-1\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("decoder", MESSAGES)
+def test_messages_of_every_make_come_from_a_file(tmp_path, decoder):
+    options, lines = MESSAGES[decoder]
+    path = tmp_path / "messages.txt"
+    path.write_bytes(lines + b"no message\n")
+    source = {"path": str(path), "decoder": decoder, **options}
+    window = {"by": "camera", "aggregate": [{"name": "n", "distinct": "track"}]}
+    outcome = pipeline(tmp_path, source, window).run()
+    assert [(row["camera"], row["window_start"], row["n"]) for row in written(tmp_path)] == [
+        ("gate", "2026-01-05T00:00:00Z", 1)
+    ]
+    assert (outcome.counted, outcome.rejected) == (1, lines.count(b"\n"))
+
+
 def test_columns_can_have_other_names_and_times_another_form(tmp_path):
     table = tmp_path / "rows.csv"
     table.write_bytes(

@@ -25,7 +25,7 @@ _Duration: TypeAlias = str | timedelta
 _Time: TypeAlias = datetime | int
 _State: TypeAlias = Literal["ok", "alarm", "insufficient_data"]
 # A decoder's name, or a mapping of `kind` and options.
-_Decoder: TypeAlias = str | Mapping[str, str | Sequence[str] | Mapping[str, str]]
+_Decoder: TypeAlias = str | Mapping[str, str | float | datetime | Sequence[str] | Mapping[str, str]]
 _KeyValue: TypeAlias = str | int | float | bool | None
 _Key: TypeAlias = _KeyValue | tuple[_KeyValue, ...]
 
@@ -208,6 +208,8 @@ class Decoded:
     def heartbeats(self) -> Batch: ...
     @property
     def rejects(self) -> Batch: ...
+    @property
+    def rejected(self) -> int: ...
     @property
     def messages(self) -> int: ...
     @property

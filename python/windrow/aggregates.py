@@ -227,6 +227,15 @@ def distinct(
     ConfigError
         An argument can't be meant.
 
+    Notes
+    -----
+    Ids in the column ``track`` that are one object by a tracker's messages (`TumblingWindows.push_messages`) count
+    once, whichever comes first: the rename, the old id or the new one. Their hits add up; with ``count_on="first"``
+    the object counts where it was first seen. What has fired stays. A rename is remembered from the object's last
+    sighting for the longest ``retain``, at least an hour, of at most 65,536 objects with eight ids each; rows that
+    come after it carry the oldest id. An id stands for one object of its ``camera`` where that is in ``by``, among
+    the columns or fixed by ``where``; else ids are compared alone.
+
     Examples
     --------
     >>> import windrow as wr

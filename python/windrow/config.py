@@ -7,6 +7,7 @@ that this version doesn't have: nothing is stubbed.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
@@ -17,6 +18,7 @@ __all__ = [
     "DECODERS",
     "FUNCTIONS",
     "LATER",
+    "MESSAGES",
     "OF_DECODER",
     "SINKS",
     "SOURCES",
@@ -45,9 +47,10 @@ OF_DECODER = {
     "time_unit": ("rows", "panorama"),
     "time_format": ("rows",),
     "classes": ("panorama",),
-    "camera": ("panorama",),
+    "camera": ("axis", "mot", "panorama"),
+    "frames_per_second": ("mot",),
+    "start": ("mot",),
 }
-
 _NANOSECONDS = {
     "w": 604_800_000_000_000,
     "d": 86_400_000_000_000,
@@ -107,9 +110,20 @@ def _not_negative(text: str) -> str:
     return text
 
 
+def _time(text: str) -> str:
+    try:
+        dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise PydanticCustomError(
+            "time", 'must be a time in ISO 8601, got "{text}"', {"text": text}
+        ) from None
+    return text
+
+
 Duration: TypeAlias = Annotated[str, AfterValidator(_any)]
 Positive: TypeAlias = Annotated[str, AfterValidator(_positive)]
 NotNegative: TypeAlias = Annotated[str, AfterValidator(_not_negative)]
+Time: TypeAlias = dt.datetime | Annotated[str, AfterValidator(_time)]
 Name: TypeAlias = Annotated[str, Field(min_length=1)]
 Names: TypeAlias = Name | list[Name]
 Value: TypeAlias = str | bool | int | float
@@ -135,8 +149,9 @@ def option(default: Any, meaning: str, example: Any = None) -> Any:
 class Decoded(Section):
     """What a source's rows look like."""
 
-    decoder: Literal["deepstream", "panorama", "rows"] = option(
-        "rows", "what the input holds: tracker messages (deepstream, panorama), or rows with named columns"
+    decoder: Literal["axis", "deepstream", "frigate", "mot", "panorama", "rows"] = option(
+        "rows",
+        "what the input holds: tracker messages (axis, deepstream, frigate, mot, panorama), or rows with named columns",
     )
     where: Where = option({}, "keep only rows whose columns hold these values", {"class": ["car", "person"]})
     fields: dict[Name, Name] = option(
@@ -156,11 +171,21 @@ class Decoded(Section):
     classes: list[Name] | dict[Name, Name] | None = option(
         None, "panorama: the fields that hold ids, as a list or as field = class", ["person", "car"]
     )
-    camera: Name | None = option(None, 'panorama: the camera\'s field, "camera" unless given', "device")
+    camera: Name | None = option(
+        None,
+        'panorama: the camera\'s field, "camera" unless given; axis, mot: the camera of all messages',
+        "device",
+    )
+    frames_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = option(
+        None, "mot: how many frames a second has", 25
+    )
+    start: Time | None = option(None, "mot: the time of frame 1", "2026-01-01T08:00:00Z")
 
 
 #: The words for `decoder`.
 DECODERS: tuple[str, ...] = get_args(Decoded.model_fields["decoder"].annotation)
+#: Those that read what trackers send.
+MESSAGES = tuple(decoder for decoder in DECODERS if decoder != "rows")
 
 
 class FileSource(Decoded):

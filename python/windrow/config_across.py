@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from windrow.config import DECODERS, FUNCTIONS, OF_DECODER, Aggregate
+from windrow.config import DECODERS, FUNCTIONS, MESSAGES, OF_DECODER, Aggregate
 from windrow.config_problem import Place, Problem, either, mapping, names, near, nearest, show, where
 
 __all__ = ["across"]
@@ -25,11 +25,20 @@ def across(data: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _keys(window)
     if source is not None:
         yield from _decodes(source)
-    if source is not None and window is None and source.get("decoder") in ("deepstream", "panorama"):
+    if source is not None and window is None and source.get("decoder") in MESSAGES:
         yield Problem(
             ("source", "decoder"),
             f'[source] the decoder "{source["decoder"]}" gives messages, which need windows: add a section [window]',
         )
+    if source is not None and source.get("decoder") == "mot":
+        for name, what in {
+            "frames_per_second": "the rate of the frames",
+            "start": "the time of frame 1",
+        }.items():
+            if name not in source:
+                yield Problem(
+                    ("source", name), f'[source] `{name}` is missing: the decoder "mot" needs {what}'
+                )
     if detect is not None:
         yield from _detects(detect, window)
     elif alarm is not None:

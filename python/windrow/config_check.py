@@ -54,6 +54,7 @@ _EXPECTED = {
     "path": "a file's name or a list of them",
     "by": "a column's name or a list of them",
     "time": "a column's name or a list of them",
+    "start": "a time in ISO 8601",
     "classes": "a list of fields, or field = class",
     "count": "true or a column's name",
     "distinct": "a column's name or a list of them",

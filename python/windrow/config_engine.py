@@ -98,8 +98,10 @@ def _columns(source: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
                 columns = names(value) if option in FUNCTIONS else ()
                 used += [(("window", "aggregate", at, option), name) for name in columns]
             used += [(("window", "aggregate", at, "where"), name) for name in mapping(one.get("where")) or {}]
+    # What a decoder has to be told changes nothing about its columns.
+    told: dict[str, Any] = {"frames_per_second": 1, "start": "1970-01-01"} if decoder == "mot" else {}
     for place, name in dict.fromkeys(used):
-        yield from _ask(place, partial(wr.decode, b"", decoder, columns=[name]))
+        yield from _ask(place, partial(wr.decode, b"", {"kind": decoder, **told}, columns=[name]))
 
 
 def _detects(detect: Mapping[str, Any]) -> Iterator[Problem]:

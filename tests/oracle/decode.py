@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 DEEPEST = 128
 CLASSES = ["vehicle", "person", "face", "bag", "bicycle", "roadsign", "product"]
+CORNERS = ["left", "top", "right", "bottom"]
 UNTRACKED = {"", "-1", "18446744073709551615"}
 FLOAT = re.compile(r"[+-]?(inf|infinity|nan|((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?))", re.IGNORECASE | re.ASCII)
 STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
@@ -126,7 +127,7 @@ def sighting(time, camera, **values):
         "event": "seen",
         "score": None,
     }
-    row |= dict.fromkeys(["zones", "speed", "left", "top", "right", "bottom"])
+    row |= dict.fromkeys(["zones", "speed", *CORNERS, "renamed_from"])
     return row | values
 
 
@@ -153,7 +154,7 @@ def deepstream(message):
                 row |= {"class": kind, "score": measure(field(thing, f"{kind}.confidence"))}
                 break
         for corner, path in zip(
-            ["left", "top", "right", "bottom"],
+            CORNERS,
             ["topleftx", "toplefty", "bottomrightx", "bottomrighty"],
             strict=True,
         ):
@@ -171,7 +172,7 @@ def deepstream(message):
             continue
         row = sighting(time, camera, track=track(parts[0]))
         row["class"] = parts[5] or None
-        for corner, text in zip(["left", "top", "right", "bottom"], parts[1:5], strict=True):
+        for corner, text in zip(CORNERS, parts[1:5], strict=True):
             row[corner] = measure(text)
         score = measure(parts[-1]) if len(parts) > 7 and parts[6] == "#" else None
         row["score"] = score if score is not None and 0 <= score <= 1 else None
@@ -196,6 +197,164 @@ def panorama(message, classes=("person", "car"), camera="camera", times=("event_
     if unreadable:
         return rows, [], ["object_unreadable"]
     return rows, [] if rows else [(time, camera)], []
+
+
+def axis_of(camera=None):
+    """The decoder of AXIS Scene Metadata."""
+
+    def likeliest(classes):
+        best = None, None
+        for one in classes if isinstance(classes, list) else []:
+            if not isinstance(one, dict):
+                continue
+            kind, score = name(one.get("type")) or None, measure(one.get("score"))
+            greater = score is not None and (best[1] is None or score > best[1])
+            if kind and (best[0] is None or greater):
+                best = kind, score
+        return best
+
+    def entries(value):
+        if nothing(value):
+            return []
+        if not isinstance(value, list):
+            raise RejectError("object_unreadable")
+        return value
+
+    def first(thing, *names):
+        return next((thing[one] for one in names if thing.get(one) is not None), None)
+
+    def happened(thing, time, where):
+        """The row of a track event, if it is of a known kind."""
+        kind = name(thing.get("type"))
+        if kind is None:
+            raise RejectError("object_unreadable")
+        if kind in ("Rename", "RenameOperation"):
+            ids = [track(name(thing.get("from_id"))), track(name(thing.get("to_id")))]
+            row = {"track": ids[1], "event": "rename", "renamed_from": ids[0]}
+        elif kind in ("TrackEnded", "DeleteOperation"):
+            ids = [track(name(first(thing, "object_track_id", "id")))]
+            row = {"track": ids[0], "event": "end"}
+        else:
+            return []
+        if None in ids:
+            raise RejectError("object_unreadable")
+        return [sighting(time, where, **row)]
+
+    def detected(thing, time, where):
+        ident = name(first(thing, "object_track_id", "track_id"))
+        row = sighting(time, where, track=track(ident))
+        kind = name(field(thing, "class.type")) or None
+        row |= dict(zip(["class", "score"], [kind, measure(field(thing, "class.score"))], strict=True))
+        if kind is None:
+            row |= dict(zip(["class", "score"], likeliest(thing.get("classes")), strict=True))
+        return [row | {corner: measure(field(thing, f"bounding_box.{corner}")) for corner in CORNERS}]
+
+    def read(message):
+        where = camera or name(field(message, "channel_id"))
+        if "frame" in message:
+            frame, names = message["frame"], ("observations", "operations")
+            if not isinstance(frame, dict):
+                raise RejectError("object_unreadable")
+        elif "start_time" in message or "end_time" in message:
+            time = nanoseconds(field(message, "end_time"), 10**6)
+            kind, score = likeliest(message.get("classes"))
+            ident = track(name(message.get("id")))
+            return [sighting(time, where, track=ident, event="end", score=score, **{"class": kind})], [], []
+        else:
+            frame, names = message, ("detections", "track_events")
+            if not {"channel_id", *names} & set(message):
+                raise RejectError("objects_missing")
+        time = nanoseconds(field(frame, "timestamp"), 10**6)
+        detections, events = (entries(frame.get(one)) for one in names)
+        rows, reasons = [], []
+        for things, reader in [(events, happened), (detections, detected)]:
+            for thing in things:
+                try:
+                    if not isinstance(thing, dict):
+                        raise RejectError("object_unreadable")
+                    rows += reader(thing, time, where)
+                except RejectError as reject:
+                    reasons.append(str(reject))
+        return rows, [] if detections else [(time, where or None)], reasons
+
+    return read
+
+
+axis = axis_of()
+
+
+def frigate(message):
+    """Rows, heartbeats and reasons of one message."""
+    after = field(message, "after")
+    if nothing(after):
+        raise RejectError("objects_missing")
+    if not isinstance(after, dict):
+        raise RejectError("object_unreadable")
+    time = nanoseconds(after.get("frame_time"), 10**9)
+    camera = name(after.get("camera"))
+    if after.get("false_positive") is True:
+        return [], [(time, camera or None)], []
+    kind = name(message.get("type"))
+    row = sighting(
+        time,
+        camera,
+        track=track(name(after.get("id"))),
+        event=kind if kind in ("new", "end") else "seen",
+        score=measure(after.get("score")),
+        speed=measure(after.get("current_estimated_speed")),
+    )
+    row["class"] = name(after.get("label")) or None
+    zones = after.get("current_zones")
+    row["zones"] = (
+        ",".join(name(one) for one in zones if name(one)) or None if isinstance(zones, list) else None
+    )
+    if isinstance(after.get("box"), list):
+        row |= {corner: measure(value) for corner, value in zip(CORNERS, after["box"], strict=False)}
+    return [row], [], []
+
+
+def line_of(line):
+    """One line of text."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise RejectError("utf8") from None
+
+
+def mot_of(frames_per_second, start, camera=None):
+    """The decoder of MOTChallenge's text; `start` in nanoseconds."""
+
+    def whole(text):
+        if re.fullmatch(r"[+-]?\d+", text, re.ASCII):
+            return int(text)
+        found = number(text)
+        return int(found) if found is not None and found.is_integer() and abs(found) <= 2**53 else None
+
+    def read(line):
+        parts = [part.strip() for part in line.split(",")]
+        if len(parts) < 6:
+            raise RejectError("line_unreadable")
+        frame, edges = whole(parts[0]), [number(part) for part in parts[2:6]]
+        ident = parts[1] if re.fullmatch(r"-?\d+", parts[1], re.ASCII) else whole(parts[1])
+        score = number(parts[6]) if len(parts) > 6 and parts[6] else None
+        unscored = score is None and len(parts) > 6 and parts[6]
+        if frame is None or not 1 <= frame < 2**63 or None in (ident, *edges) or unscored:
+            raise RejectError("line_unreadable")
+        seconds = (frame - 1) / frames_per_second
+        if math.floor(seconds) > 9_223_372_036:
+            raise RejectError("time_out_of_range")
+        time = start + nanoseconds(Digits(repr(seconds)), 1)
+        if not -(2**63) <= time < 2**63:
+            raise RejectError("time_out_of_range")
+        left, top, width, height = edges
+        row = sighting(time, camera, track=track(str(ident)))
+        row["score"] = None if score is None or score == -1 or math.isnan(score) else score
+        if width >= 0 and height >= 0:
+            box = [left - 1, top - 1, left - 1 + width, top - 1 + height]
+            row |= {corner: measure(Digits(repr(value))) for corner, value in zip(CORNERS, box, strict=True)}
+        return [row], [], []
+
+    return read
 
 
 def typed(value, kind):
@@ -237,7 +396,7 @@ def rows_of(columns, time="time"):
     return read, unreadable
 
 
-def decode(data, read):
+def decode(data, read, load=load):
     """All lines: messages, rows, heartbeats, and rejects as (line, reason); `json` stands for its reasons."""
     messages, rows, heartbeats, rejects = 0, [], [], []
     for at, line in enumerate(data.split(b"\n")):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from windrow.config import FileSource, Unit
+from windrow.config import MESSAGES, FileSource, Unit
 from windrow.errors import ConfigError, DataError
 from windrow.sources.blocks import BLOCK
 from windrow.sources.first_bytes import GZIP, unpacked
@@ -46,7 +46,8 @@ class File:
                 raise ConfigError(
                     f"there is no file `{path}`" if not path.exists() else f"`{path}` is no file"
                 )
-        self.forms = [source.format or _form(path) for path in self.paths]
+        lines = "jsonl" if source.decoder in MESSAGES else None
+        self.forms = [source.format or lines or _form(path) for path in self.paths]
         self.source, self.needs, self.stop = source, needs, stop
         self.decoder = decoder(source)
         self.time_unit: Unit = source.time_unit or "ns"

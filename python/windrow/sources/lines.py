@@ -40,6 +40,12 @@ class Lines:
 def decoder(source: Decoded) -> Decoder:
     """How the engine is to read the source's messages."""
     names: dict[str, dict[str, Any]] = {
+        "axis": {"camera": source.camera},
+        "mot": {
+            "frames_per_second": source.frames_per_second,
+            "start": source.start,
+            "camera": source.camera,
+        },
         "panorama": {
             "time": source.time,
             "time_unit": source.time_unit,

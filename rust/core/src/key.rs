@@ -42,7 +42,8 @@ fn encode_float(value: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(&ordered.to_be_bytes());
 }
 
-fn encode_text(text: &str, out: &mut Vec<u8>) {
+/// Appends one text, as [`encode`] does.
+pub fn encode_text(text: &str, out: &mut Vec<u8>) {
     out.push(VALUE);
     let mut rest = text.as_bytes();
     // A zero byte inside is escaped, so that the end mark (two zeros) orders before everything longer.
@@ -112,6 +113,12 @@ fn decode(bytes: &[u8], kind: Kind) -> Option<(Scalar, &[u8])> {
             }
         }
     }
+}
+
+/// The bytes of the first value, and what follows them; nothing where the bytes are no key of that type.
+pub fn split(bytes: &[u8], kind: Kind) -> Option<(&[u8], &[u8])> {
+    let (_, rest) = decode(bytes, kind)?;
+    bytes.split_at_checked(bytes.len() - rest.len())
 }
 
 /// The keys seen so far, each with its dense id.

@@ -8,9 +8,10 @@ use arrow_array::{
 use arrow_schema::{Field, Schema};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyDict, PyMapping, PyString};
-use windrow_core::column::parsed;
-use windrow_core::decode::{Decoded as Block, Decoder, Setting};
+use pyo3::types::{PyBool, PyDateTime, PyDict, PyMapping, PyString};
+use windrow_core::column::{Scalar, parsed};
+use windrow_core::decode::{Decoded as Block, Decoder, Rename, Setting};
+use windrow_core::window::Sign;
 
 use crate::arguments::names;
 use crate::batch::Batch;
@@ -19,20 +20,27 @@ use crate::error::{OrRaise, config, data as data_error};
 /// Blocks longer than this are read detached from the interpreter: a few thousand short messages.
 const LONG: usize = 1 << 19;
 
-/// Read messages of object trackers (whole JSON lines) into rows.
+/// Read messages of object trackers (whole lines) into rows.
 ///
 /// A line that can't be read is a reject and never spoils the lines around it.
 ///
 /// Parameters
 /// ----------
 /// data : bytes
-///     JSON lines, shorter than 2 GiB; the last one may lack its newline.
+///     JSON lines (`"mot"`: lines of text), shorter than 2 GiB; the last one may lack its newline.
 /// decoder : str or mapping
 ///     A name, or a mapping of `kind` and options:
 ///
+///     - `"axis"`: AXIS Scene Metadata: `axis.scene.frame_v1`, `axis.scene.object_track_v1` (a row at the object's
+///       `end_time`) and the older `{"frame": {"observations"}}`, told apart message by message. Boxes are in parts of
+///       the picture. Option `camera`: the camera of all messages (default each message's `channel_id`).
 ///     - `"deepstream"`: NVIDIA DeepStream, minimal (a message a frame) and full (a message an object), told
 ///       apart message by message. In the full form `class` is the name of the part that describes the object
 ///       (`vehicle`, `person`, `face`, ...).
+///     - `"frigate"`: the messages of Frigate's topic `frigate/events`: a row for each change of an object, at its
+///       `frame_time`. What Frigate marks as `false_positive` is a sign of its camera's life, not a row.
+///     - `"mot"`: MOTChallenge's text, a line an object of a frame. Options `frames_per_second` and `start` (the time of
+///       frame 1), without which there are no times, and `camera`.
 ///     - `"panorama"`: a field for each class, holding the object's id. Options `classes` (list of fields, or
 ///       mapping of fields to classes; default person, car), `camera`, `time` (a field, or several to be tried
 ///       in turn; default event_time, timestamp, time), `time_unit` (of integer times; default ms).
@@ -50,7 +58,10 @@ const LONG: usize = 1 << 19;
 /// Decoded
 ///     Its `rows` have the columns of `rows`' configuration, or `time`, `camera`, `class`, `track` (null where
 ///     the object isn't tracked), `event`, `score`, `zones` (names joined by commas), `speed`, `left`, `top`,
-///     `right`, `bottom` (pixels). Ids keep their own digits.
+///     `right`, `bottom` (pixels, unless said otherwise), `renamed_from`. Ids keep their own digits. `event` is `seen`,
+///     `new` or `end` of a sighting. What Axis says of a track beside its detections is a row as well: `end`, or
+///     `rename`, where `track` is the new id and `renamed_from` the old one. `TumblingWindows.push_messages` counts
+///     sightings alone.
 ///
 /// Raises
 /// ------
@@ -64,7 +75,8 @@ const LONG: usize = 1 << 19;
 /// Notes
 /// -----
 /// Formats: NVIDIA DeepStream SDK, "Gst-nvmsgconv" (minimal and full schema); AWS Panorama's people-counter
-/// sample for the field per class.
+/// sample for the field per class; AXIS Scene Metadata, "Analytics Data Format"; Frigate, "MQTT"; MOTChallenge, "Data
+/// format" (MOT16).
 ///
 /// Examples
 /// --------
@@ -129,7 +141,23 @@ pub fn read_messages(
     } else {
         read_decoder(decoder)?
     };
-    read_block(py, data, &decoder.with_columns(columns).or_raise()?)
+    read_block(py, data, &decoder.with_columns(columns).or_raise()?.sightings())
+}
+
+/// What stands between the rows of messages, in line order. Heartbeats name their source only where that is the camera.
+pub fn signs(found: &Block, by_camera: bool) -> Vec<(usize, Sign)> {
+    let alive = found.heartbeats.iter().map(|beat| {
+        let source = beat.camera.clone().map(Scalar::Str).filter(|_| by_camera);
+        (beat.row, Sign::Alive(source, beat.time))
+    });
+    let renamed = found.renames.iter().map(|rename| {
+        let Rename { camera, from, to, time, row, heartbeat } = rename.clone();
+        (heartbeat, (row, Sign::Renamed(windrow_core::window::Rename { camera, from, to, time })))
+    });
+    // A frame's renames come before its own sign of life, which may close windows.
+    let mut signs: Vec<_> = renamed.chain(alive.enumerate()).collect();
+    signs.sort_by_key(|(heartbeat, (row, _))| (*row, *heartbeat));
+    signs.into_iter().map(|(_, sign)| sign).collect()
 }
 
 /// The rows of messages, their time column called as the engine calls it. Text in the columns that are `numbers` is
@@ -171,6 +199,14 @@ pub fn read_decoder(decoder: &Bound<'_, PyAny>) -> PyResult<Decoder> {
 fn setting(value: &Bound<'_, PyAny>) -> PyResult<Setting> {
     if let Ok(text) = value.extract::<String>() {
         return Ok(Setting::Text(text));
+    }
+    if !value.is_instance_of::<PyBool>()
+        && let Ok(number) = value.extract::<f64>()
+    {
+        return Ok(Setting::Number(number));
+    }
+    if value.is_instance_of::<PyDateTime>() {
+        return Ok(Setting::Text(value.call_method0("isoformat")?.extract()?));
     }
     if let Ok(map) = value.cast::<PyMapping>() {
         let pairs =
@@ -217,7 +253,10 @@ fn rejects(out: &Block) -> PyResult<RecordBatch> {
 /// rejects : Batch
 ///     What couldn't be read: columns `line` (from 0, blank lines included), `reason`, `bytes` (cut to 1 KiB).
 ///     Reasons: `json_invalid`, `json_truncated`, `json_too_deep`, `utf8_invalid`, `not_an_object`,
-///     `objects_missing`, `object_unreadable`, `time_null`, `time_unreadable`, `time_out_of_range`.
+///     `objects_missing`, `object_unreadable`, `line_unreadable`, `time_null`, `time_unreadable`,
+///     `time_out_of_range`.
+/// rejected : int
+///     How many rejects there were; `rejects` has the newest 100,000.
 /// messages : int
 ///     Lines read; blank ones are none.
 /// unreadable : dict of str to int
@@ -244,6 +283,12 @@ impl Decoded {
         self.out.messages
     }
 
+    /// How many rejects there were, those beyond the newest 100,000 included.
+    #[getter]
+    fn rejected(&self) -> u64 {
+        self.out.dropped + self.out.rejects.len() as u64
+    }
+
     /// By column, how many values were there and couldn't be read as its type.
     #[getter]
     fn unreadable<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -260,7 +305,7 @@ impl Decoded {
             self.out.messages,
             self.out.rows,
             self.out.heartbeats.len(),
-            self.out.rejects.len()
+            self.rejected()
         )
     }
 }

@@ -4,7 +4,7 @@ use arrow_array::RecordBatch;
 use pyo3::prelude::*;
 use pyo3::types::{PyMapping, PySequence, PyString, PyTuple};
 use windrow_core::column::Scalar;
-use windrow_core::window::{Heartbeat, Messages, TumblingWindows, Writer};
+use windrow_core::window::{Messages, TumblingWindows, Writer};
 
 use crate::arguments::{bytes, shown};
 use crate::arrow::read_table;
@@ -122,16 +122,11 @@ pub fn push_messages(
     let wanted: Vec<&String> = spec.by.iter().chain(&spec.source).chain(windows.inputs()).collect();
     let wanted: Vec<&String> = wanted.into_iter().filter(|name| **name != spec.time).collect();
     let found = crate::decode::read_messages(py, data, decoder, &spec.time, &wanted)?;
-    let by_camera = spec.source.as_deref() == Some("camera");
-    let heartbeat = |beat: &windrow_core::decode::Heartbeat| Heartbeat {
-        row: beat.row,
-        source: beat.camera.clone().map(Scalar::Str).filter(|_| by_camera),
-        time: beat.time,
-    };
     let messages = Messages {
         rows: crate::decode::named_rows(&found, &spec.time, &windows.numeric_inputs())?,
-        heartbeats: found.heartbeats.iter().map(heartbeat).collect(),
+        signs: crate::decode::signs(&found, spec.source.as_deref() == Some("camera")),
         rejects: found.rejects.iter().map(|reject| (reject.reason, reject.bytes.as_slice())).collect(),
+        dropped: found.dropped,
     };
     if messages.rows.num_rows() < DETACH_FROM {
         lane.push_messages(&messages, now).or_raise()?;

@@ -226,17 +226,19 @@ impl TumblingWindows {
         lane::push_one(&*self.core, time, key, values)
     }
 
-    /// Reads tracker messages: whole JSON lines, straight to windows.
+    /// Reads tracker messages: whole lines, straight to windows.
     ///
     /// A frame without objects is a heartbeat of its camera (of the lane, where ``source`` is not the camera). A line that
     /// can't be read is a reject, with its bytes; the lines around it are kept.
     ///
+    /// A rename makes two ids one object for every ``distinct`` of the column ``track``; see there.
+    ///
     /// Parameters
     /// ----------
     /// data : bytes
-    ///     JSON lines; the last one may lack its newline.
+    ///     Lines; the last one may lack its newline.
     /// decoder : str or mapping
-    ///     ``"deepstream"``, ``"panorama"``, ``"rows"``, or a mapping of ``kind`` and options, as of `decode`.
+    ///     ``"axis"``, ``"deepstream"``, ``"frigate"``, ``"panorama"``, ``"rows"``, or a mapping of ``kind`` and options, as of `decode`.
     /// now : datetime.datetime or int, optional
     ///     The clock, for ``idle_timeout`` and ``max_ahead``.
     ///

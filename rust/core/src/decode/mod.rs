@@ -1,14 +1,17 @@
 //! Bytes of tracker messages become columns.
 //!
-//! A [`Decoder`] reads whole JSON lines. Each line is one message; it yields rows, a heartbeat, or a reject
+//! A [`Decoder`] reads whole lines, of JSON or of a make's own text. Each line is one message; it yields rows, a heartbeat, or a reject
 //! with its reason and its bytes, and never spoils the lines around it. What a message can't say as the type
 //! it should have is null and counted. The reading itself is in [`scan`], the makes are one file each.
 //!
 //! Refuses to guess: a message without a readable time is a reject.
 
+mod axis;
 mod clock;
 mod deepstream;
 mod fields;
+mod frigate;
+mod mot;
 mod options;
 mod panorama;
 mod rows;
@@ -26,7 +29,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 
 pub use deepstream::{NO_OBJECTS, OBJECT_UNREADABLE};
-pub use options::{ColumnType, Options, PanoramaOptions, RowsOptions, Setting};
+pub use mot::LINE_UNREADABLE;
+pub use options::{AxisOptions, ColumnType, MotOptions, Options, PanoramaOptions, RowsOptions, Setting};
 pub use rows::MOST_COLUMNS;
 pub use scan::{DEEPEST, INVALID, NOT_AN_OBJECT, NOT_UTF8, TOO_DEEP, TRUNCATED};
 pub use sightings::COLUMNS;
@@ -39,6 +43,9 @@ use sightings::Sightings;
 
 /// How many bytes of an unreadable message are kept.
 pub const KEPT: usize = 1_024;
+
+/// How many rejects of a block are kept, the newest; the others are only counted.
+pub const MOST_REJECTS: usize = 100_000;
 
 /// A message that can't be read, or an object in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +69,23 @@ pub struct Heartbeat {
     pub row: usize,
 }
 
+/// A tracker's word that two ids are one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rename {
+    /// Whose ids they are, if it says so.
+    pub camera: Option<String>,
+    /// The older id.
+    pub from: String,
+    /// The newer one.
+    pub to: String,
+    /// Nanoseconds since the epoch.
+    pub time: i64,
+    /// How many rows of the block came before it.
+    pub row: usize,
+    /// How many of its heartbeats did.
+    pub heartbeat: usize,
+}
+
 /// What a block of messages held.
 #[derive(Debug, Clone, Default)]
 pub struct Decoded {
@@ -73,8 +97,12 @@ pub struct Decoded {
     pub columns: Vec<(String, ArrayRef)>,
     /// Frames without objects, in line order.
     pub heartbeats: Vec<Heartbeat>,
-    /// What couldn't be read, in line order.
+    /// Ids that are one object, in line order.
+    pub renames: Vec<Rename>,
+    /// What couldn't be read, in line order: the newest [`MOST_REJECTS`].
     pub rejects: Vec<Reject>,
+    /// How many came before those.
+    pub dropped: u64,
     /// By column, how many values were there and couldn't be read as its type.
     pub unreadable: BTreeMap<String, u64>,
     line: usize,
@@ -119,6 +147,15 @@ impl Decoded {
     fn reject(&mut self, reason: &'static str, bytes: &[u8]) {
         let bytes = bytes[..bytes.len().min(KEPT)].to_vec();
         self.rejects.push(Reject { line: self.line, reason, bytes });
+        if self.rejects.len() >= 2 * MOST_REJECTS {
+            self.drop_rejects();
+        }
+    }
+
+    fn drop_rejects(&mut self) {
+        let many = self.rejects.len().saturating_sub(MOST_REJECTS);
+        self.rejects.drain(..many);
+        self.dropped += many as u64;
     }
 }
 
@@ -158,6 +195,8 @@ pub struct Decoder {
     /// Nothing where the columns are whatever a block holds.
     wanted: Option<Wanted>,
     form: Form,
+    /// Whether events without a sighting are rows, too.
+    events: bool,
 }
 
 /// What of a decoder is worth keeping.
@@ -187,7 +226,10 @@ impl TryFrom<Stored> for Decoder {
 
 #[derive(Debug, Clone)]
 enum Form {
+    Axis(Box<axis::Axis>),
     DeepStream(deepstream::DeepStream),
+    Frigate(frigate::Frigate),
+    Mot(mot::Mot),
     Panorama(panorama::Panorama),
     Rows(rows::Rows),
 }
@@ -195,7 +237,10 @@ enum Form {
 impl Form {
     fn new(options: &Options, wanted: &Wanted) -> Self {
         match options {
+            Options::Axis(options) => Self::Axis(Box::new(axis::Axis::new(options, wanted))),
             Options::DeepStream => Self::DeepStream(deepstream::DeepStream::new(wanted)),
+            Options::Frigate => Self::Frigate(frigate::Frigate::new(wanted)),
+            Options::Mot(options) => Self::Mot(mot::Mot::new(options)),
             Options::Panorama(options) => Self::Panorama(panorama::Panorama::new(options)),
             Options::Rows(options) => Self::Rows(rows::Rows::new(options, wanted)),
         }
@@ -209,7 +254,7 @@ impl Decoder {
     /// use windrow_core::decode::Decoder;
     /// assert!(Decoder::parse("deepstream").is_ok());
     /// assert_eq!(Decoder::parse("panorma").unwrap_err().to_string(),
-    ///     "unknown decoder \"panorma\": use deepstream, panorama or rows (did you mean \"panorama\"?)");
+    ///     "unknown decoder \"panorma\": use axis, deepstream, frigate, mot, panorama or rows (did you mean \"panorama\"?)");
     /// ```
     pub fn parse(name: &str) -> Result<Self> {
         Self::configured(&[("kind".to_owned(), Setting::Text(name.to_owned()))])
@@ -228,7 +273,14 @@ impl Decoder {
             _ => Some(Wanted::new(COLUMNS)),
         };
         let form = Form::new(&options, wanted.as_ref().unwrap_or(&Wanted::new(["time"])));
-        Self { options, wanted, form }
+        Self { options, wanted, form, events: true }
+    }
+
+    /// The same decoder, whose rows are sightings alone: what windows count. The end of a track without a sighting
+    /// is no row then, nor a rename ([`Decoded::renames`] has it).
+    #[must_use]
+    pub fn sightings(self) -> Self {
+        Self { events: false, ..self }
     }
 
     /// The same decoder, building only these columns, in this order; `time` comes first if it isn't named.
@@ -247,10 +299,10 @@ impl Decoder {
             return Err(Error::config(options::unknown(&what, name.as_ref(), &known)));
         }
         let wanted = Wanted::new(names);
-        Ok(Self { form: Form::new(&self.options, &wanted), wanted: Some(wanted), options: self.options })
+        Ok(Self { form: Form::new(&self.options, &wanted), wanted: Some(wanted), ..self })
     }
 
-    /// The decoder's name: `"deepstream"`, `"panorama"` or `"rows"`.
+    /// The decoder's name, such as `"deepstream"`.
     pub fn kind(&self) -> &'static str {
         self.options.kind()
     }
@@ -286,33 +338,42 @@ impl Decoder {
             let names = rows::names(lines(data).map(|(_, line)| line));
             let time = if let Options::Rows(rows) = &self.options { rows.time.as_str() } else { "time" };
             let wanted = Wanted::new(names.iter().filter(|name| *name != time));
-            Form::new(&self.options, &wanted).decode(data, &wanted, out);
+            Form::new(&self.options, &wanted).decode(data, &wanted, self.events, out);
+            out.drop_rejects();
             return Ok(());
         };
-        self.form.decode(data, wanted, out);
+        self.form.decode(data, wanted, self.events, out);
+        out.drop_rejects();
         Ok(())
     }
 }
 
 impl Form {
-    fn decode(&self, data: &[u8], wanted: &Wanted, out: &mut Decoded) {
-        match self {
-            Self::DeepStream(form) => {
-                let mut rows = Sightings::new(wanted);
-                each_message(data, &form.fields, out, |found, out| form.read(found, &mut rows, out));
-                rows.finish(wanted, out);
-            }
-            Self::Panorama(form) => {
-                let mut rows = Sightings::new(wanted);
-                each_message(data, &form.fields, out, |found, out| form.read(found, &mut rows, out));
-                rows.finish(wanted, out);
-            }
-            Self::Rows(form) => {
-                let mut table = form.start();
-                each_message(data, &form.fields, out, |found, out| form.read(found, &mut table, out));
-                table.finish(wanted, out);
-            }
+    fn decode(&self, data: &[u8], wanted: &Wanted, events: bool, out: &mut Decoded) {
+        if let Self::Rows(form) = self {
+            let mut table = form.start();
+            each_message(data, &form.fields, out, |found, out| form.read(found, &mut table, out));
+            table.finish(wanted, out);
+            return;
         }
+        let mut rows = Sightings::new(wanted, events);
+        match self {
+            Self::Axis(form) => {
+                each_message(data, &form.fields, out, |found, out| form.read(found, &mut rows, out));
+            }
+            Self::DeepStream(form) => {
+                each_message(data, &form.fields, out, |found, out| form.read(found, &mut rows, out));
+            }
+            Self::Frigate(form) => {
+                each_message(data, &form.fields, out, |found, out| form.read(found, &mut rows, out));
+            }
+            Self::Mot(form) => each_line(data, out, |line, _| form.read(line, &mut rows)),
+            Self::Panorama(form) => {
+                each_message(data, &form.fields, out, |found, out| form.read(found, &mut rows, out));
+            }
+            Self::Rows(_) => {}
+        }
+        rows.finish(wanted, out);
     }
 }
 
@@ -336,11 +397,21 @@ fn each_message<'a>(
 ) {
     let mut found = vec![Raw::Absent; fields.len()];
     let mut reader = shape::Reader::new(fields);
+    each_line(data, out, |line, out| {
+        reader.message(line, &mut found)?;
+        read(&found, out)
+    });
+}
+
+fn each_line<'a>(
+    data: &'a [u8],
+    out: &mut Decoded,
+    mut read: impl FnMut(&'a [u8], &mut Decoded) -> Result<(), &'static str>,
+) {
     for (number, line) in lines(data) {
         out.messages += 1;
         out.line = number;
-        let result = reader.message(line, &mut found).and_then(|()| read(&found, out));
-        if let Err(reason) = result {
+        if let Err(reason) = read(line, out) {
             out.reject(reason, line);
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::times::Unit;
+use crate::times::{self, Unit};
 
 /// An option's value as it comes from a configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,8 @@ pub enum Setting {
     List(Vec<String>),
     /// Texts by name, in their order.
     Map(Vec<(String, String)>),
+    /// One number.
+    Number(f64),
     /// What no option takes; the text names its kind.
     Other(String),
 }
@@ -24,6 +26,7 @@ impl Setting {
             Self::Text(_) => "text",
             Self::List(_) => "a list",
             Self::Map(_) => "a mapping",
+            Self::Number(_) => "a number",
             Self::Other(kind) => kind,
         }
     }
@@ -54,6 +57,25 @@ const TYPES: [(&str, ColumnType); 5] = [
     ("time", ColumnType::Time),
 ];
 
+/// Options of the axis decoder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AxisOptions {
+    /// The camera of all messages; each message's channel without.
+    pub camera: Option<String>,
+}
+
+/// Options of the mot decoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MotOptions {
+    /// Frames a second.
+    #[serde(with = "crate::snapshot::float")]
+    pub frames_per_second: f64,
+    /// The time of frame 1, in nanoseconds since the epoch.
+    pub start: i64,
+    /// The camera of all rows.
+    pub camera: Option<String>,
+}
+
 /// Options of the panorama decoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PanoramaOptions {
@@ -81,15 +103,21 @@ pub struct RowsOptions {
 /// A decoder's kind with its options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Options {
+    /// AXIS Scene Metadata.
+    Axis(AxisOptions),
     /// NVIDIA DeepStream, both forms.
     DeepStream,
+    /// Frigate's events.
+    Frigate,
+    /// `MOTChallenge`'s text.
+    Mot(MotOptions),
     /// A field for each class.
     Panorama(PanoramaOptions),
     /// Named fields as columns.
     Rows(RowsOptions),
 }
 
-const KINDS: [&str; 3] = ["deepstream", "panorama", "rows"];
+const KINDS: [&str; 6] = ["axis", "deepstream", "frigate", "mot", "panorama", "rows"];
 
 impl Options {
     /// Reads a kind and its options.
@@ -103,7 +131,9 @@ impl Options {
             None => return Err(Error::config(format!("`kind` is missing: use {}", choices(&KINDS)))),
         };
         let known: &[&str] = match kind {
-            "deepstream" => &["kind"],
+            "axis" => &["kind", "camera"],
+            "deepstream" | "frigate" => &["kind"],
+            "mot" => &["kind", "frames_per_second", "start", "camera"],
             "panorama" => &["kind", "classes", "camera", "time", "time_unit"],
             "rows" => &["kind", "columns", "time", "time_unit"],
             other => return Err(Error::config(unknown("decoder", other, &KINDS))),
@@ -116,6 +146,9 @@ impl Options {
         }
         let mut reader = Reader { settings, faults };
         let options = match kind {
+            "axis" => Self::Axis(AxisOptions { camera: reader.camera() }),
+            "frigate" => Self::Frigate,
+            "mot" => Self::Mot(reader.mot()),
             "panorama" => Self::Panorama(reader.panorama()),
             "rows" => Self::Rows(reader.rows()),
             _ => Self::DeepStream,
@@ -126,7 +159,10 @@ impl Options {
     /// The decoder's name.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Axis(_) => "axis",
             Self::DeepStream => "deepstream",
+            Self::Frigate => "frigate",
+            Self::Mot(_) => "mot",
             Self::Panorama(_) => "panorama",
             Self::Rows(_) => "rows",
         }
@@ -149,6 +185,7 @@ impl Reader<'_> {
             Setting::Text(text) => format!("{text:?}"),
             Setting::List(list) if list.is_empty() => "an empty list".to_owned(),
             Setting::Map(map) if map.is_empty() => "an empty mapping".to_owned(),
+            Setting::Number(number) => number.to_string(),
             other => other.kind().to_owned(),
         };
         self.faults.push(format!("`{name}` must be {what}, got {got}"));
@@ -174,6 +211,50 @@ impl Reader<'_> {
             Some(other) => self.expected("time_unit", "\"s\", \"ms\", \"us\" or \"ns\"", &other),
         }
         default
+    }
+
+    /// A camera's own name, not that of a field.
+    fn camera(&mut self) -> Option<String> {
+        match self.setting("camera")? {
+            Setting::Text(camera) if !camera.is_empty() => Some(camera),
+            other => {
+                self.expected("camera", "the name of a camera", &other);
+                None
+            }
+        }
+    }
+
+    fn mot(&mut self) -> MotOptions {
+        let mut missing = |name: &str, what: &str| {
+            self.faults.push(format!("`{name}` is missing: the decoder \"mot\" needs {what}"));
+        };
+        let rate = self.settings.iter().find(|(name, _)| name == "frames_per_second");
+        let start = self.settings.iter().find(|(name, _)| name == "start");
+        if rate.is_none() {
+            missing("frames_per_second", "the rate of the frames");
+        }
+        if start.is_none() {
+            missing("start", "the time of frame 1");
+        }
+        let frames_per_second = match rate {
+            Some((_, Setting::Number(rate))) if rate.is_finite() && *rate > 0.0 => *rate,
+            None => 1.0,
+            Some((name, other)) => {
+                self.expected(name, "a positive number", other);
+                1.0
+            }
+        };
+        let time = |setting: &Setting| match setting {
+            Setting::Text(text) => times::from_text(text).ok(),
+            _ => None,
+        };
+        let start = start.map_or(0, |(name, setting)| {
+            time(setting).unwrap_or_else(|| {
+                self.expected(name, "a time in ISO 8601", setting);
+                0
+            })
+        });
+        MotOptions { frames_per_second, start, camera: self.camera() }
     }
 
     fn panorama(&mut self) -> PanoramaOptions {
@@ -250,7 +331,7 @@ impl Reader<'_> {
     }
 }
 
-/// `unknown decoder "deepsteam": use deepstream, panorama or rows (did you mean "deepstream"?)`
+/// `unknown decoder "deepsteam": use axis, deepstream, frigate, mot, panorama or rows (did you mean "deepstream"?)`
 pub fn unknown(what: &str, got: &str, known: &[&str]) -> String {
     let near = known
         .iter()
@@ -305,14 +386,14 @@ mod tests {
 
     #[test]
     fn mistakes_are_named_all_at_once() {
-        assert_eq!(error(&[]), "`kind` is missing: use deepstream, panorama or rows");
+        assert_eq!(error(&[]), "`kind` is missing: use axis, deepstream, frigate, mot, panorama or rows");
         assert_eq!(
             error(&[("kind", text("deepsteam"))]),
-            "unknown decoder \"deepsteam\": use deepstream, panorama or rows (did you mean \"deepstream\"?)"
+            "unknown decoder \"deepsteam\": use axis, deepstream, frigate, mot, panorama or rows (did you mean \"deepstream\"?)"
         );
         assert_eq!(
             error(&[("kind", text("xml"))]),
-            "unknown decoder \"xml\": use deepstream, panorama or rows"
+            "unknown decoder \"xml\": use axis, deepstream, frigate, mot, panorama or rows"
         );
         assert_eq!(
             error(&[

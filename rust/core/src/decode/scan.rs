@@ -403,11 +403,10 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     fn digits(&mut self) -> Scanned<()> {
-        let start = self.at;
-        while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
-            self.at += 1;
-        }
-        if self.at > start {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let digits = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        self.at += digits;
+        if digits > 0 {
             return Ok(());
         }
         Err(if self.at == self.bytes.len() { TRUNCATED } else { INVALID })

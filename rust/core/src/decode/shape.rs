@@ -4,7 +4,8 @@
 //! read in full, with the places of its single values. A later message is laid beside it: where the two
 //! agree nothing has to be looked at again; where they part inside a single value, that value is read in the new
 //! message and both go on behind it; where they part anywhere else, the shape doesn't fit and the message
-//! is read in full by [`scan`](super::scan). A text that differs from good JSON by good single values alone is
+//! is read in full by [`scan`](super::scan). A value in which messages have parted once is read in each of them, so
+//! that in the long run there is nothing to search for: what stands between such values is compared at one go. A text that differs from good JSON by good single values alone is
 //! good JSON with the same names, so both ways give the same.
 
 use super::fields::{Fields, Raw};
@@ -14,6 +15,9 @@ use super::scan::{self, NOT_UTF8};
 const MOST: usize = 4;
 /// After that many messages in full, shapes have to have paid by then.
 const TRIAL: usize = 64;
+
+/// Messages longer than this are none that come by the thousand.
+const LONGEST: usize = 1 << 16;
 
 /// Reads the messages of one block.
 #[derive(Debug)]
@@ -50,6 +54,7 @@ impl<'a, 'f> Reader<'a, 'f> {
         if self.in_full > TRIAL && self.fitted < self.in_full {
             self.shapes.clear();
         } else if self.in_full > 1
+            && text.len() <= LONGEST
             && let Some(shape) = Shape::learn(text, found)
         {
             self.shapes.truncate(MOST - 1);
@@ -84,6 +89,8 @@ struct Shape<'a> {
     message: &'a str,
     /// Where each single value starts and ends, quotes included.
     values: Vec<(usize, usize)>,
+    /// Those of them that messages have had differently, in their order.
+    varying: Vec<(usize, usize)>,
     /// In the order of their places.
     marks: Vec<Mark>,
 }
@@ -108,39 +115,52 @@ impl<'a> Shape<'a> {
             }
         }
         marks.sort_by_key(|mark| mark.place);
-        Some(Self { message, values: scan::single_values(message), marks })
+        Some(Self { message, values: scan::single_values(message), varying: Vec::new(), marks })
     }
 
     /// Whether a message has this shape; if so, `found` is what is in its wanted fields.
-    fn fits(&self, text: &'a str, found: &mut [Raw<'a>]) -> bool {
+    fn fits(&mut self, text: &'a str, found: &mut [Raw<'a>]) -> bool {
         found.fill(Raw::Absent);
         let (ours, theirs) = (self.message.as_bytes(), text.as_bytes());
         let (mut our_place, mut their_place) = (0, 0);
-        let mut values = self.values.iter();
+        // The next of the varying values.
+        let mut next = 0;
         let mut marks = self.marks.as_slice();
         loop {
             let ours_left = ours.get(our_place..).unwrap_or_default();
-            let same = common(ours_left, theirs.get(their_place..).unwrap_or_default());
-            let parting = our_place + same;
-            if parting == ours.len() {
-                let whole = their_place + same == theirs.len();
-                return whole && place(&mut marks, usize::MAX, our_place, their_place, text, found);
-            }
-            // A value's end is where a longer one differs from it.
-            let Some((start, end)) = values.find(|(_, end)| *end >= parting) else { return false };
-            if *start > parting || *start < our_place {
-                return false;
-            }
-            if !place(&mut marks, *start, our_place, their_place, text, found) {
+            let theirs_left = theirs.get(their_place..).unwrap_or_default();
+            let known = self.varying.get(next).copied();
+            let until = known.map_or(ours_left.len(), |(start, _)| start - our_place);
+            let (start, end) = if ours_left.get(..until) == theirs_left.get(..until) {
+                let Some(value) = known else {
+                    let whole = until == theirs_left.len();
+                    return whole && place(&mut marks, usize::MAX, our_place, their_place, text, found);
+                };
+                value
+            } else {
+                let parting = our_place + common(ours_left, theirs_left);
+                // A value's end is where a longer one differs from it.
+                let at = self.values.partition_point(|(_, end)| *end < parting);
+                match self.values.get(at) {
+                    Some((start, end)) if (our_place..=parting).contains(start) => {
+                        self.varying.insert(next, (*start, *end));
+                        (*start, *end)
+                    }
+                    _ => return false,
+                }
+            };
+            next += 1;
+            let due = marks.first().is_some_and(|mark| mark.place < start);
+            if due && !place(&mut marks, start, our_place, their_place, text, found) {
                 return false;
             }
             their_place += start - our_place;
-            our_place = *end;
+            our_place = end;
             let Some((value, behind)) = scan::single_value(text, their_place) else { return false };
             their_place = behind;
             // Its own mark is inside the value or at its start.
             while let Some((mark, rest)) = marks.split_first()
-                && mark.place < *end
+                && mark.place < end
             {
                 found[mark.slot] = value;
                 marks = rest;

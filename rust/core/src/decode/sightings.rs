@@ -17,10 +17,47 @@ use super::fields::Raw;
 use super::{Decoded, Wanted};
 
 /// The columns of a sighting, in their usual order. `zones` are names joined by commas; the box is in pixels
-/// from the upper left corner.
-pub const COLUMNS: [&str; 12] = [
-    "time", "camera", "class", "track", "event", "score", "zones", "speed", "left", "top", "right", "bottom",
+/// from the upper left corner, where the tracker says nothing else; `renamed_from` is the older id of a rename.
+pub const COLUMNS: [&str; 13] = [
+    "time",
+    "camera",
+    "class",
+    "track",
+    "event",
+    "score",
+    "zones",
+    "speed",
+    "left",
+    "top",
+    "right",
+    "bottom",
+    "renamed_from",
 ];
+
+/// What a row tells of its object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Event {
+    /// It was seen.
+    #[default]
+    Seen,
+    /// It was seen for the first time.
+    New,
+    /// It was seen for the last time, or its track has ended.
+    End,
+    /// It has a new id.
+    Rename,
+}
+
+impl Event {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::New => "new",
+            Self::End => "end",
+            Self::Rename => "rename",
+        }
+    }
+}
 
 /// A track that a decoder gives to what it doesn't track: -1, also as an unsigned integer of 64 bits.
 const UNTRACKED: [&str; 3] = ["-1", "18446744073709551615", ""];
@@ -65,12 +102,18 @@ pub struct Sighting<'a> {
     pub class: Option<&'a str>,
     /// The object's id, if it has one.
     pub track: Option<&'a str>,
+    /// What the row tells.
+    pub event: Event,
     /// How sure the detector was, 0 to 1.
     pub score: Option<f64>,
+    /// The zones it is in.
+    pub zones: Option<&'a str>,
     /// As the tracker measures it.
     pub speed: Option<f64>,
     /// Left, top, right, bottom.
     pub corners: [Option<f64>; 4],
+    /// The older id, of a rename.
+    pub renamed_from: Option<&'a str>,
 }
 
 /// The columns under construction.
@@ -80,23 +123,32 @@ pub struct Sightings {
     camera: Option<Codes>,
     class: Option<Codes>,
     track: Option<StringBuilder>,
+    event: Option<Codes>,
     score: Option<Float64Builder>,
+    zones: Option<Codes>,
     speed: Option<Float64Builder>,
     corners: [Option<Float64Builder>; 4],
+    renamed_from: Option<StringBuilder>,
+    /// Whether events without a sighting are rows, too.
+    events: bool,
 }
 
 impl Sightings {
-    /// Columns for what is wanted.
-    pub fn new(wanted: &Wanted) -> Self {
+    /// Columns for what is wanted; `events` asks for those without a sighting, too.
+    pub fn new(wanted: &Wanted, events: bool) -> Self {
         let floats = |name: &str| wanted.has(name).then(Float64Builder::new);
         Self {
             time: Vec::new(),
             camera: wanted.has("camera").then(Codes::default),
             class: wanted.has("class").then(Codes::default),
             track: wanted.has("track").then(StringBuilder::new),
+            event: wanted.has("event").then(Codes::default),
             score: floats("score"),
+            zones: wanted.has("zones").then(Codes::default),
             speed: floats("speed"),
             corners: [floats("left"), floats("top"), floats("right"), floats("bottom")],
+            renamed_from: wanted.has("renamed_from").then(StringBuilder::new),
+            events,
         }
     }
 
@@ -118,6 +170,15 @@ impl Sightings {
         if let Some(track) = &mut self.track {
             track.append_option(row.track);
         }
+        if let Some(event) = &mut self.event {
+            event.push(Some(row.event.name()));
+        }
+        if let Some(zones) = &mut self.zones {
+            zones.push(row.zones);
+        }
+        if let Some(renamed_from) = &mut self.renamed_from {
+            renamed_from.append_option(row.renamed_from);
+        }
         if let Some(score) = &mut self.score {
             score.append_option(row.score);
         }
@@ -131,11 +192,22 @@ impl Sightings {
         }
     }
 
+    /// Adds an event without a sighting, if those are asked for.
+    pub fn happened(&mut self, row: &Sighting<'_>) {
+        if self.events {
+            self.push(row);
+        }
+    }
+
     /// The finished columns, in the order they were asked for.
     pub fn finish(self, wanted: &Wanted, out: &mut Decoded) {
         let rows = self.time.len();
-        let Self { time, camera, class, mut track, mut score, mut speed, mut corners } = self;
-        let (mut camera, mut class) = (camera.map(Codes::finish), class.map(Codes::finish));
+        let [mut camera, mut class, mut event, mut zones] =
+            [self.camera, self.class, self.event, self.zones].map(|codes| codes.map(Codes::finish));
+        let Self { time, mut track, mut score, mut speed, mut corners, mut renamed_from, .. } = self;
+        let texts = |builder: &mut Option<StringBuilder>| {
+            builder.as_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef)
+        };
         let mut time: Option<ArrayRef> =
             Some(Arc::new(TimestampNanosecondArray::from(time).with_timezone("UTC")));
         let floats = |builder: &mut Option<Float64Builder>| {
@@ -146,25 +218,21 @@ impl Sightings {
                 "time" => time.take(),
                 "camera" => camera.take(),
                 "class" => class.take(),
-                "track" => track.as_mut().map(|track| Arc::new(track.finish()) as ArrayRef),
-                "event" => Some(constant("seen", rows)),
+                "track" => texts(&mut track),
+                "event" => event.take(),
                 "score" => floats(&mut score),
+                "zones" => zones.take(),
                 "speed" => floats(&mut speed),
                 "left" => floats(&mut corners[0]),
                 "top" => floats(&mut corners[1]),
                 "right" => floats(&mut corners[2]),
                 "bottom" => floats(&mut corners[3]),
-                _ => Some(Arc::new(StringArray::new_null(rows)) as ArrayRef),
+                _ => texts(&mut renamed_from),
             };
             out.columns.extend(column.map(|column| (name.clone(), column)));
         }
         out.rows = rows;
     }
-}
-
-/// A column of one text.
-fn constant(text: &str, rows: usize) -> ArrayRef {
-    dictionary(vec![0; rows].into(), StringArray::from(vec![text]))
 }
 
 fn dictionary(codes: Int32Array, texts: StringArray) -> ArrayRef {

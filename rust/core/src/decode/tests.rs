@@ -16,6 +16,9 @@ const MINIMAL: &str = r#"{"version":"4.0","id":418,"@timestamp":"2018-04-11T04:5
 const PANORAMA: &str =
     r#"{"person": "17", "car": null, "camera": "n\u00f6rd \ud83d\ude97", "event_time": 1609459200123}"#;
 
+const AXIS: &str = r#"{"channel_id":1,"timestamp":"2026-01-01T00:00:01.000000Z","detections":[{"object_track_id":"a","class":{"type":"Car","score":0.5},"bounding_box":{"left":0.1}}],"track_events":[{"type":"Rename","from_id":"a","to_id":"b"}]}"#;
+const FRIGATE: &str = r#"{"type":"new","before":{},"after":{"id":"x-1","camera":"gate","frame_time":1767225601.25,"label":"car","box":[1,2,3,4],"current_zones":["a","b"],"false_positive":false}}"#;
+
 fn decode(decoder: &Decoder, data: &[u8]) -> Decoded {
     let mut out = Decoded::default();
     decoder.decode(data, &mut out).unwrap();
@@ -228,7 +231,7 @@ fn only_what_is_asked_for() {
     assert_eq!(
         decoder.clone().with_columns(&["trak"]).unwrap_err().to_string(),
         "unknown column of decoder \"deepstream\" \"trak\": use time, camera, class, track, event, score, zones, \
-         speed, left, top, right or bottom (did you mean \"track\"?)"
+         speed, left, top, right, bottom or renamed_from (did you mean \"track\"?)"
     );
     let bytes = postcard::to_stdvec(&decoder).unwrap();
     let restored: Decoder = postcard::from_bytes(&bytes).unwrap();
@@ -413,12 +416,14 @@ fn every_line_is_rows_a_heartbeat_or_a_reject() {
         Decoder::parse("panorama").unwrap(),
         Decoder::parse("rows").unwrap(),
         rows_of(&[("person", "float64"), ("event_time", "time"), ("car", "int64")]),
+        Decoder::parse("axis").unwrap(),
+        Decoder::parse("frigate").unwrap(),
     ];
     let mut dice = Dice(11);
     for round in 0..20_000 {
-        let line = dice.broken([FULL, MINIMAL, PANORAMA][round % 3]);
-        let good = [FULL, FULL, PANORAMA, PANORAMA][round % 4].as_bytes();
-        let decoder = &decoders[round % 4];
+        let good = [FULL, FULL, PANORAMA, PANORAMA, AXIS, FRIGATE][round % 6].as_bytes();
+        let line = dice.broken([FULL, MINIMAL, PANORAMA, AXIS, FRIGATE][round % 5]);
+        let decoder = &decoders[round % 6];
         let out = decode(decoder, &[good, &line, good].join(&b'\n'));
         let alone = decode(decoder, &line);
         assert_eq!(out.messages, 2 + alone.messages);

@@ -3,6 +3,7 @@
 use super::berth::Producer;
 use super::lane::Lane;
 use super::open::{Open, Partial};
+use super::renames::Names;
 use crate::key::Keys;
 use crate::time::Timestamp;
 
@@ -54,7 +55,12 @@ impl Lane {
         for at in std::mem::take(&mut self.closing) {
             self.vacant.push(at);
             if let Some(open) = self.open[at].take() {
-                partials.push(open.to_partial(self.cells.extract(&open.cells)));
+                let mut partial = open.to_partial(self.cells.extract(&open.cells));
+                if !self.renames.is_empty() {
+                    let names = Names { keys: &self.keys, kinds: &self.types.inputs() };
+                    self.renames.join(&mut partial, &names, &self.memories);
+                }
+                partials.push(partial);
             }
         }
     }
@@ -185,6 +191,7 @@ impl Producer for Lane {
         self.late.is_empty()
             && self.rejects.is_empty()
             && self.memories.iter().flatten().all(|memory| memory.is_forgotten(reached))
+            && self.renames.is_forgotten(reached)
     }
 
     fn held(&self) -> i64 {

@@ -16,6 +16,7 @@ use super::assign::{Assigner, Window};
 use super::handoff::Handoff;
 use super::late::{Kept, KeptRow, LATE, LEAP, SERIES_LIMIT, WINDOW_OUT_OF_RANGE};
 use super::open::{Open, Partial};
+use super::renames::{Names, Renames};
 use super::rows::Rows;
 use super::spec::Spec;
 use super::types::Types;
@@ -68,6 +69,7 @@ pub struct Lane {
     /// Series and window start of each cell.
     pub(super) of_cell: Vec<(u32, Timestamp)>,
     pub(super) memories: Vec<Option<FirstSeen>>,
+    pub(super) renames: Renames,
     pub(super) open: Vec<Option<Open>>,
     pub(super) vacant: Vec<usize>,
     /// Where the window that starts then is open.
@@ -103,6 +105,7 @@ impl Lane {
             cells: Cells::new(plan),
             of_cell: Vec::new(),
             memories: plan.memories(),
+            renames: Renames::new(spec, plan),
             open: Vec::new(),
             vacant: Vec::new(),
             index: BTreeMap::new(),
@@ -159,8 +162,9 @@ impl Lane {
             self.sources.admit(&rows.source)?;
         }
         let mut partials = Vec::new();
-        for rows in &tables {
-            self.read(spec, plan, rows, now, &mut partials)?;
+        for mut rows in tables {
+            self.renames.apply(spec, plan, &mut rows);
+            self.read(spec, plan, &rows, now, &mut partials)?;
         }
         self.close_reopened(&mut partials);
         Ok(self.hand_over(partials))
@@ -212,6 +216,7 @@ impl Lane {
         self.ids = ids;
         let reached = self.watermark.get();
         self.memories.iter_mut().flatten().for_each(|memory| memory.sweep(reached));
+        self.renames.sweep(reached);
         Ok(())
     }
 
@@ -373,7 +378,9 @@ impl Lane {
     fn fold(&mut self, plan: &Plan, rows: &Rows, masks: &[Vec<bool>], start: usize, cells: &[u32]) {
         let times = &rows.times.values[start..start + cells.len()];
         let block = Block { start, cells, times };
-        let (of_cell, memories) = (&self.of_cell, &mut self.memories);
+        let (of_cell, memories, renames) = (&self.of_cell, &mut self.memories, &self.renames);
+        let kinds = if renames.is_empty() { Vec::new() } else { self.types.inputs() };
+        let names = Names { keys: &self.keys, kinds: &kinds };
         let mut value = Vec::new();
         let first = |index: usize, inputs: &[&Values], block: &Block<'_>, counted: &mut Vec<u32>| {
             let Some(Some(memory)) = memories.get_mut(index) else { return };
@@ -385,7 +392,7 @@ impl Lane {
                 value.clear();
                 value.extend_from_slice(&key.to_le_bytes());
                 if !super::aggregate::encode(inputs, block.start + at, &mut value)
-                    || !memory.counts(&value, window, block.times[at])
+                    || !renames.counts(memory, (index, &value), &names, window, block.times[at])
                 {
                     *cell = SINK;
                 }

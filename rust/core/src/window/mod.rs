@@ -23,6 +23,7 @@ mod messages;
 mod models;
 mod open;
 mod pending;
+mod renames;
 mod rescale;
 mod rest;
 mod rows;
@@ -35,7 +36,8 @@ mod writer;
 
 pub use aggregate::{Aggregate, Condition, CountOn, Function};
 pub use engine::{Stats, TumblingWindows};
-pub use messages::{Heartbeat, Messages};
+pub use messages::{Messages, Sign};
+pub use renames::Rename;
 pub use rows::find;
 pub use spec::{Label, Spec};
 pub use writer::Writer;

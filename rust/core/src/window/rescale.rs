@@ -112,6 +112,7 @@ impl Lane {
                 });
             }
         }
+        self.renames.absorb(&other.renames);
         let sources: Vec<u32> = (0..other.watermark.sources() as u32)
             .map(|source| self.sources.insert(other.sources.bytes(source)))
             .collect();

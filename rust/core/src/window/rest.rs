@@ -12,6 +12,7 @@ use super::assign::Window;
 use super::lane::{Lane, Tally};
 use super::late::Kept;
 use super::open::Partial;
+use super::renames;
 use super::spec::Spec;
 use super::types::Types;
 use super::watermark::Watermark;
@@ -26,6 +27,7 @@ pub struct Resting {
     sources: Keys,
     watermark: Watermark,
     memories: Vec<Option<FirstSeen>>,
+    renames: Vec<renames::Object>,
     open: Vec<Partial>,
     handed_keys: usize,
     handed_sources: usize,
@@ -56,6 +58,7 @@ impl Lane {
             sources: self.sources.clone(),
             watermark: self.watermark.clone(),
             memories: self.memories.clone(),
+            renames: self.renames.rest(),
             open,
             handed_keys: self.handed_keys,
             handed_sources: self.handed_sources,
@@ -119,6 +122,7 @@ impl Lane {
         lane.sources = resting.sources;
         lane.watermark = resting.watermark;
         lane.memories = resting.memories;
+        lane.renames.wake(resting.renames);
         lane.handed_keys = resting.handed_keys;
         lane.handed_sources = resting.handed_sources;
         lane.tally = resting.tally;

@@ -4,6 +4,7 @@ use super::aggregate::Plan;
 use super::handoff::Handoff;
 use super::lane::{Lane, Place};
 use super::late::{KeptRow, LATE, SERIES_LIMIT, WINDOW_OUT_OF_RANGE};
+use super::renames::Names;
 use super::spec::Spec;
 use crate::column::{Kind, Scalar};
 use crate::error::{Error, Result};
@@ -56,11 +57,18 @@ impl Lane {
                     open.mark(spec, source);
                 }
                 self.tally.counted += 1;
+                let values = &*self.renames.apply_one(spec, plan, time, key, values);
                 let (memories, start) = (&mut self.memories, self.of_cell[cell as usize].1);
+                let renames = &self.renames;
+                let kinds = if renames.is_empty() { Vec::new() } else { self.types.inputs() };
+                let names = Names { keys: &self.keys, kinds: &kinds };
                 plan.add_one(&mut self.cells, cell, time, values, |index, value| {
                     match &mut memories[index] {
                         None => true,
-                        Some(memory) => memory.counts(&[&id.to_le_bytes(), value].concat(), start, time),
+                        Some(memory) => {
+                            let key = [&id.to_le_bytes(), value].concat();
+                            renames.counts(memory, (index, &key), &names, start, time)
+                        }
                     }
                 });
                 self.observe(source, time);
@@ -89,6 +97,12 @@ impl Lane {
         self.tally.rejected += 1;
         self.rejects.push(row);
         Handoff::default()
+    }
+
+    /// Counts rejects that nobody kept.
+    pub fn reject_unseen(&mut self, count: u64) {
+        self.tally.read += count;
+        self.tally.rejected += count;
     }
 
     /// Takes note that a message could not be read.

@@ -6,6 +6,9 @@
 //!
 //! With `min_hits`, a value counts once it was seen so many times. Past the limit the sketch holds the values
 //! that count, and hits are remembered for at most 1,024 values that don't yet.
+//!
+//! Values that stand for one object ([`Joined`]) count once, with all their hits; what a sketch has swallowed apart
+//! stays apart.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +18,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Block;
+use super::joined::{Joined, Same};
 use crate::column::{Scalar, Values};
 use crate::key;
 
@@ -41,6 +45,8 @@ struct Set {
     /// There once the union went past the limit.
     #[serde(with = "sketch")]
     sketch: Option<HllSketch>,
+    /// Which of them are the same object.
+    joined: Joined,
 }
 
 impl Set {
@@ -80,8 +86,12 @@ impl Set {
     fn overflow(&mut self, min_hits: u32) {
         let Ok(mut sketch) = HllSketch::new(LG_REGISTERS, HllType::Hll8) else { return };
         // In the order of the values, so that the same set makes the same bytes.
-        let mut values: Vec<_> = std::mem::take(&mut self.hits).into_iter().collect();
-        values.sort_unstable();
+        let mut values: BTreeMap<Box<[u8]>, u32> = BTreeMap::new();
+        let roots = self.joined.roots();
+        for (value, times) in std::mem::take(&mut self.hits) {
+            let hits = values.entry(roots.of(&value).into()).or_default();
+            *hits = hits.saturating_add(times);
+        }
         for (value, hits) in values {
             if hits >= min_hits {
                 sketch.update(&*value);
@@ -96,6 +106,7 @@ impl Set {
     }
 
     fn merge(&mut self, other: &Self, min_hits: u32) {
+        self.joined.merge(&other.joined);
         if let Some(theirs) = &other.sketch {
             if self.sketch.is_none() {
                 self.overflow(min_hits);
@@ -106,7 +117,10 @@ impl Set {
                 *ours = union.to_sketch(HllType::Hll8);
             }
         }
+        let joined = self.joined.clone();
+        let roots = joined.roots();
         for (value, hits) in &other.hits {
+            let value = if self.sketch.is_some() { roots.of(value) } else { value };
             self.add(value, *hits, min_hits);
         }
     }
@@ -114,9 +128,31 @@ impl Set {
     fn len(&self, min_hits: u32) -> u64 {
         match &self.sketch {
             Some(sketch) => sketch.composite_estimate().round() as u64,
+            None if !self.joined.is_empty() => {
+                let roots = self.joined.roots();
+                let mut objects: HashMap<&[u8], u32, RandomState> = HashMap::default();
+                for (value, times) in &self.hits {
+                    let hits = objects.entry(roots.of(value)).or_default();
+                    *hits = hits.saturating_add(*times);
+                }
+                objects.values().filter(|hits| **hits >= min_hits).count() as u64
+            }
             None if min_hits <= 1 => self.hits.len() as u64,
             None => self.hits.values().filter(|hits| **hits >= min_hits).count() as u64,
         }
+    }
+
+    fn join(&mut self, mut same: impl FnMut(&[u8]) -> Option<Same>) {
+        let Self { hits, joined, .. } = self;
+        hits.retain(|value, _| {
+            let Some(same) = same(value) else { return true };
+            if same.counts
+                && let Some((first, others)) = same.values.split_first()
+            {
+                others.iter().for_each(|other| joined.add(first, other));
+            }
+            same.counts
+        });
     }
 }
 
@@ -234,6 +270,13 @@ impl Sets {
         }
     }
 
+    /// See [`super::Cells::join`].
+    pub(super) fn join(&mut self, cell: u32, same: impl FnMut(&[u8]) -> Option<Same>) {
+        if let Some(Some(set)) = self.cells.get_mut(cell as usize) {
+            set.join(same);
+        }
+    }
+
     pub(super) fn reset(&mut self, cell: u32) {
         self.cells[cell as usize] = None;
     }
@@ -276,6 +319,35 @@ mod tests {
             let error = (parts.len(1) as f64 - f64::from(size)).abs() / f64::from(size);
             assert!(error < 4.0 * 0.0163, "{size}: {error}");
         }
+    }
+
+    #[test]
+    fn joined_values_are_one_whatever_comes_first() {
+        let all = |same: &[&[u8]]| {
+            let values = same.iter().map(|value| value.to_vec()).collect();
+            move |_: &[u8]| Some(Same { counts: true, values: Clone::clone(&values) })
+        };
+        let mut left = Set::default();
+        left.add(b"a", 1, 2);
+        left.join(all(&[b"a", b"b"]));
+        let mut right = Set::default();
+        right.add(b"b", 1, 2);
+        right.add(b"c", 1, 2);
+        let (mut one, mut other) = (left.clone(), right.clone());
+        one.merge(&right, 2);
+        other.merge(&left, 2);
+        assert_eq!((one.len(2), other.len(2), one.len(1)), (1, 1, 2));
+        assert_eq!(one.joined, other.joined);
+        // A set that overflows counts objects, not ids.
+        let mut many = of(0..1_000);
+        many.join(|value| {
+            let even = u32::from_be_bytes([value[0], value[1], value[2], value[3]]) & !1;
+            Some(Same { counts: true, values: [even, even + 1].map(|id| id.to_be_bytes().to_vec()).to_vec() })
+        });
+        assert_eq!(many.len(1), 500);
+        many.merge(&of(5_000..5_100), 1);
+        assert!(many.sketch.is_some());
+        assert!(many.len(1).abs_diff(600) < 20, "{}", many.len(1));
     }
 
     #[test]

@@ -61,6 +61,30 @@ impl FirstSeen {
         self.retain
     }
 
+    /// As [`FirstSeen::counts`] of an object with several values: it counts in the earliest window of any.
+    pub fn counts_any(&mut self, keys: &[Vec<u8>], window: Timestamp, time: Timestamp) -> bool {
+        let mut home: Option<Timestamp> = None;
+        for key in keys {
+            if let Some(sighting) = self.seen.get_mut(key.as_slice()) {
+                if time <= sighting.last.saturating_add(self.retain) {
+                    home = Some(home.map_or(sighting.window, |home| home.min(sighting.window)));
+                }
+                sighting.last = sighting.last.max(time);
+            }
+        }
+        if home.is_none()
+            && let Some(first) = keys.first()
+        {
+            self.seen.insert(first.as_slice().into(), Sighting { window, last: time });
+        }
+        home.is_none_or(|home| home == window)
+    }
+
+    /// The earliest window that counts one of these.
+    pub fn home(&self, keys: &[Vec<u8>]) -> Option<Timestamp> {
+        keys.iter().filter_map(|key| self.seen.get(key.as_slice())).map(|sighting| sighting.window).min()
+    }
+
     /// Whether a value (`key` is the series and the value) counts in the window that starts at `window`.
     pub fn counts(&mut self, key: &[u8], window: Timestamp, time: Timestamp) -> bool {
         if let Some(sighting) = self.seen.get_mut(key) {

@@ -9,6 +9,7 @@ mod distinct;
 mod edge;
 mod extrema;
 mod first_seen;
+mod joined;
 mod moments;
 mod numbers;
 mod plan;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use distinct::{encode, encode_scalar};
 pub use edge::End;
 pub use first_seen::FirstSeen;
+pub use joined::Same;
 pub use plan::{Accumulator, Aggregate, Condition, CountOn, Function, Plan};
 
 use crate::column::{Scalar, Values};

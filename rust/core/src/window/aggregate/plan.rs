@@ -80,6 +80,9 @@ pub struct Aggregate {
     pub filter: Vec<Condition>,
 }
 
+/// Values that input columns must hold.
+pub type Conditions = [(usize, Vec<Scalar>)];
+
 /// A kind of state, and which rows feed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -249,6 +252,14 @@ impl Plan {
                 _ => None,
             })
             .collect()
+    }
+
+    /// Of each accumulator that counts distinct values: its input columns, and the conditions on its rows.
+    pub fn sets(&self) -> impl Iterator<Item = Option<(&[usize], &Conditions)>> {
+        self.accumulators.iter().map(|accumulator| {
+            let filter = accumulator.filter.map_or(&[] as &Conditions, |filter| &self.filters[filter]);
+            matches!(accumulator.state, State::Set { .. }).then_some((&*accumulator.columns, filter))
+        })
     }
 
     /// The inputs that some aggregate reads as numbers.
