@@ -217,7 +217,7 @@ impl Collector {
             keys: resting.keys,
             kinds: resting.kinds,
             views: resting.views,
-            cells: resting.cells,
+            cells: resting.cells.grouped(plan),
             windows: resting.windows,
             fill: resting.fill,
             overflows: resting.overflows,

@@ -10,6 +10,10 @@ use crate::column::{Scalar, Values};
 pub struct Counts(Vec<u64>);
 
 impl Counts {
+    pub(super) fn from_cells(cells: impl Iterator<Item = u64>) -> Self {
+        Self(cells.collect())
+    }
+
     pub(super) fn gather(&self, cells: &[u32]) -> Self {
         Self(super::gather(&self.0, 0, cells))
     }

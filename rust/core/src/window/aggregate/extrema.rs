@@ -25,9 +25,9 @@ pub struct IntRange {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct FloatRange {
     #[serde(with = "snapshot::float")]
-    min: f64,
+    pub(super) min: f64,
     #[serde(with = "snapshot::float")]
-    max: f64,
+    pub(super) max: f64,
 }
 
 const NO_INTS: IntRange = IntRange { min: i128::MAX, max: i128::MIN };
@@ -56,15 +56,28 @@ impl FloatRange {
         self.max = if value > self.max { value } else { self.max };
     }
 
-    fn merge(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: Self) {
         if other.min <= other.max {
             self.min = self.min.min(other.min);
             self.max = self.max.max(other.max);
         }
     }
+
+    pub(super) fn get(self) -> Option<(f64, f64)> {
+        (self.min <= self.max).then_some((self.min, self.max))
+    }
 }
 
 impl Extrema {
+    pub(super) fn from_cells(cells: impl Iterator<Item = FloatRange>) -> Self {
+        let floats: Vec<FloatRange> = cells.collect();
+        // No cells but the sink, no type: what is empty is the same however it came about.
+        if floats.len() <= 1 {
+            return Self { ints: vec![NO_INTS; floats.len()], floats: None };
+        }
+        Self { ints: Vec::new(), floats: Some(floats) }
+    }
+
     pub(super) fn gather(&self, cells: &[u32]) -> Self {
         match &self.floats {
             // No cells, no type: what is empty is the same however it came about.
@@ -86,9 +99,15 @@ impl Extrema {
         self.floats.as_ref().map_or(self.ints.len(), Vec::len)
     }
 
-    pub(super) fn floats(&mut self) -> &mut Vec<FloatRange> {
+    fn floats(&mut self) -> &mut Vec<FloatRange> {
         let ints = &mut self.ints;
         self.floats.get_or_insert_with(|| std::mem::take(ints).into_iter().map(IntRange::as_floats).collect())
+    }
+
+    pub(super) fn float(&self, cell: u32) -> FloatRange {
+        self.floats
+            .as_ref()
+            .map_or_else(|| self.ints[cell as usize].as_floats(), |floats| floats[cell as usize])
     }
 
     fn add_int(&mut self, cell: u32, value: i128) {
@@ -127,11 +146,7 @@ impl Extrema {
             range.max = range.max.max(other.max);
             return;
         }
-        let other = other
-            .floats
-            .as_ref()
-            .map_or_else(|| other.ints[from as usize].as_floats(), |floats| floats[from as usize]);
-        self.floats()[into as usize].merge(other);
+        self.floats()[into as usize].merge(other.float(from));
     }
 
     pub(super) fn reset(&mut self, cell: u32) {
@@ -149,8 +164,7 @@ impl Extrema {
                 (min <= max).then_some((Scalar::Int(min), Scalar::Int(max)))
             }
             Some(floats) => {
-                let FloatRange { min, max } = floats[cell as usize];
-                (min <= max).then_some((Scalar::Float(min), Scalar::Float(max)))
+                floats[cell as usize].get().map(|(min, max)| (Scalar::Float(min), Scalar::Float(max)))
             }
         }
     }

@@ -91,7 +91,7 @@ impl<'a> Roots<'a> {
 impl Cells {
     /// Joins the values of a distinct count: `same` says of each what is known of it, if anything.
     pub fn join(&mut self, store: usize, cell: u32, same: impl FnMut(&[u8]) -> Option<Same>) {
-        if let Some(Store::Sets(sets)) = self.stores.get_mut(store) {
+        if let Some(Store::Sets(sets)) = self.stores_mut().get_mut(store) {
             sets.join(cell, same);
         }
     }

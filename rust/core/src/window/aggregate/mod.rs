@@ -4,10 +4,13 @@
 //! kind of state that the asked aggregates need, so that `sum` and `mean` of a column share theirs. Every store
 //! merges: two cells of the same series and window make the one that all their rows would have made.
 
+mod cells;
 mod count;
 mod distinct;
 mod edge;
 mod extrema;
+mod filter;
+mod finish;
 mod first_seen;
 mod joined;
 mod moments;
@@ -19,11 +22,13 @@ mod sum;
 use arrow_array::{Array, Float64Array};
 use serde::{Deserialize, Serialize};
 
+pub use cells::Cells;
 pub use distinct::{encode, encode_scalar};
 pub use edge::End;
+pub use filter::Condition;
 pub use first_seen::FirstSeen;
 pub use joined::Same;
-pub use plan::{Accumulator, Aggregate, Condition, CountOn, Function, Plan};
+pub use plan::{Accumulator, Aggregate, CountOn, Function, Plan};
 
 use crate::column::{Scalar, Values};
 use crate::time::Timestamp;
@@ -131,10 +136,13 @@ pub enum Store {
     Sets(distinct::Sets),
     /// Quantiles.
     Sketches(quantile::Sketches),
+    /// Nothing: the state has gone to [`Numbers`].
+    #[serde(skip)]
+    Joined,
 }
 
 macro_rules! each {
-    ($store:expr, $name:ident => $body:expr) => {
+    ($store:expr, $name:ident => $body:expr, else $other:expr) => {
         match $store {
             Store::Counts($name) => $body,
             Store::Sums($name) => $body,
@@ -143,21 +151,22 @@ macro_rules! each {
             Store::Edges($name) => $body,
             Store::Sets($name) => $body,
             Store::Sketches($name) => $body,
+            Store::Joined => $other,
         }
     };
 }
 
 impl Store {
     fn resize(&mut self, cells: usize) {
-        each!(self, store => store.resize(cells));
+        each!(self, store => store.resize(cells), else {});
     }
 
     fn len(&self) -> usize {
-        each!(self, store => store.len())
+        each!(self, store => store.len(), else usize::MAX)
     }
 
     fn reset(&mut self, cell: u32) {
-        each!(self, store => store.reset(cell));
+        each!(self, store => store.reset(cell), else {});
     }
 
     fn gather(&self, cells: &[u32]) -> Self {
@@ -169,6 +178,7 @@ impl Store {
             Self::Edges(store) => Self::Edges(store.gather(cells)),
             Self::Sets(store) => Self::Sets(store.gather(cells)),
             Self::Sketches(store) => Self::Sketches(store.gather(cells)),
+            Self::Joined => Self::Joined,
         }
     }
 
@@ -182,6 +192,7 @@ impl Store {
             (Self::Edges(store), Self::Edges(other)) => store.merge(into, other, from),
             (Self::Sets(store), Self::Sets(other)) => store.merge(into, other, from),
             (Self::Sketches(store), Self::Sketches(other)) => store.merge(into, other, from),
+            (Self::Joined, _) => {}
             _ => debug_assert!(false, "stores of one plan are of one kind"),
         }
     }
@@ -193,130 +204,5 @@ impl Store {
             (Self::Sets(store), Self::Sets(other)) => store.min_hits() == other.min_hits(),
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
-    }
-}
-
-/// Cells and their state. Freed cells are used again.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Cells {
-    stores: Vec<Store>,
-    free: Vec<u32>,
-    len: u32,
-}
-
-impl Cells {
-    /// No cells but the sink.
-    pub fn new(plan: &Plan) -> Self {
-        let mut cells = Self { stores: plan.stores(), free: Vec::new(), len: 0 };
-        cells.allocate();
-        cells
-    }
-
-    /// A fresh cell.
-    pub fn allocate(&mut self) -> u32 {
-        if let Some(cell) = self.free.pop() {
-            return cell;
-        }
-        let cell = self.len;
-        self.len += 1;
-        self.make_room();
-        cell
-    }
-
-    /// Stores grow in steps, so that this is rarely more than a comparison.
-    fn make_room(&mut self) {
-        let capacity = self.stores.first().map_or(usize::MAX, Store::len);
-        if self.len as usize > capacity {
-            let cells = (self.len as usize).max(capacity + capacity / 2).max(16);
-            self.stores.iter_mut().for_each(|store| store.resize(cells));
-        }
-    }
-
-    /// Forgets what a cell holds and lets it be used again.
-    pub fn release(&mut self, cell: u32) {
-        self.stores.iter_mut().for_each(|store| store.reset(cell));
-        self.free.push(cell);
-    }
-
-    /// Forgets what the sink has swallowed.
-    pub fn drain_sink(&mut self) {
-        self.stores.iter_mut().for_each(|store| store.reset(SINK));
-    }
-
-    /// Cells in use, the sink apart.
-    pub fn in_use(&self) -> usize {
-        self.len as usize - 1 - self.free.len()
-    }
-
-    /// Adds the state of another set's cell.
-    pub fn merge(&mut self, into: u32, other: &Self, from: u32) {
-        for (store, other) in self.stores.iter_mut().zip(&other.stores) {
-            store.merge(into, other, from);
-        }
-    }
-
-    /// The stores, in the order of the plan's accumulators.
-    pub fn stores(&self) -> &[Store] {
-        &self.stores
-    }
-
-    /// The stores, for kernels.
-    pub fn stores_mut(&mut self) -> &mut [Store] {
-        &mut self.stores
-    }
-
-    /// Copies cells out, in the given order; in the result they are cells 1, 2, 3, ...
-    #[must_use]
-    pub fn copy(&self, cells: &[u32]) -> Self {
-        Self {
-            stores: self.stores.iter().map(|store| store.gather(cells)).collect(),
-            free: Vec::new(),
-            len: cells.len() as u32 + 1,
-        }
-    }
-
-    /// As [`Cells::copy`], and releases them.
-    #[must_use]
-    pub fn extract(&mut self, cells: &[u32]) -> Self {
-        let out = self.copy(cells);
-        for store in &mut self.stores {
-            cells.iter().for_each(|cell| store.reset(*cell));
-        }
-        self.free.extend_from_slice(cells);
-        out
-    }
-
-    /// Copies all cells of another set, sink apart, and says how far each has moved: its cell `i` is `i + moved` here.
-    pub fn append(&mut self, other: &Self) -> u32 {
-        let moved = self.len - 1;
-        self.len += other.len - 1;
-        self.make_room();
-        for cell in 1..other.len {
-            self.merge(cell + moved, other, cell);
-        }
-        moved
-    }
-
-    /// Whether this set could have been made by the plan; for state that comes from outside.
-    pub fn fits(&self, plan: &Plan) -> bool {
-        let stores = plan.stores();
-        self.len >= 1
-            && self.free.is_empty()
-            && self.stores.len() == stores.len()
-            && self
-                .stores
-                .iter()
-                .zip(&stores)
-                .all(|(store, like)| store.is_like(like) && store.len() >= self.len as usize)
-    }
-
-    /// Cells that ever were, the sink included.
-    pub fn len(&self) -> u32 {
-        self.len
-    }
-
-    /// Whether there is nothing but the sink.
-    pub fn is_empty(&self) -> bool {
-        self.in_use() == 0
     }
 }

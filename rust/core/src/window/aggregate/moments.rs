@@ -15,13 +15,13 @@ pub struct Moments(Vec<Moment>);
 /// Of `count` values: the sum of their deviations from `pivot`, and of the squares of those.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Moment {
-    count: u64,
+    pub(super) count: u64,
     #[serde(with = "snapshot::float")]
-    pivot: f64,
+    pub(super) pivot: f64,
     #[serde(with = "snapshot::float")]
-    sum: f64,
+    pub(super) sum: f64,
     #[serde(with = "snapshot::float")]
-    squares: f64,
+    pub(super) squares: f64,
 }
 
 impl Moment {
@@ -43,7 +43,7 @@ impl Moment {
         if spread < 0.0 { 0.0 } else { spread }
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         if other.count == 0 {
             return;
         }
@@ -64,12 +64,20 @@ impl Moment {
         };
     }
 
-    fn variance(&self) -> Option<f64> {
+    pub(super) fn variance(&self) -> Option<f64> {
         (self.count > 1).then(|| self.spread() / (self.count - 1) as f64)
     }
 }
 
 impl Moments {
+    pub(super) fn from_cells(cells: impl Iterator<Item = Moment>) -> Self {
+        Self(cells.collect())
+    }
+
+    pub(super) fn moment(&self, cell: u32) -> Moment {
+        self.0[cell as usize]
+    }
+
     pub(super) fn gather(&self, cells: &[u32]) -> Self {
         Self(super::gather(&self.0, Moment::default(), cells))
     }
@@ -80,10 +88,6 @@ impl Moments {
 
     pub(super) fn len(&self) -> usize {
         self.0.len()
-    }
-
-    pub(super) fn all(&mut self) -> &mut [Moment] {
-        &mut self.0
     }
 
     pub(super) fn add(&mut self, block: &Block<'_>, values: &Values) {

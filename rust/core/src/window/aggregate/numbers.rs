@@ -1,15 +1,24 @@
-//! Sums, extrema and moments of one float column in one pass.
+//! Counts, sums, extrema and moments of one float column, side by side.
 //!
-//! Each has its own state and can do without the others; together they read the column, its nulls and the rows' cells
-//! once instead of three times.
+//! Each has a store of its own and can do without the others. Where several of them read the same column and filter,
+//! a cell's share of all lies in one line of the cache from the first float on, and one pass adds a row to all of it.
 
-use arrow_array::Float64Array;
+use arrow_array::{Array, Float64Array};
 
-use super::{Block, Store, each_float};
+use super::count::Counts;
+use super::extrema::{Extrema, FloatRange};
+use super::moments::{Moment, Moments};
+use super::sum::{FloatSum, Sums};
+use super::{Block, SINK, Store, number, scalar_number};
+use crate::column::{Scalar, Values};
 
-/// Stores that one pass can feed: accumulators of the same column and filter.
+/// Accumulators that one pass can feed: of the same column and filter, by their place in the plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Together {
+pub struct Group {
+    /// Of rows, whatever they hold.
+    pub rows: Option<usize>,
+    /// Of values.
+    pub values: Option<usize>,
     /// Of sums.
     pub sums: Option<usize>,
     /// Of extrema.
@@ -18,56 +27,271 @@ pub struct Together {
     pub moments: Option<usize>,
 }
 
-impl Together {
-    /// Adds a block to all of them.
-    pub fn add(&self, stores: &mut [Store], block: &Block<'_>, array: &Float64Array) {
-        match (self.sums, self.extrema, self.moments) {
-            (Some(a), Some(b), Some(c)) => {
-                let Ok([Store::Sums(a), Store::Extrema(b), Store::Moments(c)]) =
-                    stores.get_disjoint_mut([a, b, c])
-                else {
-                    return;
-                };
-                let (sums, ranges, moments) = (a.floats().as_mut_slice(), b.floats().as_mut_slice(), c.all());
-                each_float(block, array, |cell, value| {
-                    sums[cell].add(value);
-                    ranges[cell].add(value);
-                    moments[cell].add(value);
-                });
+impl Group {
+    /// The accumulators.
+    pub fn members(&self) -> impl Iterator<Item = usize> {
+        [self.rows, self.values, self.sums, self.extrema, self.moments].into_iter().flatten()
+    }
+}
+
+/// One cell: a line of the cache. Pairs are added by one instruction each.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(64))]
+pub struct Number {
+    /// Rows without a value, and with one.
+    counts: [u64; 2],
+    /// Of the values, and of their deviations from the pivot.
+    sums: [f64; 2],
+    /// Least value, and least of the values' negatives.
+    ends: [f64; 2],
+    /// Sum of the deviations' squares.
+    squares: f64,
+    pivot: f64,
+}
+
+const EMPTY: Number =
+    Number { counts: [0; 2], sums: [0.0; 2], ends: [f64::INFINITY; 2], squares: 0.0, pivot: 0.0 };
+
+impl Number {
+    /// Adds a value to all but the counts.
+    #[inline]
+    fn add(&mut self, value: f64) {
+        let deviation = value - self.pivot;
+        let (terms, ends) = ([value, deviation], [value, -value]);
+        for (sum, term) in self.sums.iter_mut().zip(terms) {
+            *sum += term;
+        }
+        for (end, value) in self.ends.iter_mut().zip(ends) {
+            *end = if value < *end { value } else { *end };
+        }
+        self.squares += deviation * deviation;
+    }
+
+    /// Counts a row with or without a value; the first finite value is the pivot.
+    #[inline]
+    fn count(&mut self, there: bool, value: f64) {
+        if self.counts[1] == 0 {
+            self.pivot = if there && value.is_finite() { value } else { 0.0 };
+        }
+        self.counts[usize::from(there)] += 1;
+    }
+
+    fn add_row(&mut self, value: Option<f64>) {
+        self.count(value.is_some(), value.unwrap_or(0.0));
+        value.into_iter().for_each(|value| self.add(value));
+    }
+
+    /// Rows.
+    pub fn rows(&self) -> u64 {
+        self.counts[0] + self.counts[1]
+    }
+
+    /// Values.
+    pub fn values(&self) -> u64 {
+        self.counts[1]
+    }
+
+    /// Their sum.
+    pub fn sum(&self) -> FloatSum {
+        FloatSum { count: self.counts[1], sum: self.sums[0] }
+    }
+
+    /// Their extrema.
+    pub fn range(&self) -> FloatRange {
+        FloatRange { min: self.ends[0], max: -self.ends[1] }
+    }
+
+    /// Their moments.
+    pub fn moment(&self) -> Moment {
+        Moment { count: self.counts[1], pivot: self.pivot, sum: self.sums[1], squares: self.squares }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let (mut sum, mut range, mut moment) = (self.sum(), self.range(), self.moment());
+        sum.merge(other.sum());
+        range.merge(other.range());
+        moment.merge(&other.moment());
+        *self = Self {
+            counts: [self.counts[0] + other.counts[0], sum.count],
+            sums: [sum.sum, moment.sum],
+            ends: [range.min, -range.max],
+            squares: moment.squares,
+            pivot: moment.pivot,
+        };
+    }
+
+    /// From the state that a group's accumulators hold each on its own.
+    fn from_stores(group: &Group, stores: &[Store], cell: u32) -> Self {
+        let mut number = EMPTY;
+        let mut rows = None;
+        for member in group.members() {
+            match &stores[member] {
+                Store::Counts(store) if group.rows == Some(member) => rows = Some(store.get(cell)),
+                Store::Counts(store) => number.counts[1] = store.get(cell),
+                Store::Sums(store) => {
+                    let sum = store.float(cell);
+                    number.counts[1] = sum.count;
+                    number.sums[0] = sum.sum;
+                }
+                Store::Extrema(store) => {
+                    let range = store.float(cell);
+                    number.ends = [range.min, -range.max];
+                }
+                Store::Moments(store) => {
+                    let moment = store.moment(cell);
+                    number.counts[1] = moment.count;
+                    (number.sums[1], number.squares, number.pivot) =
+                        (moment.sum, moment.squares, moment.pivot);
+                }
+                _ => {}
             }
-            (Some(a), Some(b), None) => {
-                let Ok([Store::Sums(a), Store::Extrema(b)]) = stores.get_disjoint_mut([a, b]) else { return };
-                let (sums, ranges) = (a.floats().as_mut_slice(), b.floats().as_mut_slice());
-                each_float(block, array, |cell, value| {
-                    sums[cell].add(value);
-                    ranges[cell].add(value);
-                });
-            }
-            (Some(a), None, Some(c)) => {
-                let Ok([Store::Sums(a), Store::Moments(c)]) = stores.get_disjoint_mut([a, c]) else { return };
-                let (sums, moments) = (a.floats().as_mut_slice(), c.all());
-                each_float(block, array, |cell, value| {
-                    sums[cell].add(value);
-                    moments[cell].add(value);
-                });
-            }
-            (None, Some(b), Some(c)) => {
-                let Ok([Store::Extrema(b), Store::Moments(c)]) = stores.get_disjoint_mut([b, c]) else {
-                    return;
-                };
-                let (ranges, moments) = (b.floats().as_mut_slice(), c.all());
-                each_float(block, array, |cell, value| {
-                    ranges[cell].add(value);
-                    moments[cell].add(value);
-                });
-            }
-            // One alone has a pass of its own.
-            _ => {}
+        }
+        // Extrema don't count values: then all rows count as without, which nobody reads apart.
+        number.counts[0] = rows.map_or(0, |rows| rows.saturating_sub(number.counts[1]));
+        number
+    }
+}
+
+/// The cells of one group.
+#[derive(Debug, Clone)]
+pub struct Numbers {
+    group: Group,
+    /// None before the first float column: until then its accumulators hold their state themselves.
+    cells: Option<Vec<Number>>,
+}
+
+impl Numbers {
+    /// Nothing there yet.
+    pub fn new(group: Group) -> Self {
+        Self { group, cells: None }
+    }
+
+    /// Whether one of its accumulators is this one, and the state is here.
+    pub fn holds(&self, accumulator: usize) -> bool {
+        self.is_joined() && self.group.members().any(|member| member == accumulator)
+    }
+
+    /// Whether the state is here.
+    pub fn is_joined(&self) -> bool {
+        self.cells.is_some()
+    }
+
+    /// Takes the state of its accumulators.
+    pub fn join(&mut self, stores: &mut [Store], room: usize) {
+        if self.cells.is_some() {
+            return;
+        }
+        self.cells =
+            Some((0..room as u32).map(|cell| Number::from_stores(&self.group, stores, cell)).collect());
+        self.group.members().for_each(|member| stores[member] = Store::Joined);
+    }
+
+    /// Gives copies of their state back to the accumulators.
+    pub fn part(&self, stores: &mut [Store]) {
+        let Some(cells) = &self.cells else { return };
+        for member in self.group.members() {
+            let at = Some(member);
+            stores[member] = if self.group.rows == at {
+                Store::Counts(Counts::from_cells(cells.iter().map(Number::rows)))
+            } else if self.group.values == at {
+                Store::Counts(Counts::from_cells(cells.iter().map(Number::values)))
+            } else if self.group.sums == at {
+                Store::Sums(Sums::from_cells(cells.iter().map(Number::sum)))
+            } else if self.group.extrema == at {
+                Store::Extrema(Extrema::from_cells(cells.iter().map(Number::range)))
+            } else {
+                Store::Moments(Moments::from_cells(cells.iter().map(Number::moment)))
+            };
         }
     }
 
-    /// Whether there is more than one.
-    pub fn pays(&self) -> bool {
-        [self.sums, self.extrema, self.moments].into_iter().flatten().count() > 1
+    /// The cells, once they are here.
+    pub fn cells(&self) -> Option<&[Number]> {
+        self.cells.as_deref()
+    }
+
+    /// Makes room.
+    pub fn resize(&mut self, cells: usize) {
+        self.cells.iter_mut().for_each(|known| known.resize(cells, EMPTY));
+    }
+
+    /// Forgets what a cell holds.
+    pub fn reset(&mut self, cell: u32) {
+        self.cells.iter_mut().for_each(|cells| cells[cell as usize] = EMPTY);
+    }
+
+    /// The chosen cells, behind a sink.
+    pub fn gather(&self, cells: &[u32]) -> Self {
+        let gather = |known: &Vec<Number>| super::gather(known, EMPTY, cells);
+        Self { group: self.group, cells: self.cells.as_ref().map(gather) }
+    }
+
+    /// Adds another set's cell. Both sets' state is here, or `stores` is where the other's is.
+    pub fn merge(&mut self, into: u32, other: Option<&Self>, stores: &[Store], from: u32) {
+        let Some(cells) = &mut self.cells else { return };
+        let other = match other.and_then(Self::cells) {
+            Some(others) => others[from as usize],
+            None => Number::from_stores(&self.group, stores, from),
+        };
+        cells[into as usize].merge(&other);
+    }
+
+    /// Copies another set's cells from the second on to the cells from `at` on, which are empty.
+    pub fn copy(&mut self, at: usize, others: &[Number]) {
+        if let Some(cells) = &mut self.cells {
+            cells[at..at + others.len() - 1].copy_from_slice(&others[1..]);
+        }
+    }
+
+    /// Adds a block of rows.
+    pub fn add(&mut self, block: &Block<'_>, values: &Values) {
+        let Some(cells) = self.cells.as_deref_mut() else { return };
+        match values {
+            Values::Float(array) => add_floats(cells, block, array),
+            _ => {
+                for (at, cell) in block.cells.iter().enumerate() {
+                    cells[*cell as usize].add_row(number(values, block.start + at));
+                }
+            }
+        }
+    }
+
+    /// Adds one row.
+    pub fn add_one(&mut self, cell: u32, value: &Scalar) {
+        self.cells.iter_mut().for_each(|cells| cells[cell as usize].add_row(scalar_number(value)));
     }
 }
+
+/// Adds a block of floats. Which rows are null can't be predicted: their values go to the sink by a mask, not by a
+/// branch.
+fn add_floats(cells: &mut [Number], block: &Block<'_>, array: &Float64Array) {
+    let column = &array.values()[block.start..block.start + block.cells.len()];
+    let mut add = |cell: u32, there: bool, value: f64| {
+        cells[cell as usize].count(there, value);
+        let into = cell & 0_u32.wrapping_sub(u32::from(there));
+        cells[into as usize].add(value);
+    };
+    // Nearly always there is no NaN: looked for many at a time.
+    let nan = column.iter().fold(false, |any, value| any | value.is_nan());
+    let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) else {
+        for (cell, value) in block.cells.iter().zip(column) {
+            add(*cell, !value.is_nan(), *value);
+        }
+        return;
+    };
+    let valid = nulls.inner().slice(block.start, block.cells.len());
+    let words = valid.bit_chunks();
+    let words = words.iter().chain(std::iter::once(words.remainder_bits()));
+    for (word, (cells, values)) in words.zip(block.cells.chunks(64).zip(column.chunks(64))) {
+        let rows = cells.iter().zip(values).enumerate();
+        if nan {
+            rows.for_each(|(bit, (cell, value))| {
+                add(*cell, word >> bit & 1 == 1 && !value.is_nan(), *value);
+            });
+        } else {
+            rows.for_each(|(bit, (cell, value))| add(*cell, word >> bit & 1 == 1, *value));
+        }
+    }
+}
+
+const _: () = assert!(SINK == 0, "a mask of no bits is the sink");

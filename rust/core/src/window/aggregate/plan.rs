@@ -1,16 +1,14 @@
-//! From the aggregates that a caller names to the state that cells keep, and back to columns.
+//! From the aggregates that a caller names to the state that cells keep.
 
-use std::sync::Arc;
-
-use arrow_array::{ArrayRef, Float64Array, Int64Array};
 use serde::{Deserialize, Serialize};
 
 use super::count::Counts;
 use super::distinct::Sets;
 use super::edge::{Edges, End};
-use super::numbers::Together;
+use super::filter::{Condition, holds, narrow};
+use super::numbers::{Group, Numbers};
 use super::{Block, Cells, FirstSeen, SINK, Store};
-use crate::column::{self, Kind, Scalar, Values};
+use crate::column::{Kind, Scalar, Values};
 use crate::duration;
 use crate::error::{Error, Result};
 
@@ -56,15 +54,6 @@ pub enum Function {
     },
     /// A quantile between 0 and 1.
     Quantile(f64),
-}
-
-/// Keeps only rows whose column holds one of these values.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Condition {
-    /// The column.
-    pub column: String,
-    /// The values, of which null is one.
-    pub any_of: Vec<Scalar>,
 }
 
 /// One output column.
@@ -115,45 +104,45 @@ pub struct Plan {
     accumulators: Vec<Accumulator>,
     /// Which accumulator each aggregate reads.
     reads: Vec<usize>,
-    /// For the first accumulator of each group that one pass can feed: the group. The others of it: nothing to do.
-    passes: Vec<Pass>,
+    /// Accumulators that one pass can feed.
+    groups: Vec<Group>,
 }
 
-/// How an accumulator gets its rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pass {
-    /// By a pass of its own.
-    Own,
-    /// With others, where the column is of floats.
-    Together(Together),
-    /// By the pass of an accumulator before, where the column is of floats.
-    Done,
-}
-
-/// Groups the accumulators that read the same floats.
-fn passes(accumulators: &[Accumulator]) -> Vec<Pass> {
-    let same = |a: &Accumulator, b: &Accumulator| a.columns == b.columns && a.filter == b.filter;
-    let numeric = |a: &Accumulator| matches!(a.state, State::Sums | State::Extrema | State::Moments);
-    let mut passes = vec![Pass::Own; accumulators.len()];
-    for (first, accumulator) in accumulators.iter().enumerate() {
-        if passes[first] != Pass::Own || !numeric(accumulator) {
+/// Groups the accumulators that read the same numbers.
+fn groups(accumulators: &[Accumulator]) -> Vec<Group> {
+    let mut groups: Vec<(Group, &Accumulator)> = Vec::new();
+    for (at, accumulator) in accumulators.iter().enumerate() {
+        if !matches!(accumulator.state, State::Sums | State::Extrema | State::Moments) {
             continue;
         }
-        let find = |state: State| {
-            accumulators.iter().position(|other| other.state == state && same(other, accumulator))
-        };
-        let together = Together {
-            sums: find(State::Sums),
-            extrema: find(State::Extrema),
-            moments: find(State::Moments),
-        };
-        if together.pays() {
-            let members = [together.sums, together.extrema, together.moments];
-            members.into_iter().flatten().for_each(|member| passes[member] = Pass::Done);
-            passes[first] = Pass::Together(together);
+        let known = groups.iter().position(|(_, first)| {
+            first.columns == accumulator.columns && first.filter == accumulator.filter
+        });
+        let known = known.unwrap_or_else(|| {
+            groups.push((Group::default(), accumulator));
+            groups.len() - 1
+        });
+        let group = &mut groups[known].0;
+        match accumulator.state {
+            State::Sums => group.sums = Some(at),
+            State::Extrema => group.extrema = Some(at),
+            _ => group.moments = Some(at),
         }
     }
-    passes
+    for (group, first) in &mut groups {
+        group.values = accumulators.iter().position(|accumulator| {
+            accumulator.state == State::Values
+                && accumulator.columns == first.columns
+                && accumulator.filter == first.filter
+        });
+    }
+    // Rows go with one of the groups of their filter.
+    if let Some((at, rows)) = accumulators.iter().enumerate().find(|(_, rows)| rows.state == State::Rows)
+        && let Some((group, _)) = groups.iter_mut().find(|(_, first)| first.filter == rows.filter)
+    {
+        group.rows = Some(at);
+    }
+    groups.into_iter().map(|(group, _)| group).filter(|group| group.members().count() > 1).collect()
 }
 
 fn position<T: PartialEq>(items: &mut Vec<T>, item: T) -> usize {
@@ -213,8 +202,8 @@ impl Plan {
             };
             reads.push(position(&mut accumulators, Accumulator { state, columns, filter }));
         }
-        let passes = passes(&accumulators);
-        Ok(Self { aggregates, inputs, filters, accumulators, reads, passes })
+        let groups = groups(&accumulators);
+        Ok(Self { aggregates, inputs, filters, accumulators, reads, groups })
     }
 
     /// The input columns, in order of first mention.
@@ -225,6 +214,26 @@ impl Plan {
     /// The aggregates as they were named.
     pub fn aggregates(&self) -> &[Aggregate] {
         &self.aggregates
+    }
+
+    /// Which accumulator each aggregate reads.
+    pub(super) fn reads(&self) -> &[usize] {
+        &self.reads
+    }
+
+    /// The first column that an accumulator reads, as a place among the inputs.
+    pub(super) fn column_of(&self, accumulator: usize) -> Option<usize> {
+        self.accumulators[accumulator].columns.first().copied()
+    }
+
+    /// The column that a group reads.
+    fn group_column(&self, group: &Group) -> Option<usize> {
+        group.members().find_map(|member| self.column_of(member))
+    }
+
+    /// What groups keep for their accumulators.
+    pub(super) fn numbers(&self) -> Vec<Numbers> {
+        self.groups.iter().map(|group| Numbers::new(*group)).collect()
     }
 
     /// Empty stores, one an accumulator.
@@ -313,27 +322,19 @@ impl Plan {
         scratch: &mut Vec<u32>,
         mut first: impl FnMut(usize, &[&Values], &Block<'_>, &mut Vec<u32>),
     ) {
-        for (index, (accumulator, pass)) in self.accumulators.iter().zip(&self.passes).enumerate() {
-            let floats = match accumulator.columns.first().map(|column| &columns[*column]) {
-                Some(Values::Float(array)) => Some(array),
-                _ => None,
-            };
-            if *pass == Pass::Done && floats.is_some() {
+        for (group, members) in self.groups.iter().enumerate() {
+            let Some(column) = self.group_column(members) else { continue };
+            let values = &columns[column];
+            if let Some(numbers) = cells.group_mut(group, matches!(values, Values::Float(_))) {
+                let filter = members.members().find_map(|member| self.accumulators[member].filter);
+                numbers.add(&filtered(block, filter, masks, scratch), values);
+            }
+        }
+        for (index, accumulator) in self.accumulators.iter().enumerate() {
+            if matches!(cells.stores()[index], Store::Joined) {
                 continue;
             }
-            let mut block = *block;
-            if let Some(filter) = accumulator.filter {
-                let mask = &masks[filter][block.start..block.start + block.cells.len()];
-                scratch.clear();
-                scratch.extend(
-                    block.cells.iter().zip(mask).map(|(cell, pass)| if *pass { *cell } else { SINK }),
-                );
-                block.cells = scratch;
-            }
-            if let (Pass::Together(together), Some(array)) = (pass, floats) {
-                together.add(cells.stores_mut(), &block, array);
-                continue;
-            }
+            let mut block = filtered(block, accumulator.filter, masks, scratch);
             let inputs: Vec<&Values> = accumulator.columns.iter().map(|column| &columns[*column]).collect();
             let mut counted;
             if let State::Set { count_on: CountOn::First { .. }, .. } = accumulator.state {
@@ -350,7 +351,7 @@ impl Plan {
                 (Store::Edges(store), [values, ..]) => store.add(&block, values),
                 (Store::Sets(store), values) => store.add(&block, values),
                 (Store::Sketches(store), [values, ..]) => store.add(&block, values),
-                (_, []) => {}
+                (_, []) | (Store::Joined, _) => {}
             }
         }
     }
@@ -364,10 +365,22 @@ impl Plan {
         values: &[Scalar],
         mut counts: impl FnMut(usize, &[u8]) -> bool,
     ) {
-        for (index, accumulator) in self.accumulators.iter().enumerate() {
-            if let Some(filter) = accumulator.filter
-                && !self.filters[filter].iter().all(|(column, any_of)| holds(&values[*column], any_of))
+        let passes = |filter: Option<usize>| {
+            filter.is_none_or(|filter| {
+                self.filters[filter].iter().all(|(column, any_of)| holds(&values[*column], any_of))
+            })
+        };
+        for (group, members) in self.groups.iter().enumerate() {
+            let Some(column) = self.group_column(members) else { continue };
+            let value = &values[column];
+            if let Some(numbers) = cells.group_mut(group, matches!(value, Scalar::Float(_)))
+                && passes(members.members().find_map(|member| self.accumulators[member].filter))
             {
+                numbers.add_one(cell, value);
+            }
+        }
+        for (index, accumulator) in self.accumulators.iter().enumerate() {
+            if matches!(cells.stores()[index], Store::Joined) || !passes(accumulator.filter) {
                 continue;
             }
             let value = accumulator.columns.first().map(|column| &values[*column]);
@@ -388,113 +401,22 @@ impl Plan {
                         store.add_one(cell, &bytes);
                     }
                 }
-                (_, None) => {}
+                (_, None) | (Store::Joined, _) => {}
             }
         }
     }
-
-    /// The aggregates' columns for these cells, `None` being a row of nulls; and how many integer sums were out of
-    /// range and so are null.
-    pub fn finish(&self, cells: &Cells, rows: &[Option<u32>], kinds: &[Kind]) -> (Vec<ArrayRef>, u64) {
-        let mut overflows = 0;
-        let columns = self
-            .aggregates
-            .iter()
-            .zip(&self.reads)
-            .map(|(aggregate, read)| {
-                let accumulator = &self.accumulators[*read];
-                let kind = accumulator.columns.first().map_or(Kind::Unknown, |column| kinds[*column]);
-                let kind = match (aggregate.function, kind) {
-                    (Function::First | Function::Last, kind) => kind,
-                    (_, Kind::Float) => Kind::Float,
-                    _ => Kind::Int,
-                };
-                finish_one(aggregate.function, &cells.stores()[*read], rows, kind, &mut overflows)
-            })
-            .collect();
-        (columns, overflows)
-    }
 }
 
-/// One aggregate's column.
-fn finish_one(
-    function: Function,
-    store: &Store,
-    rows: &[Option<u32>],
-    kind: Kind,
-    overflows: &mut u64,
-) -> ArrayRef {
-    let floats = |get: &dyn Fn(u32) -> Option<f64>| -> ArrayRef {
-        Arc::new(rows.iter().map(|cell| cell.and_then(get)).collect::<Float64Array>())
-    };
-    let scalars = |get: &dyn Fn(u32) -> Option<Scalar>| -> ArrayRef {
-        column::of_kind(kind, rows.iter().map(|cell| cell.and_then(get).unwrap_or(Scalar::Null)))
-    };
-    let counts = |get: &dyn Fn(u32) -> u64| -> ArrayRef {
-        Arc::new(rows.iter().map(|cell| cell.map(|cell| get(cell) as i64)).collect::<Int64Array>())
-    };
-    match (store, function) {
-        (Store::Counts(store), _) => counts(&|cell| store.get(cell)),
-        (Store::Sets(store), _) => counts(&|cell| store.get(cell)),
-        (Store::Sums(store), Function::Mean) => floats(&|cell| store.mean(cell)),
-        (Store::Sums(store), _) => {
-            let fits = |sum: &Scalar| !matches!(sum, Scalar::Int(sum) if i64::try_from(*sum).is_err());
-            *overflows +=
-                rows.iter().flatten().filter_map(|cell| store.get(*cell)).filter(|sum| !fits(sum)).count()
-                    as u64;
-            scalars(&|cell| store.get(cell).filter(fits))
-        }
-        (Store::Extrema(store), Function::Min) => scalars(&|cell| store.get(cell).map(|(min, _)| min)),
-        (Store::Extrema(store), _) => scalars(&|cell| store.get(cell).map(|(_, max)| max)),
-        (Store::Moments(store), Function::Std) => floats(&|cell| store.variance(cell).map(f64::sqrt)),
-        (Store::Moments(store), _) => floats(&|cell| store.variance(cell)),
-        (Store::Edges(store), _) => scalars(&|cell| store.get(cell)),
-        (Store::Sketches(store), Function::Quantile(q)) => floats(&|cell| store.get(cell, q)),
-        (Store::Sketches(_), _) => floats(&|_| None),
-    }
-}
-
-/// Whether a value is one of those asked for; numbers compare by value, whatever their type.
-fn holds(value: &Scalar, any_of: &[Scalar]) -> bool {
-    any_of.iter().any(|wanted| match (value, wanted) {
-        (Scalar::Int(value), Scalar::Float(wanted)) => *value as f64 == *wanted,
-        (Scalar::Float(value), Scalar::Int(wanted)) => *value == *wanted as f64,
-        (value, wanted) => value == wanted,
-    })
-}
-
-fn narrow(mask: &mut [bool], values: &Values, any_of: &[Scalar]) {
-    if let Values::Str(column::Text::Dictionary { codes, nulls, values }) = values {
-        // One comparison a distinct value, not one a row.
-        let null = any_of.contains(&Scalar::Null);
-        let passes: Vec<bool> = (0..values.len())
-            .map(|code| match values.get(code) {
-                Some(text) => {
-                    any_of.iter().any(|wanted| matches!(wanted, Scalar::Str(wanted) if wanted == text))
-                }
-                None => null,
-            })
-            .collect();
-        for (row, (pass, code)) in mask.iter_mut().zip(codes.iter()).enumerate() {
-            *pass &= if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
-                null
-            } else {
-                passes[*code as usize]
-            };
-        }
-        return;
-    }
-    for (row, pass) in mask.iter_mut().enumerate() {
-        if *pass {
-            *pass = match values {
-                Values::Str(text) => match text.get(row) {
-                    Some(text) => {
-                        any_of.iter().any(|wanted| matches!(wanted, Scalar::Str(wanted) if wanted == text))
-                    }
-                    None => any_of.contains(&Scalar::Null),
-                },
-                values => holds(&values.scalar(row), any_of),
-            };
-        }
-    }
+/// The block with the rows that a mask clears sent to the sink.
+fn filtered<'a>(
+    block: &Block<'a>,
+    filter: Option<usize>,
+    masks: &[Vec<bool>],
+    scratch: &'a mut Vec<u32>,
+) -> Block<'a> {
+    let Some(filter) = filter else { return *block };
+    let mask = &masks[filter][block.start..block.start + block.cells.len()];
+    scratch.clear();
+    scratch.extend(block.cells.iter().zip(mask).map(|(cell, pass)| if *pass { *cell } else { SINK }));
+    Block { cells: scratch, ..*block }
 }

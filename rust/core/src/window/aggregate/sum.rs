@@ -24,9 +24,9 @@ pub struct IntSum {
 /// Count and sum of floats.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct FloatSum {
-    count: u64,
+    pub(super) count: u64,
     #[serde(with = "snapshot::float")]
-    sum: f64,
+    pub(super) sum: f64,
 }
 
 impl FloatSum {
@@ -34,6 +34,19 @@ impl FloatSum {
     pub(super) fn add(&mut self, value: f64) {
         self.count += 1;
         self.sum += value;
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.sum += other.sum;
+    }
+
+    pub(super) fn mean(self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
+
+    pub(super) fn get(self) -> Option<f64> {
+        (self.count > 0).then_some(self.sum)
     }
 }
 
@@ -49,6 +62,15 @@ impl IntSum {
 }
 
 impl Sums {
+    pub(super) fn from_cells(cells: impl Iterator<Item = FloatSum>) -> Self {
+        let floats: Vec<FloatSum> = cells.collect();
+        // No cells but the sink, no type: what is empty is the same however it came about.
+        if floats.len() <= 1 {
+            return Self { ints: vec![IntSum::default(); floats.len()], floats: None };
+        }
+        Self { ints: Vec::new(), floats: Some(floats) }
+    }
+
     pub(super) fn gather(&self, cells: &[u32]) -> Self {
         match &self.floats {
             // No cells, no type: what is empty is the same however it came about.
@@ -70,12 +92,12 @@ impl Sums {
         self.floats.as_ref().map_or(self.ints.len(), Vec::len)
     }
 
-    pub(super) fn floats(&mut self) -> &mut Vec<FloatSum> {
+    fn floats(&mut self) -> &mut Vec<FloatSum> {
         let ints = &mut self.ints;
         self.floats.get_or_insert_with(|| std::mem::take(ints).into_iter().map(IntSum::as_float).collect())
     }
 
-    fn float(&self, cell: u32) -> FloatSum {
+    pub(super) fn float(&self, cell: u32) -> FloatSum {
         self.floats
             .as_ref()
             .map_or_else(|| self.ints[cell as usize].as_float(), |floats| floats[cell as usize])
@@ -117,10 +139,7 @@ impl Sums {
             sum.sum += other.sum;
             return;
         }
-        let other = other.float(from);
-        let sum = &mut self.floats()[into as usize];
-        sum.count += other.count;
-        sum.sum += other.sum;
+        self.floats()[into as usize].merge(other.float(from));
     }
 
     pub(super) fn reset(&mut self, cell: u32) {
@@ -131,8 +150,7 @@ impl Sums {
     }
 
     pub(super) fn mean(&self, cell: u32) -> Option<f64> {
-        let FloatSum { count, sum } = self.float(cell);
-        (count > 0).then(|| sum / count as f64)
+        self.float(cell).mean()
     }
 
     /// The sum; none of no values. Integers may lie beyond 64 bits: the caller sees to that.
@@ -141,9 +159,7 @@ impl Sums {
             None => {
                 Some(self.ints[cell as usize]).filter(|sum| sum.count > 0).map(|sum| Scalar::Int(sum.sum))
             }
-            Some(floats) => {
-                Some(floats[cell as usize]).filter(|sum| sum.count > 0).map(|sum| Scalar::Float(sum.sum))
-            }
+            Some(floats) => floats[cell as usize].get().map(Scalar::Float),
         }
     }
 }

@@ -1,0 +1,210 @@
+//! The state of many cells.
+
+use serde::{Deserialize, Serialize};
+
+use super::numbers::{Number, Numbers};
+use super::{Plan, SINK, Store};
+
+/// Cells and their state. Freed cells are used again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub struct Cells {
+    stores: Vec<Store>,
+    numbers: Vec<Numbers>,
+    free: Vec<u32>,
+    len: u32,
+    /// Cells that all stores have room for.
+    room: usize,
+}
+
+/// Cells as snapshots keep them: one store an accumulator.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    stores: Vec<Store>,
+    free: Vec<u32>,
+    len: u32,
+}
+
+impl From<Cells> for Stored {
+    fn from(mut cells: Cells) -> Self {
+        cells.numbers.iter().for_each(|numbers| numbers.part(&mut cells.stores));
+        Self { stores: cells.stores, free: cells.free, len: cells.len }
+    }
+}
+
+impl From<Stored> for Cells {
+    fn from(stored: Stored) -> Self {
+        let room = stored.stores.iter().map(Store::len).min().unwrap_or(0);
+        Self { stores: stored.stores, numbers: Vec::new(), free: stored.free, len: stored.len, room }
+    }
+}
+
+impl Cells {
+    /// No cells but the sink.
+    pub fn new(plan: &Plan) -> Self {
+        let mut cells =
+            Self { stores: plan.stores(), numbers: plan.numbers(), free: Vec::new(), len: 0, room: 0 };
+        cells.allocate();
+        cells
+    }
+
+    /// A fresh cell.
+    pub fn allocate(&mut self) -> u32 {
+        if let Some(cell) = self.free.pop() {
+            return cell;
+        }
+        let cell = self.len;
+        self.len += 1;
+        self.make_room();
+        cell
+    }
+
+    /// Stores grow in steps, so that this is rarely more than a comparison.
+    fn make_room(&mut self) {
+        if self.len as usize > self.room {
+            self.room = (self.len as usize).max(self.room + self.room / 2).max(16);
+            self.stores.iter_mut().for_each(|store| store.resize(self.room));
+            self.numbers.iter_mut().for_each(|numbers| numbers.resize(self.room));
+        }
+    }
+
+    fn reset(&mut self, cell: u32) {
+        self.stores.iter_mut().for_each(|store| store.reset(cell));
+        self.numbers.iter_mut().for_each(|numbers| numbers.reset(cell));
+    }
+
+    /// Forgets what a cell holds and lets it be used again.
+    pub fn release(&mut self, cell: u32) {
+        self.reset(cell);
+        self.free.push(cell);
+    }
+
+    /// Forgets what the sink has swallowed.
+    pub fn drain_sink(&mut self) {
+        self.reset(SINK);
+    }
+
+    /// Cells in use, the sink apart.
+    pub fn in_use(&self) -> usize {
+        self.len as usize - 1 - self.free.len()
+    }
+
+    /// Adds the state of another set's cell.
+    pub fn merge(&mut self, into: u32, other: &Self, from: u32) {
+        self.join_as(other);
+        for (at, numbers) in self.numbers.iter_mut().enumerate() {
+            numbers.merge(into, other.numbers.get(at), &other.stores, from);
+        }
+        for (store, other) in self.stores.iter_mut().zip(&other.stores) {
+            store.merge(into, other, from);
+        }
+    }
+
+    /// Joins what another set has joined.
+    fn join_as(&mut self, other: &Self) {
+        for (numbers, others) in self.numbers.iter_mut().zip(&other.numbers) {
+            if others.is_joined() {
+                numbers.join(&mut self.stores, self.room);
+            }
+        }
+    }
+
+    /// The stores, in the order of the plan's accumulators.
+    pub fn stores(&self) -> &[Store] {
+        &self.stores
+    }
+
+    /// The stores, for kernels.
+    pub fn stores_mut(&mut self) -> &mut [Store] {
+        &mut self.stores
+    }
+
+    /// Where an accumulator shares its state with others: that state.
+    pub fn numbers(&self, accumulator: usize) -> Option<&[Number]> {
+        self.numbers.iter().find(|numbers| numbers.holds(accumulator)).and_then(Numbers::cells)
+    }
+
+    /// A group's state, for kernels; `join`: from now on it is in one place.
+    pub fn group_mut(&mut self, group: usize, join: bool) -> Option<&mut Numbers> {
+        let numbers = self.numbers.get_mut(group)?;
+        if join {
+            numbers.join(&mut self.stores, self.room);
+        }
+        numbers.is_joined().then_some(numbers)
+    }
+
+    /// Copies cells out, in the given order; in the result they are cells 1, 2, 3, ...
+    #[must_use]
+    pub fn copy(&self, cells: &[u32]) -> Self {
+        Self {
+            stores: self.stores.iter().map(|store| store.gather(cells)).collect(),
+            numbers: self.numbers.iter().map(|numbers| numbers.gather(cells)).collect(),
+            free: Vec::new(),
+            len: cells.len() as u32 + 1,
+            room: cells.len() + 1,
+        }
+    }
+
+    /// As [`Cells::copy`], and releases them.
+    #[must_use]
+    pub fn extract(&mut self, cells: &[u32]) -> Self {
+        let out = self.copy(cells);
+        for store in &mut self.stores {
+            cells.iter().for_each(|cell| store.reset(*cell));
+        }
+        for numbers in &mut self.numbers {
+            cells.iter().for_each(|cell| numbers.reset(*cell));
+        }
+        self.free.extend_from_slice(cells);
+        out
+    }
+
+    /// Copies all cells of another set, sink apart, and says how far each has moved: its cell `i` is `i + moved` here.
+    pub fn append(&mut self, other: &Self) -> u32 {
+        let moved = self.len - 1;
+        self.len += other.len - 1;
+        self.make_room();
+        self.join_as(other);
+        for (at, numbers) in self.numbers.iter_mut().enumerate() {
+            match other.numbers.get(at).and_then(Numbers::cells) {
+                Some(others) => numbers.copy(moved as usize + 1, others),
+                None => {
+                    (1..other.len).for_each(|cell| numbers.merge(cell + moved, None, &other.stores, cell))
+                }
+            }
+        }
+        for (store, other_store) in self.stores.iter_mut().zip(&other.stores) {
+            (1..other.len).for_each(|cell| store.merge(cell + moved, other_store, cell));
+        }
+        moved
+    }
+
+    /// Whether this set could have been made by the plan; for state that comes from outside.
+    pub fn fits(&self, plan: &Plan) -> bool {
+        let stores = plan.stores();
+        self.len >= 1
+            && self.free.is_empty()
+            && self.stores.len() == stores.len()
+            && self
+                .stores
+                .iter()
+                .zip(&stores)
+                .all(|(store, like)| store.is_like(like) && store.len() >= self.len as usize)
+    }
+
+    /// A set that fits the plan, as one that was made by it.
+    #[must_use]
+    pub fn grouped(self, plan: &Plan) -> Self {
+        Self { numbers: plan.numbers(), ..self }
+    }
+
+    /// Cells that ever were, the sink included.
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether there is nothing but the sink.
+    pub fn is_empty(&self) -> bool {
+        self.in_use() == 0
+    }
+}
