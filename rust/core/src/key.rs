@@ -4,6 +4,8 @@
 //! by their bytes gives the order of every output. Ids count from 0 in order of first sight and are stable for
 //! the life of the table. The hash is seeded per table: ids from outside can't be made to collide on purpose.
 
+use std::ops::Range;
+
 use ahash::RandomState;
 use arrow_array::{Array, ArrayRef};
 use hashbrown::HashTable;
@@ -121,6 +123,32 @@ pub fn split(bytes: &[u8], kind: Kind) -> Option<(&[u8], &[u8])> {
     bytes.split_at_checked(bytes.len() - rest.len())
 }
 
+/// The ids of a dictionary's codes. Batches nearly always share their dictionary, so these are kept for the next one.
+#[derive(Debug, Clone, Default)]
+struct Codes {
+    /// Holding it keeps its memory from becoming another's, so that the same place means the same values.
+    values: Option<Text>,
+    /// By code, null's behind them; [`NO_ID`] where none was looked for.
+    ids: Vec<u32>,
+    turns: u64,
+}
+
+impl Codes {
+    fn turn_to(&mut self, values: &Text) {
+        if self.values.as_ref().is_some_and(|known| known.is_same(values)) {
+            return;
+        }
+        self.turns += 1;
+        self.ids.clear();
+        self.ids.resize(values.len() + 1, NO_ID);
+        self.values = Some(values.clone());
+    }
+
+    fn null(&self) -> usize {
+        self.ids.len().saturating_sub(1)
+    }
+}
+
 /// The keys seen so far, each with its dense id.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
@@ -133,6 +161,7 @@ pub struct Keys {
     table: HashTable<u32>,
     hasher: RandomState,
     scratch: Vec<u8>,
+    codes: Codes,
 }
 
 /// What of a key table is worth keeping: keys, never hashes.
@@ -186,6 +215,7 @@ impl Keys {
             table: HashTable::new(),
             hasher: RandomState::new(),
             scratch: Vec::new(),
+            codes: Codes::default(),
         }
     }
 
@@ -264,23 +294,40 @@ impl Keys {
         Ok(())
     }
 
+    /// Makes ready for the rows of a batch, whose key columns these are.
+    pub fn turn_to(&mut self, columns: &[Values]) {
+        if let [Values::Str(Text::Dictionary { values, .. })] = columns {
+            self.codes.turn_to(values);
+        }
+    }
+
     /// The ids of a batch's rows, appended to `ids`. `columns` are the key columns in their order.
     pub fn intern(&mut self, columns: &[Values], rows: usize, ids: &mut Vec<u32>) -> Result<()> {
         self.admit(columns)?;
+        self.turn_to(columns);
+        self.intern_rows(columns, 0..rows, ids);
+        Ok(())
+    }
+
+    /// The ids of some rows of the batch that was turned to, appended to `ids`.
+    pub fn intern_rows(&mut self, columns: &[Values], rows: Range<usize>, ids: &mut Vec<u32>) {
         if columns.is_empty() {
             let id = self.insert(&[]);
-            ids.resize(ids.len() + rows, id);
-            return Ok(());
+            ids.resize(ids.len() + rows.len(), id);
+            return;
         }
-        if let [Values::Str(Text::Dictionary { codes, nulls, values })] = columns {
-            self.intern_dictionary(codes, nulls.as_ref(), values, ids);
-            return Ok(());
+        if let [Values::Str(Text::Dictionary { codes, nulls, .. })] = columns {
+            ids.extend(rows.map(|row| {
+                let is_null = nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+                self.intern_code((!is_null).then_some(codes[row]))
+            }));
+            return;
         }
         let mut key = std::mem::take(&mut self.scratch);
         let mut previous = None;
         let mut last = Vec::new();
-        ids.reserve(rows);
-        for row in 0..rows {
+        ids.reserve(rows.len());
+        for row in rows {
             key.clear();
             for column in columns {
                 encode_row(column, row, &mut key);
@@ -296,37 +343,37 @@ impl Keys {
             ids.push(id);
         }
         self.scratch = key;
-        Ok(())
     }
 
-    /// One column of codes: each code is looked up once a batch.
-    fn intern_dictionary(
-        &mut self,
-        codes: &[u32],
-        nulls: Option<&arrow_buffer::NullBuffer>,
-        values: &Text,
-        ids: &mut Vec<u32>,
-    ) {
-        const UNSEEN: u32 = u32::MAX - 1;
-        let mut of_code = vec![UNSEEN; values.len() + 1];
-        let null = values.len();
-        ids.reserve(codes.len());
-        for (row, code) in codes.iter().enumerate() {
-            let code = if nulls.is_some_and(|nulls| nulls.is_null(row)) { null } else { *code as usize };
-            let mut id = of_code[code];
-            if id == UNSEEN {
-                let mut key = std::mem::take(&mut self.scratch);
-                key.clear();
-                match (code != null).then(|| values.get(code)).flatten() {
-                    Some(text) => encode_text(text, &mut key),
-                    None => key.push(NULL),
-                }
-                id = self.insert(&key);
-                of_code[code] = id;
-                self.scratch = key;
-            }
-            ids.push(id);
+    /// The id of a code of the dictionary that was turned to, or of a null.
+    pub fn intern_code(&mut self, code: Option<u32>) -> u32 {
+        let at = code.map_or(self.codes.null(), |code| code as usize);
+        match self.codes.ids.get(at) {
+            Some(id) if *id != NO_ID => return *id,
+            _ => {}
         }
+        let mut key = std::mem::take(&mut self.scratch);
+        key.clear();
+        match code.and_then(|code| self.codes.values.as_ref()?.get(code as usize)) {
+            Some(text) => encode_text(text, &mut key),
+            None => key.push(NULL),
+        }
+        let id = self.insert(&key);
+        self.scratch = key;
+        if let Some(known) = self.codes.ids.get_mut(at) {
+            *known = id;
+        }
+        id
+    }
+
+    /// Codes of the dictionary that was turned to.
+    pub fn codes(&self) -> usize {
+        self.codes.null()
+    }
+
+    /// How often another dictionary was turned to.
+    pub fn dictionaries(&self) -> u64 {
+        self.codes.turns
     }
 
     /// The id of one key given value by value.

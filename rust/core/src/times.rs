@@ -192,6 +192,54 @@ impl Times {
     }
 }
 
+/// How many of the first times lie in `from..to`, and the latest of them; the latest is `from` where none does.
+pub fn prefix_within(times: &[i64], from: i64, to: i64) -> (usize, i64) {
+    const TOGETHER: usize = 128;
+    let mut latest = from;
+    if !times.first().is_some_and(|time| (from..to).contains(time)) {
+        return (0, latest);
+    }
+    for (at, times) in times.chunks(TOGETHER).enumerate() {
+        let Some(time) = latest_within(times, from, to) else {
+            let inside = times.iter().take_while(|time| (from..to).contains(time));
+            let mut count = at * TOGETHER;
+            inside.for_each(|time| {
+                latest = latest.max(*time);
+                count += 1;
+            });
+            return (count, latest);
+        };
+        latest = latest.max(time);
+    }
+    (times.len(), latest)
+}
+
+/// The latest of times that all lie in `from..to`.
+fn latest_within(times: &[i64], from: i64, to: i64) -> Option<i64> {
+    const LANES: usize = 4;
+    if to <= from {
+        return None;
+    }
+    let after = |time: i64| time.wrapping_sub(from);
+    let before = |time: i64| (to - 1).wrapping_sub(time);
+    let (mut outside, mut latest) = ([0; LANES], [0; LANES]);
+    let lanes = times.chunks_exact(LANES);
+    let rest = lanes.remainder();
+    for times in lanes {
+        for (lane, time) in times.iter().enumerate() {
+            // Modulo 2^64 both add up to the length; so neither is negative just where the time lies inside.
+            outside[lane] |= after(*time) | before(*time);
+            latest[lane] = after(*time).max(latest[lane]);
+        }
+    }
+    for time in rest {
+        outside[0] |= after(*time) | before(*time);
+        latest[0] = after(*time).max(latest[0]);
+    }
+    let [a, b, c, d] = latest;
+    (outside.iter().fold(0, |any, lane| any | lane) >= 0).then(|| from + a.max(b).max(c.max(d)))
+}
+
 /// Epoch seconds as a float, to the nearest nanosecond.
 pub fn from_seconds(seconds: f64) -> Result<i64, &'static str> {
     if !seconds.is_finite() {

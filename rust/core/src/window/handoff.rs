@@ -26,20 +26,16 @@ impl Lane {
             return;
         }
         self.next_end = Timestamp::MAX;
-        let (closing, open) = (&mut self.closing, &self.open);
-        let mut next_end = Timestamp::MAX;
-        self.index.retain(|_, at| match &open[*at] {
-            Some(open) if open.on_time && open.window.end <= reached => {
-                closing.push(*at);
-                false
+        // Windows end in the order in which they start.
+        while let Some(first) = self.index.first_entry() {
+            match &self.open[*first.get()] {
+                Some(open) if open.window.end > reached => {
+                    self.next_end = open.window.end;
+                    break;
+                }
+                _ => self.closing.push(first.remove()),
             }
-            Some(open) if open.on_time => {
-                next_end = next_end.min(open.window.end);
-                true
-            }
-            _ => true,
-        });
-        self.next_end = next_end;
+        }
         self.current = None;
     }
 
@@ -67,14 +63,7 @@ impl Lane {
 
     /// Hands over what came after its window's end, one partial a window.
     pub(super) fn close_reopened(&mut self, partials: &mut Vec<Partial>) {
-        let (closing, open) = (&mut self.closing, &self.open);
-        self.index.retain(|_, at| {
-            let stays = open[*at].as_ref().is_some_and(|open| open.on_time);
-            if !stays {
-                closing.push(*at);
-            }
-            stays
-        });
+        self.closing.extend(std::mem::take(&mut self.reopened).into_values());
         if !self.closing.is_empty() {
             self.current = None;
         }

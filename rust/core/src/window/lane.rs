@@ -12,10 +12,11 @@ use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use super::aggregate::{Block, Cells, FirstSeen, Plan, SINK};
-use super::assign::{Assigner, Window};
+use super::assign::Assigner;
 use super::handoff::Handoff;
-use super::late::{Kept, KeptRow, LATE, LEAP, SERIES_LIMIT, WINDOW_OUT_OF_RANGE};
+use super::late::{Kept, KeptRow};
 use super::open::{Open, Partial};
+use super::place::{Context, Direct, Recent};
 use super::renames::{Names, Renames};
 use super::rows::Rows;
 use super::spec::Spec;
@@ -23,7 +24,7 @@ use super::types::Types;
 use super::watermark::Watermark;
 use crate::column::{Kind, Values};
 use crate::error::Result;
-use crate::key::{Keys, NO_ID};
+use crate::key::Keys;
 use crate::time::Timestamp;
 
 /// Rows that are looked at together: their cells fit the first-level cache.
@@ -72,10 +73,18 @@ pub struct Lane {
     pub(super) renames: Renames,
     pub(super) open: Vec<Option<Open>>,
     pub(super) vacant: Vec<usize>,
-    /// Where the window that starts then is open.
+    /// Where the window that starts then is open on time.
     pub(super) index: BTreeMap<Timestamp, usize>,
+    /// Where it is open for rows that came after its end.
+    pub(super) reopened: BTreeMap<Timestamp, usize>,
     /// The window of the row before.
     pub(super) current: Option<usize>,
+    /// Where windows were found of late.
+    pub(super) recent: Recent,
+    /// The cells of a dictionary's codes in the window where they were last looked for.
+    pub(super) direct: Direct,
+    /// Windows opened so far.
+    pub(super) opened: u64,
     /// The least end of the windows that are open on time.
     pub(super) next_end: Timestamp,
     /// Windows to hand over once the block's rows are in.
@@ -85,11 +94,14 @@ pub struct Lane {
     pub(super) tally: Tally,
     pub(super) late: Kept,
     pub(super) rejects: Kept,
-    /// Room for a batch's series.
+    /// Room for a block's series and sources.
     pub(super) ids: Vec<u32>,
+    pub(super) source_ids: Vec<u32>,
     /// Room for a block's cells, and for those that a filter leaves.
     pub(super) block: Vec<u32>,
     pub(super) filtered: Vec<u32>,
+    /// Room to note which of a block's inputs have NaN.
+    pub(super) nan: Vec<bool>,
 }
 
 impl Lane {
@@ -109,7 +121,11 @@ impl Lane {
             open: Vec::new(),
             vacant: Vec::new(),
             index: BTreeMap::new(),
+            reopened: BTreeMap::new(),
             current: None,
+            recent: Recent::default(),
+            direct: Direct::default(),
+            opened: 0,
             next_end: Timestamp::MAX,
             closing: Vec::new(),
             handed_keys: 0,
@@ -118,8 +134,10 @@ impl Lane {
             late: Kept::default(),
             rejects: Kept::default(),
             ids: Vec::new(),
+            source_ids: Vec::new(),
             block: Vec::new(),
             filtered: Vec::new(),
+            nan: Vec::new(),
         })
     }
 
@@ -164,7 +182,7 @@ impl Lane {
         let mut partials = Vec::new();
         for mut rows in tables {
             self.renames.apply(spec, plan, &mut rows);
-            self.read(spec, plan, &rows, now, &mut partials)?;
+            self.read(spec, plan, &rows, now, &mut partials);
         }
         self.close_reopened(&mut partials);
         Ok(self.hand_over(partials))
@@ -177,207 +195,49 @@ impl Lane {
         rows: &Rows,
         now: Option<Timestamp>,
         partials: &mut Vec<Partial>,
-    ) -> Result<()> {
+    ) {
         let count = rows.times.len();
-        let mut ids = std::mem::take(&mut self.ids);
-        ids.clear();
-        // Under a limit, a row takes a place among the series only once it is known to count.
-        if spec.max_series.is_none() {
-            self.keys.intern(&rows.keys, count, &mut ids)?;
-        }
-        let mut sources = Vec::new();
-        if spec.source.is_some() {
-            self.sources.intern(&rows.source, count, &mut sources)?;
-        } else if self.sources.is_empty() {
+        if spec.source.is_none() && self.sources.is_empty() {
             self.sources.insert(&[]);
         }
+        self.keys.turn_to(&rows.keys);
+        self.sources.turn_to(&rows.source);
         let masks = plan.masks(&rows.inputs, count);
         self.tally.read += count as u64;
-        self.tally.nan += rows.nan();
         let latest = now.zip(spec.max_ahead).map(|(now, ahead)| now.saturating_add(ahead));
+        let (mut ids, mut sources) = (std::mem::take(&mut self.ids), std::mem::take(&mut self.source_ids));
         for start in (0..count).step_by(BLOCK) {
-            let end = (start + BLOCK).min(count);
+            let block = start..(start + BLOCK).min(count);
+            ids.clear();
+            sources.clear();
+            // A dictionary's codes lead to cells directly. Under a limit, a row takes a place among the series only once
+            // it is known to count.
+            if spec.max_series.is_none() && rows.codes().is_none() {
+                self.keys.intern_rows(&rows.keys, block.clone(), &mut ids);
+            }
+            if spec.source.is_some() {
+                self.sources.intern_rows(&rows.source, block.clone(), &mut sources);
+            }
             let mut cells = std::mem::take(&mut self.block);
             cells.clear();
-            let context = Context { spec, rows, ids: &ids, sources: &sources, latest };
-            let mut row = start;
-            while row < end {
-                let together = self.assign_together(&context, row..end, &mut cells);
-                row += together;
-                if together == 0 {
-                    cells.push(self.assign(&context, row));
-                    row += 1;
-                }
-            }
+            let context = Context { spec, rows, start, ids: &ids, sources: &sources, latest };
+            self.assign_block(&context, block, &mut cells);
             self.fold(plan, rows, &masks, start, &cells);
             self.block = cells;
             self.close_aside(partials);
         }
-        self.ids = ids;
+        (self.ids, self.source_ids) = (ids, sources);
         let reached = self.watermark.get();
         self.memories.iter_mut().flatten().for_each(|memory| memory.sweep(reached));
         self.renames.sweep(reached);
-        Ok(())
-    }
-
-    /// Cells for the first rows of a block, as far as all lie in the current window and can't close one: they need
-    /// no arithmetic a row. Gives their number.
-    fn assign_together(
-        &mut self,
-        context: &Context<'_>,
-        block: std::ops::Range<usize>,
-        cells: &mut Vec<u32>,
-    ) -> usize {
-        let Some(current) = self.current else { return 0 };
-        let Some(open) = &mut self.open[current] else { return 0 };
-        if !open.on_time || context.rows.times.nulls.is_some() || context.spec.max_series.is_some() {
-            return 0;
-        }
-        // Times from here up to there neither leave the window nor leap nor close one.
-        let from = open.sure.start;
-        let to = open.sure.end.min(self.watermark.reached_at(self.next_end));
-        let to = context.latest.map_or(to, |latest| to.min(latest.saturating_add(1)));
-        let times = &context.rows.times.values[block.clone()];
-        let count = times.iter().position(|time| *time < from || *time >= to).unwrap_or(times.len());
-        let block = block.start..block.start + count;
-        let ids = &context.ids[block.clone()];
-        let start = cells.len();
-        cells.extend(ids.iter().map(|key| open.pages.get(*key)));
-        for (key, cell) in ids.iter().zip(&mut cells[start..]) {
-            if *cell == SINK {
-                *cell = match open.pages.get(*key) {
-                    SINK => open.add_cell(*key, &mut self.cells, &mut self.of_cell),
-                    cell => cell,
-                };
-            }
-        }
-        self.tally.counted += count as u64;
-        if context.sources.is_empty() {
-            if let Some(latest) = times[..count].iter().max() {
-                self.watermark.observe(0, *latest);
-                open.mark(context.spec, 0);
-            }
-        } else {
-            for (source, time) in context.sources[block].iter().zip(times) {
-                self.watermark.observe(*source as usize, *time);
-                open.mark(context.spec, *source);
-            }
-        }
-        count
-    }
-
-    /// The cell of one row, after all before it; the sink where it counts nowhere.
-    fn assign(&mut self, context: &Context<'_>, row: usize) -> u32 {
-        let Context { spec, rows, ids, sources, latest } = context;
-        let source = sources.get(row).copied().unwrap_or(0);
-        let time = match rows.times.get(row) {
-            Ok(time) if latest.is_some_and(|latest| time > latest) => {
-                return self.reject(rows, row, Some(time), LEAP);
-            }
-            Ok(time) => time,
-            Err(reason) => return self.reject(rows, row, None, reason),
-        };
-        match self.place(spec, time) {
-            Place::Open(window) => {
-                let key = match spec.max_series {
-                    None => ids[row],
-                    Some(limit) => self.keys.intern_row_within(&rows.keys, row, limit as usize),
-                };
-                if key == NO_ID {
-                    return self.reject(rows, row, Some(time), SERIES_LIMIT);
-                }
-                let cell = self.cell(window, key);
-                if let Some(open) = &mut self.open[window] {
-                    open.mark(spec, source);
-                }
-                self.tally.counted += 1;
-                self.observe(source, time);
-                cell
-            }
-            Place::Expired => {
-                self.tally.late += 1;
-                self.late.push(KeptRow {
-                    time: Some(time),
-                    values: rows.values(row),
-                    reason: LATE.to_owned(),
-                    message: None,
-                });
-                self.observe(source, time);
-                SINK
-            }
-            Place::Nowhere => self.reject(rows, row, Some(time), WINDOW_OUT_OF_RANGE),
-        }
-    }
-
-    fn reject(&mut self, rows: &Rows, row: usize, time: Option<Timestamp>, reason: &str) -> u32 {
-        self.tally.rejected += 1;
-        self.rejects.push(KeptRow {
-            time,
-            values: rows.values(row),
-            reason: reason.to_owned(),
-            message: None,
-        });
-        SINK
-    }
-
-    /// The open window of a time, opened if need be.
-    pub(super) fn place(&mut self, spec: &Spec, time: Timestamp) -> Place {
-        if let Some(current) = self.current
-            && let Some(open) = &self.open[current]
-            && open.sure.start <= time
-            && time < open.sure.end
-            && (open.on_time || self.watermark.get() < spec.expiry(open.window.end))
-        {
-            return Place::Open(current);
-        }
-        let Some(window) = self.assigner.window(time) else { return Place::Nowhere };
-        let reached = self.watermark.get();
-        if spec.expiry(window.end) <= reached {
-            return Place::Expired;
-        }
-        let at = match self.index.get(&window.start) {
-            Some(at) => *at,
-            None => self.open_window(window, window.end > reached),
-        };
-        self.current = Some(at);
-        Place::Open(at)
-    }
-
-    /// Opens a window.
-    pub(super) fn open_window(&mut self, window: Window, on_time: bool) -> usize {
-        let open = Open::new(window, self.assigner.sure(window), on_time);
-        let at = self.vacant.pop().unwrap_or(self.open.len());
-        if at == self.open.len() {
-            self.open.push(Some(open));
-        } else {
-            self.open[at] = Some(open);
-        }
-        self.index.insert(window.start, at);
-        if on_time {
-            self.next_end = self.next_end.min(window.end);
-        }
-        at
-    }
-
-    /// A series' cell in an open window, made if need be.
-    pub(super) fn cell(&mut self, window: usize, key: u32) -> u32 {
-        let Some(open) = &mut self.open[window] else { return SINK };
-        match open.pages.get(key) {
-            SINK => open.add_cell(key, &mut self.cells, &mut self.of_cell),
-            cell => cell,
-        }
-    }
-
-    /// Moves event time on, and with it sets aside the windows that this closes.
-    pub(super) fn observe(&mut self, source: u32, time: Timestamp) {
-        self.watermark.observe(source as usize, time);
-        self.set_aside();
     }
 
     /// Adds a block's rows to their cells.
     fn fold(&mut self, plan: &Plan, rows: &Rows, masks: &[Vec<bool>], start: usize, cells: &[u32]) {
-        let times = &rows.times.values[start..start + cells.len()];
-        let block = Block { start, cells, times };
+        let rows_here = start..start + cells.len();
+        let mut nan = std::mem::take(&mut self.nan);
+        self.tally.nan += rows.nan(&rows_here, &mut nan);
+        let block = Block { start, cells, times: &rows.times.values[rows_here], nan: &nan };
         let (of_cell, memories, renames) = (&self.of_cell, &mut self.memories, &self.renames);
         let kinds = if renames.is_empty() { Vec::new() } else { self.types.inputs() };
         let names = Names { keys: &self.keys, kinds: &kinds };
@@ -400,27 +260,6 @@ impl Lane {
         };
         plan.add(&mut self.cells, &block, &rows.inputs, masks, &mut self.filtered, first);
         self.cells.drain_sink();
+        self.nan = nan;
     }
-}
-
-/// Where a time goes.
-pub(super) enum Place {
-    /// The open window at this place.
-    Open(usize),
-    /// Its window has expired.
-    Expired,
-    /// No 64-bit window holds it.
-    Nowhere,
-}
-
-/// What assigning the rows of a batch needs beside the lane.
-struct Context<'a> {
-    spec: &'a Spec,
-    rows: &'a Rows,
-    /// Series of each row; empty where `max_series` limits them.
-    ids: &'a [u32],
-    /// Source of each row; empty without a source column.
-    sources: &'a [u32],
-    /// The latest time that is not a leap.
-    latest: Option<Timestamp>,
 }

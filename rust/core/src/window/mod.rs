@@ -23,6 +23,7 @@ mod messages;
 mod models;
 mod open;
 mod pending;
+mod place;
 mod renames;
 mod rescale;
 mod rest;

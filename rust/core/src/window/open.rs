@@ -70,6 +70,8 @@ impl Pages {
 /// An open window: which series have which cells.
 #[derive(Debug, Clone)]
 pub struct Open {
+    /// Its number among all that its lane ever opened.
+    pub number: u64,
     /// Its start and end.
     pub window: Window,
     /// The times that are known to belong to it without asking.
@@ -88,8 +90,9 @@ pub struct Open {
 
 impl Open {
     /// Empty.
-    pub fn new(window: Window, sure: Window, on_time: bool) -> Self {
+    pub fn new(number: u64, window: Window, sure: Window, on_time: bool) -> Self {
         Self {
+            number,
             window,
             sure,
             on_time,
@@ -100,8 +103,17 @@ impl Open {
         }
     }
 
+    /// A series' cell, made if need be.
+    #[inline]
+    pub fn cell(&mut self, key: u32, cells: &mut Cells, of_cell: &mut Vec<(u32, Timestamp)>) -> u32 {
+        match self.pages.get(key) {
+            SINK => self.add_cell(key, cells, of_cell),
+            cell => cell,
+        }
+    }
+
     /// A cell for a series that has none.
-    pub fn add_cell(&mut self, key: u32, cells: &mut Cells, of_cell: &mut Vec<(u32, Timestamp)>) -> u32 {
+    fn add_cell(&mut self, key: u32, cells: &mut Cells, of_cell: &mut Vec<(u32, Timestamp)>) -> u32 {
         let cell = cells.allocate();
         if of_cell.len() <= cell as usize {
             of_cell.resize(cell as usize + 1, (0, 0));

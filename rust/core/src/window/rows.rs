@@ -1,10 +1,13 @@
 //! A batch's columns, found and read.
 
-use arrow_array::{ArrayRef, RecordBatch};
+use std::ops::Range;
+
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_buffer::NullBuffer;
 
 use super::aggregate::Plan;
 use super::spec::Spec;
-use crate::column::{Scalar, Values};
+use crate::column::{Scalar, Text, Values};
 use crate::error::{Error, Result};
 use crate::times::Times;
 
@@ -52,16 +55,28 @@ impl Rows {
         self.keys.iter().chain(&self.inputs).map(|values| values.scalar(row)).collect()
     }
 
-    /// NaN among the inputs.
-    pub fn nan(&self) -> u64 {
-        let of = |values: &Values| match values {
-            // Looked for without regard to nulls first: nearly always there is none.
-            Values::Float(array) if !array.values().iter().fold(false, |any, value| any | value.is_nan()) => {
-                0
+    /// The codes of the key, where it is one column of a dictionary, and where they are null.
+    pub fn codes(&self) -> Option<(&[u32], Option<&NullBuffer>)> {
+        match self.keys.as_slice() {
+            [Values::Str(Text::Dictionary { codes, nulls, .. })] => Some((codes, nulls.as_ref())),
+            _ => None,
+        }
+    }
+
+    /// NaN among the inputs of some rows; in `seen` whether an input has any, be it where a row is null.
+    pub fn nan(&self, rows: &Range<usize>, seen: &mut Vec<bool>) -> u64 {
+        let mut count = 0;
+        seen.clear();
+        seen.extend(self.inputs.iter().map(|values| {
+            let Values::Float(array) = values else { return false };
+            // Nearly always there is none: looked for many at a time.
+            let any = array.values()[rows.clone()].iter().fold(false, |any, value| any | value.is_nan());
+            if any {
+                let is_nan = |row: &usize| array.is_valid(*row) && array.value(*row).is_nan();
+                count += rows.clone().filter(is_nan).count() as u64;
             }
-            Values::Float(array) => array.iter().flatten().filter(|value| value.is_nan()).count(),
-            _ => 0,
-        };
-        self.inputs.iter().map(of).sum::<usize>() as u64
+            any
+        }));
+        count
     }
 }

@@ -2,8 +2,9 @@
 
 use super::aggregate::Plan;
 use super::handoff::Handoff;
-use super::lane::{Lane, Place};
+use super::lane::Lane;
 use super::late::{KeptRow, LATE, SERIES_LIMIT, WINDOW_OUT_OF_RANGE};
+use super::place::Place;
 use super::renames::Names;
 use super::spec::Spec;
 use crate::column::{Kind, Scalar};

@@ -37,6 +37,11 @@ pub struct Watermark {
     /// The clock before which no source can become idle, once that was looked for.
     #[serde(skip)]
     look_at: Option<Timestamp>,
+    /// `latest` of the live sources, to find the least of many: each place has the lesser of the two below it, those
+    /// of place `i` being `2 i` and `2 i + 1`. The sources are the second half; places without a live one have the
+    /// end of time.
+    #[serde(skip)]
+    least: Vec<Timestamp>,
 }
 
 impl Watermark {
@@ -51,6 +56,7 @@ impl Watermark {
             now: None,
             waiting: None,
             look_at: None,
+            least: Vec::new(),
         }
     }
 
@@ -72,25 +78,59 @@ impl Watermark {
         if source >= self.sources.len() {
             self.sources.resize(source + 1, Source { latest: NEVER, heard: None, idle: true });
         }
-        let now = self.now;
+        if source >= self.least.len() / 2 {
+            self.line_up();
+        }
         let known = &mut self.sources[source];
-        known.heard = now.or(known.heard);
-        let (before, woke) = (known.latest, known.idle);
-        known.idle = false;
-        known.latest = before.max(time);
-        // Only the slowest source, or one that joins, can change the least.
-        if woke || (time > before && before <= self.lowest) {
-            self.settle();
+        known.heard = self.now.or(known.heard);
+        if known.idle || time > known.latest {
+            known.idle = false;
+            known.latest = known.latest.max(time);
+            let latest = known.latest;
+            self.lift(source, latest);
+        }
+    }
+
+    /// A source's time has changed: so may the least.
+    fn lift(&mut self, source: usize, latest: Timestamp) {
+        let mut at = self.least.len() / 2 + source;
+        self.least[at] = latest;
+        while at > 1 {
+            let lesser = self.least[at].min(self.least[at ^ 1]);
+            at /= 2;
+            if self.least[at] == lesser && lesser != Timestamp::MAX {
+                return;
+            }
+            self.least[at] = lesser;
+        }
+        self.lowest = self.least[1];
+        if self.lowest != NEVER {
+            self.raise(self.lowest.saturating_sub(self.out_of_orderness));
+        }
+    }
+
+    /// Compares all sources anew.
+    fn line_up(&mut self) {
+        let half = self.sources.len().next_power_of_two();
+        self.least.clear();
+        self.least.resize(2 * half, Timestamp::MAX);
+        for (place, source) in self.least[half..].iter_mut().zip(&self.sources) {
+            if !source.idle {
+                *place = source.latest;
+            }
+        }
+        for at in (1..half).rev() {
+            self.least[at] = self.least[2 * at].min(self.least[2 * at + 1]);
         }
     }
 
     /// Looks for the slowest live source.
     fn settle(&mut self) {
-        let live = self.sources.iter().filter(|source| !source.idle).map(|source| source.latest);
-        if let Some(lowest) = live.min() {
-            self.lowest = lowest;
-            if lowest != NEVER {
-                self.raise(lowest.saturating_sub(self.out_of_orderness));
+        self.line_up();
+        if self.sources.iter().any(|source| !source.idle) {
+            self.lowest = self.least[1];
+            if self.lowest != NEVER {
+                self.raise(self.lowest.saturating_sub(self.out_of_orderness));
             }
         }
     }

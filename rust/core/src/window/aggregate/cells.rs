@@ -168,9 +168,9 @@ impl Cells {
         for (at, numbers) in self.numbers.iter_mut().enumerate() {
             match other.numbers.get(at).and_then(Numbers::cells) {
                 Some(others) => numbers.copy(moved as usize + 1, others),
-                None => {
-                    (1..other.len).for_each(|cell| numbers.merge(cell + moved, None, &other.stores, cell))
-                }
+                None => (1..other.len).for_each(|cell| {
+                    numbers.merge(cell + moved, None, &other.stores, cell);
+                }),
             }
         }
         for (store, other_store) in self.stores.iter_mut().zip(&other.stores) {

@@ -243,11 +243,11 @@ impl Numbers {
         }
     }
 
-    /// Adds a block of rows.
-    pub fn add(&mut self, block: &Block<'_>, values: &Values) {
+    /// Adds a block of rows; `nan`: there may be NaN among their values.
+    pub fn add(&mut self, block: &Block<'_>, values: &Values, nan: bool) {
         let Some(cells) = self.cells.as_deref_mut() else { return };
         match values {
-            Values::Float(array) => add_floats(cells, block, array),
+            Values::Float(array) => add_floats(cells, block, array, nan),
             _ => {
                 for (at, cell) in block.cells.iter().enumerate() {
                     cells[*cell as usize].add_row(number(values, block.start + at));
@@ -264,32 +264,32 @@ impl Numbers {
 
 /// Adds a block of floats. Which rows are null can't be predicted: their values go to the sink by a mask, not by a
 /// branch.
-fn add_floats(cells: &mut [Number], block: &Block<'_>, array: &Float64Array) {
+fn add_floats(cells: &mut [Number], block: &Block<'_>, array: &Float64Array, nan: bool) {
     let column = &array.values()[block.start..block.start + block.cells.len()];
     let mut add = |cell: u32, there: bool, value: f64| {
         cells[cell as usize].count(there, value);
-        let into = cell & 0_u32.wrapping_sub(u32::from(there));
-        cells[into as usize].add(value);
+        cells[(cell & 0_u32.wrapping_sub(u32::from(there))) as usize].add(value);
     };
-    // Nearly always there is no NaN: looked for many at a time.
-    let nan = column.iter().fold(false, |any, value| any | value.is_nan());
-    let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) else {
-        for (cell, value) in block.cells.iter().zip(column) {
-            add(*cell, !value.is_nan(), *value);
+    let valid = array.nulls().filter(|nulls| nulls.null_count() > 0);
+    match valid.map(|valid| valid.inner().slice(block.start, block.cells.len())) {
+        None if nan => {
+            let rows = block.cells.iter().zip(column);
+            rows.for_each(|(cell, value)| add(*cell, !value.is_nan(), *value));
         }
-        return;
-    };
-    let valid = nulls.inner().slice(block.start, block.cells.len());
-    let words = valid.bit_chunks();
-    let words = words.iter().chain(std::iter::once(words.remainder_bits()));
-    for (word, (cells, values)) in words.zip(block.cells.chunks(64).zip(column.chunks(64))) {
-        let rows = cells.iter().zip(values).enumerate();
-        if nan {
-            rows.for_each(|(bit, (cell, value))| {
-                add(*cell, word >> bit & 1 == 1 && !value.is_nan(), *value);
-            });
-        } else {
-            rows.for_each(|(bit, (cell, value))| add(*cell, word >> bit & 1 == 1, *value));
+        None => block.cells.iter().zip(column).for_each(|(cell, value)| add(*cell, true, *value)),
+        Some(valid) => {
+            let words = valid.bit_chunks();
+            let words = words.iter().chain(std::iter::once(words.remainder_bits()));
+            for (word, (cells, values)) in words.zip(block.cells.chunks(64).zip(column.chunks(64))) {
+                let rows = cells.iter().zip(values).enumerate();
+                if nan {
+                    rows.for_each(|(bit, (cell, value))| {
+                        add(*cell, word >> bit & 1 == 1 && !value.is_nan(), *value);
+                    });
+                } else {
+                    rows.for_each(|(bit, (cell, value))| add(*cell, word >> bit & 1 == 1, *value));
+                }
+            }
         }
     }
 }

@@ -327,7 +327,8 @@ impl Plan {
             let values = &columns[column];
             if let Some(numbers) = cells.group_mut(group, matches!(values, Values::Float(_))) {
                 let filter = members.members().find_map(|member| self.accumulators[member].filter);
-                numbers.add(&filtered(block, filter, masks, scratch), values);
+                let nan = block.nan.get(column).is_none_or(|nan| *nan);
+                numbers.add(&filtered(block, filter, masks, scratch), values, nan);
             }
         }
         for (index, accumulator) in self.accumulators.iter().enumerate() {
