@@ -4,124 +4,25 @@
 //! by their bytes gives the order of every output. Ids count from 0 in order of first sight and are stable for
 //! the life of the table. The hash is seeded per table: ids from outside can't be made to collide on purpose.
 
+mod bytes;
+
 use std::ops::Range;
+use std::sync::Arc;
 
 use ahash::RandomState;
-use arrow_array::{Array, ArrayRef};
-use hashbrown::HashTable;
+use arrow_array::ArrayRef;
+use arrow_array::builder::StringBuilder;
+use hashbrown::{HashMap, HashTable};
 use serde::{Deserialize, Serialize};
+
+use bytes::{NULL, decode, text};
+pub use bytes::{encode, encode_row, encode_text, split};
 
 use crate::column::{self, Kind, Scalar, Text, Values};
 use crate::error::{Error, Result};
 
-const NULL: u8 = 0;
-const VALUE: u8 = 1;
-
 /// Stands for a key that was not let in.
 pub const NO_ID: u32 = u32::MAX;
-
-/// Appends one value so that bytes order as values do.
-pub fn encode(value: &Scalar, out: &mut Vec<u8>) {
-    match value {
-        Scalar::Null => out.push(NULL),
-        Scalar::Bool(value) => out.extend_from_slice(&[VALUE, u8::from(*value)]),
-        Scalar::Int(value) => encode_int(*value, out),
-        Scalar::Float(value) => encode_float(*value, out),
-        Scalar::Str(text) => encode_text(text, out),
-    }
-}
-
-fn encode_int(value: i128, out: &mut Vec<u8>) {
-    out.push(VALUE);
-    out.extend_from_slice(&(value as u128 ^ (1 << 127)).to_be_bytes());
-}
-
-fn encode_float(value: f64, out: &mut Vec<u8>) {
-    let value = if value.is_nan() { f64::NAN.abs() } else { value + 0.0 };
-    let bits = value.to_bits();
-    let ordered = if bits >> 63 == 1 { !bits } else { bits | (1 << 63) };
-    out.push(VALUE);
-    out.extend_from_slice(&ordered.to_be_bytes());
-}
-
-/// Appends one text, as [`encode`] does.
-pub fn encode_text(text: &str, out: &mut Vec<u8>) {
-    out.push(VALUE);
-    let mut rest = text.as_bytes();
-    // A zero byte inside is escaped, so that the end mark (two zeros) orders before everything longer.
-    while let Some(at) = rest.iter().position(|byte| *byte == 0) {
-        out.extend_from_slice(&rest[..at]);
-        out.extend_from_slice(&[0, 0xff]);
-        rest = &rest[at + 1..];
-    }
-    out.extend_from_slice(rest);
-    out.extend_from_slice(&[0, 0]);
-}
-
-/// Appends one row's value of a column, as [`encode`] does, without making a [`Scalar`].
-#[inline]
-pub fn encode_row(values: &Values, row: usize, out: &mut Vec<u8>) {
-    match values {
-        Values::Int(array) if array.is_valid(row) => encode_int(i128::from(array.value(row)), out),
-        Values::UInt(array) if array.is_valid(row) => encode_int(i128::from(array.value(row)), out),
-        Values::Float(array) if array.is_valid(row) => encode_float(array.value(row), out),
-        Values::Bool(array) if array.is_valid(row) => {
-            out.extend_from_slice(&[VALUE, u8::from(array.value(row))]);
-        }
-        Values::Str(text) => match text.get(row) {
-            Some(text) => encode_text(text, out),
-            None => out.push(NULL),
-        },
-        _ => out.push(NULL),
-    }
-}
-
-/// Reads one value back and returns what follows it; nothing where the bytes are no key of that type.
-fn decode(bytes: &[u8], kind: Kind) -> Option<(Scalar, &[u8])> {
-    let (mark, rest) = bytes.split_first()?;
-    if *mark == NULL {
-        return Some((Scalar::Null, rest));
-    }
-    match kind {
-        Kind::Unknown => None,
-        Kind::Bool => rest.split_first().map(|(value, rest)| (Scalar::Bool(*value != 0), rest)),
-        Kind::Int => {
-            let (value, rest) = rest.split_first_chunk::<16>()?;
-            Some((Scalar::Int((u128::from_be_bytes(*value) ^ (1 << 127)) as i128), rest))
-        }
-        Kind::Float => {
-            let (value, rest) = rest.split_first_chunk::<8>()?;
-            let ordered = u64::from_be_bytes(*value);
-            let bits = if ordered >> 63 == 1 { ordered & !(1 << 63) } else { !ordered };
-            Some((Scalar::Float(f64::from_bits(bits)), rest))
-        }
-        Kind::Str => {
-            let mut text = Vec::new();
-            let mut at = 0;
-            loop {
-                match (rest.get(at)?, rest.get(at + 1)) {
-                    (0, Some(0xff)) => {
-                        text.push(0);
-                        at += 2;
-                    }
-                    (0, Some(0)) => {
-                        return Some((Scalar::Str(String::from_utf8(text).ok()?), &rest[at + 2..]));
-                    }
-                    (byte, _) => {
-                        text.push(*byte);
-                        at += 1;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The bytes of the first value, and what follows them; nothing where the bytes are no key of that type.
-pub fn split(bytes: &[u8], kind: Kind) -> Option<(&[u8], &[u8])> {
-    let (_, rest) = decode(bytes, kind)?;
-    bytes.split_at_checked(bytes.len() - rest.len())
-}
 
 /// The ids of a dictionary's codes. Batches nearly always share their dictionary, so these are kept for the next one.
 #[derive(Debug, Clone, Default)]
@@ -438,18 +339,30 @@ impl Keys {
 
     /// The key columns of rows with these ids; `None` is a row of nulls.
     pub fn columns(&self, ids: &[Option<u32>]) -> Vec<ArrayRef> {
+        if let [Kind::Str] = self.kinds.as_slice() {
+            return vec![self.texts(ids)];
+        }
         // Each key is decoded once, however many rows it has.
-        let mut decoded: Vec<Option<Vec<Scalar>>> = vec![None; self.len()];
+        let mut decoded: HashMap<u32, Vec<Scalar>, RandomState> = HashMap::default();
         for id in ids.iter().flatten() {
-            decoded[*id as usize].get_or_insert_with(|| self.values(*id));
+            decoded.entry(*id).or_insert_with(|| self.values(*id));
         }
         let value = |id: &Option<u32>, column: usize| {
-            let values = id.and_then(|id| decoded[id as usize].as_ref());
+            let values = id.and_then(|id| decoded.get(&id));
             values.and_then(|values| values.get(column)).unwrap_or(&Scalar::Null)
         };
         (0..self.kinds.len())
             .map(|column| column::of_kind(self.kinds[column], ids.iter().map(|id| value(id, column))))
             .collect()
+    }
+
+    /// The only key column, where it is of text.
+    fn texts(&self, ids: &[Option<u32>]) -> ArrayRef {
+        let mut builder = StringBuilder::with_capacity(ids.len(), 16 * ids.len());
+        for id in ids {
+            builder.append_option(id.and_then(|id| text(self.bytes(id))));
+        }
+        Arc::new(builder.finish())
     }
 }
 
@@ -457,42 +370,6 @@ impl Keys {
 mod tests {
     use super::*;
     use arrow_array::{Int64Array, StringArray};
-    use std::sync::Arc;
-
-    #[test]
-    fn bytes_order_as_values_do() {
-        let sorted: [&[Scalar]; 4] = [
-            &[Scalar::Null, Scalar::Bool(false), Scalar::Bool(true)],
-            &[Scalar::Null, Scalar::Int(-3), Scalar::Int(0), Scalar::Int(i128::from(u64::MAX))],
-            &[
-                Scalar::Null,
-                Scalar::Float(f64::NEG_INFINITY),
-                Scalar::Float(-1.5),
-                Scalar::Float(0.0),
-                Scalar::Float(2.0),
-            ],
-            &[
-                Scalar::Null,
-                Scalar::Str(String::new()),
-                Scalar::Str("\0".into()),
-                Scalar::Str("a".into()),
-                Scalar::Str("a\0".into()),
-                Scalar::Str("ab".into()),
-                Scalar::Str("ä".into()),
-            ],
-        ];
-        for values in sorted {
-            let bytes: Vec<Vec<u8>> = values
-                .iter()
-                .map(|value| {
-                    let mut out = Vec::new();
-                    encode(value, &mut out);
-                    out
-                })
-                .collect();
-            assert!(bytes.windows(2).all(|pair| pair[0] < pair[1]), "{values:?}");
-        }
-    }
 
     #[test]
     fn keys_come_back_as_they_went_in() {

@@ -216,28 +216,18 @@ pub fn prefix_within(times: &[i64], from: i64, to: i64) -> (usize, i64) {
 
 /// The latest of times that all lie in `from..to`.
 fn latest_within(times: &[i64], from: i64, to: i64) -> Option<i64> {
-    const LANES: usize = 4;
-    if to <= from {
-        return None;
-    }
-    let after = |time: i64| time.wrapping_sub(from);
-    let before = |time: i64| (to - 1).wrapping_sub(time);
-    let (mut outside, mut latest) = ([0; LANES], [0; LANES]);
-    let lanes = times.chunks_exact(LANES);
-    let rest = lanes.remainder();
-    for times in lanes {
-        for (lane, time) in times.iter().enumerate() {
-            // Modulo 2^64 both add up to the length; so neither is negative just where the time lies inside.
-            outside[lane] |= after(*time) | before(*time);
-            latest[lane] = after(*time).max(latest[lane]);
+    // As unsigned, what lies before `from` is furthest behind it.
+    let after = |time: &i64| time.wrapping_sub(from) as u64;
+    let mut latest = [0; 4];
+    let four = times.chunks_exact(latest.len());
+    let rest = four.remainder().iter().map(after).max().unwrap_or(0);
+    for times in four {
+        for (latest, time) in latest.iter_mut().zip(times) {
+            *latest = after(time).max(*latest);
         }
     }
-    for time in rest {
-        outside[0] |= after(*time) | before(*time);
-        latest[0] = after(*time).max(latest[0]);
-    }
-    let [a, b, c, d] = latest;
-    (outside.iter().fold(0, |any, lane| any | lane) >= 0).then(|| from + a.max(b).max(c.max(d)))
+    let latest = latest.into_iter().fold(rest, u64::max);
+    (from < to && latest < to.wrapping_sub(from) as u64).then(|| from.wrapping_add(latest as i64))
 }
 
 /// Epoch seconds as a float, to the nearest nanosecond.

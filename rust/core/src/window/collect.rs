@@ -38,6 +38,8 @@ pub struct Collector {
     pub(super) fired: Timestamp,
     /// What lanes read that were let go.
     gone: Tally,
+    /// The place of each key in their order, by id; what is new since may lack.
+    pub(super) ranks: Vec<u32>,
 }
 
 /// A collector at rest, as snapshots keep it: cells without gaps.
@@ -69,6 +71,7 @@ impl Collector {
             seen: Seen::default(),
             fired: NEVER,
             gone: Tally::default(),
+            ranks: Vec::new(),
         }
     }
 
@@ -224,6 +227,7 @@ impl Collector {
             seen: resting.seen,
             fired: resting.fired,
             gone: resting.gone,
+            ranks: Vec::new(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! Rows out: which windows and series are due, in which revision, and their columns.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -51,6 +52,9 @@ impl Collector {
             })
             .map(|(start, _)| *start)
             .collect();
+        let whole =
+            |start: &Timestamp| self.windows[start].whole.as_ref().map_or(0, |whole| whole.keys.len());
+        self.rank(due.iter().map(whole).sum());
         let mut due = due.into_iter().peekable();
         if spec.fill {
             loop {
@@ -125,14 +129,15 @@ impl Collector {
         {
             // Nothing can come after it and nothing else is made of it.
             let moved = out.totals.append(&whole.cells);
-            out.rows.extend(whole.keys.iter().zip(1..).map(|(key, cell)| Row {
+            let row = |at: u32| Row {
                 window,
-                key: *key,
+                key: whole.keys[at as usize],
                 level: 0,
                 revision: 0,
                 silent: false,
-                cell: Some(cell + moved),
-            }));
+                cell: Some(at + 1 + moved),
+            };
+            out.rows.extend(self.in_order(&whole.keys).into_iter().map(row));
             pending.fired = true;
         }
         pending.merge_whole(&mut self.cells, &self.views);
@@ -231,25 +236,53 @@ impl Collector {
         }
     }
 
-    /// The place of each row's key in the order of keys, by id.
-    fn ranks(&self, rows: &[Row]) -> Vec<u32> {
-        let mut seen = vec![false; self.keys.len()];
-        rows.iter().for_each(|row| seen[row.key as usize] = true);
-        let mut ids: Vec<u32> = (0..self.keys.len() as u32).filter(|id| seen[*id as usize]).collect();
-        ids.sort_unstable_by_key(|id| self.keys.bytes(*id));
-        let mut ranks = vec![0; self.keys.len()];
-        for (rank, id) in ids.into_iter().enumerate() {
-            ranks[id as usize] = rank as u32;
+    /// Looks up the order of all keys, unless the windows to come out hold but a few of many.
+    fn rank(&mut self, rows: usize) {
+        if self.ranks.len() == self.keys.len() || rows < self.keys.len() / 8 {
+            return;
         }
-        ranks
+        let mut ids: Vec<u32> = (0..self.keys.len() as u32).collect();
+        ids.sort_unstable_by_key(|id| self.keys.bytes(*id));
+        self.ranks.resize(ids.len(), 0);
+        for (id, rank) in ids.into_iter().zip(0..) {
+            self.ranks[id as usize] = rank;
+        }
+    }
+
+    /// The order of two keys.
+    fn compare(&self, a: u32, b: u32) -> Ordering {
+        if self.ranks.len() == self.keys.len() {
+            return self.ranks[a as usize].cmp(&self.ranks[b as usize]);
+        }
+        if a == b { Ordering::Equal } else { self.keys.bytes(a).cmp(self.keys.bytes(b)) }
+    }
+
+    /// The places of different keys in a list, in the keys' order.
+    fn in_order(&self, keys: &[u32]) -> Vec<u32> {
+        const NONE: u32 = u32::MAX;
+        if self.ranks.len() != self.keys.len() || keys.len() < self.ranks.len() / 8 {
+            let mut places: Vec<u32> = (0..keys.len() as u32).collect();
+            places.sort_unstable_by(|a, b| self.compare(keys[*a as usize], keys[*b as usize]));
+            return places;
+        }
+        // Most keys there are: each has its place at once.
+        let mut places = vec![NONE; self.ranks.len()];
+        for (key, place) in keys.iter().zip(0..) {
+            places[self.ranks[*key as usize] as usize] = place;
+        }
+        places.retain(|place| *place != NONE);
+        places
     }
 
     /// The columns of drained windows.
     fn columns(&mut self, spec: &Spec, plan: &Plan, out: Out) -> Result<RecordBatch> {
         let Out { mut rows, totals } = out;
-        let ranks = self.ranks(&rows);
-        let rank = |row: &Row| ranks.get(row.key as usize).copied().unwrap_or(0);
-        rows.sort_by_key(|row| (row.window.start, row.window.end, rank(row), row.level, row.revision));
+        self.rank(rows.len());
+        let order = |row: &Row| (row.window.start, row.window.end);
+        rows.sort_by(|a, b| {
+            let keys = || self.compare(a.key, b.key).then(a.level.cmp(&b.level));
+            order(a).cmp(&order(b)).then_with(keys).then(a.revision.cmp(&b.revision))
+        });
         let keys: Vec<Option<u32>> = rows.iter().map(|row| Some(row.key)).collect();
         let mut columns: Vec<(String, ArrayRef)> =
             spec.by.iter().cloned().zip(self.keys.columns(&keys)).collect();

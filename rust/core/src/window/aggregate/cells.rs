@@ -149,7 +149,7 @@ impl Cells {
     #[must_use]
     pub fn extract(&mut self, cells: &[u32]) -> Self {
         let out = self.copy(cells);
-        for store in &mut self.stores {
+        for store in self.stores.iter_mut().filter(|store| !matches!(store, Store::Joined)) {
             cells.iter().for_each(|cell| store.reset(*cell));
         }
         for numbers in &mut self.numbers {
@@ -174,7 +174,9 @@ impl Cells {
             }
         }
         for (store, other_store) in self.stores.iter_mut().zip(&other.stores) {
-            (1..other.len).for_each(|cell| store.merge(cell + moved, other_store, cell));
+            if !matches!(store, Store::Joined) {
+                (1..other.len).for_each(|cell| store.merge(cell + moved, other_store, cell));
+            }
         }
         moved
     }

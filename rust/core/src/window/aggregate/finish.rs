@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array};
+use arrow_buffer::NullBuffer;
 
 use super::numbers::Number;
 use super::plan::Function;
@@ -36,11 +37,23 @@ impl Plan {
 }
 
 fn floats(rows: &[Option<u32>], get: impl Fn(u32) -> Option<f64>) -> ArrayRef {
-    Arc::new(rows.iter().map(|cell| cell.and_then(&get)).collect::<Float64Array>())
+    let mut whole = true;
+    let value = |cell: &Option<u32>| {
+        let value = cell.and_then(&get);
+        whole &= value.is_some();
+        value.unwrap_or(0.0)
+    };
+    let values: Vec<f64> = rows.iter().map(value).collect();
+    let valid = || rows.iter().map(|cell| cell.and_then(&get).is_some()).collect::<Vec<bool>>();
+    let nulls = (!whole).then(|| NullBuffer::from(valid()));
+    Arc::new(Float64Array::new(values.into(), nulls))
 }
 
 fn counts(rows: &[Option<u32>], get: impl Fn(u32) -> u64) -> ArrayRef {
-    Arc::new(rows.iter().map(|cell| cell.map(|cell| get(cell) as i64)).collect::<Int64Array>())
+    let values: Vec<i64> = rows.iter().map(|cell| cell.map_or(0, |cell| get(cell) as i64)).collect();
+    let whole = rows.iter().all(Option::is_some);
+    let nulls = (!whole).then(|| rows.iter().map(Option::is_some).collect::<Vec<bool>>().into());
+    Arc::new(Int64Array::new(values.into(), nulls))
 }
 
 /// One aggregate's column, of cells that hold all about a column of floats.

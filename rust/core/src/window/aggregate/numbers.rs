@@ -67,11 +67,17 @@ impl Number {
         self.squares += deviation * deviation;
     }
 
-    /// Counts a row with or without a value; the first finite value is the pivot.
+    /// The first value is the pivot, if it is finite.
+    #[cold]
+    fn begin(&mut self, there: bool, value: f64) {
+        self.pivot = if there && value.is_finite() { value } else { 0.0 };
+    }
+
+    /// Counts a row with or without a value.
     #[inline]
     fn count(&mut self, there: bool, value: f64) {
         if self.counts[1] == 0 {
-            self.pivot = if there && value.is_finite() { value } else { 0.0 };
+            self.begin(there, value);
         }
         self.counts[usize::from(there)] += 1;
     }
