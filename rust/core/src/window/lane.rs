@@ -219,10 +219,10 @@ impl Lane {
                 self.sources.intern_rows(&rows.source, block.clone(), &mut sources);
             }
             let mut cells = std::mem::take(&mut self.block);
-            cells.clear();
-            let context = Context { spec, rows, start, ids: &ids, sources: &sources, latest };
-            self.assign_block(&context, block, &mut cells);
-            self.fold(plan, rows, &masks, start, &cells);
+            let context =
+                Context { spec, plan, rows, masks: &masks, start, ids: &ids, sources: &sources, latest };
+            self.assign_block(&context, block.clone(), &mut cells);
+            self.fold(&context, block.end, &mut cells);
             self.block = cells;
             self.close_aside(partials);
         }
@@ -232,12 +232,16 @@ impl Lane {
         self.renames.sweep(reached);
     }
 
-    /// Adds a block's rows to their cells.
-    fn fold(&mut self, plan: &Plan, rows: &Rows, masks: &[Vec<bool>], start: usize, cells: &[u32]) {
-        let rows_here = start..start + cells.len();
+    /// Adds the rows before `end`, whose cells these are.
+    pub(super) fn fold(&mut self, context: &Context<'_>, end: usize, cells: &mut Vec<u32>) {
+        let Context { plan, rows, masks, .. } = *context;
+        if cells.is_empty() {
+            return;
+        }
+        let start = end - cells.len();
         let mut nan = std::mem::take(&mut self.nan);
-        self.tally.nan += rows.nan(&rows_here, &mut nan);
-        let block = Block { start, cells, times: &rows.times.values[rows_here], nan: &nan };
+        self.tally.nan += rows.nan(&(start..end), &mut nan);
+        let block = Block { start, cells, times: &rows.times.values[start..end], nan: &nan };
         let (of_cell, memories, renames) = (&self.of_cell, &mut self.memories, &self.renames);
         let kinds = if renames.is_empty() { Vec::new() } else { self.types.inputs() };
         let names = Names { keys: &self.keys, kinds: &kinds };
@@ -261,5 +265,6 @@ impl Lane {
         plan.add(&mut self.cells, &block, &rows.inputs, masks, &mut self.filtered, first);
         self.cells.drain_sink();
         self.nan = nan;
+        cells.clear();
     }
 }

@@ -5,13 +5,16 @@
 
 use std::ops::Range;
 
-use super::aggregate::SINK;
+use arrow_array::Float64Array;
+
+use super::aggregate::{Plan, SINK};
 use super::assign::Window;
 use super::lane::Lane;
 use super::late::{KeptRow, LATE, LEAP, SERIES_LIMIT, WINDOW_OUT_OF_RANGE};
 use super::open::Open;
 use super::rows::Rows;
 use super::spec::Spec;
+use crate::column::Values;
 use crate::key::NO_ID;
 use crate::time::Timestamp;
 use crate::times;
@@ -29,7 +32,10 @@ pub(super) enum Place {
 /// What assigning the rows of a block needs beside the lane.
 pub(super) struct Context<'a> {
     pub spec: &'a Spec,
+    pub plan: &'a Plan,
     pub rows: &'a Rows,
+    /// Which rows pass each filter.
+    pub masks: &'a [Vec<bool>],
     /// The block's first row.
     pub start: usize,
     /// Series of each row of the block; empty where a dictionary leads to them, or `max_series` limits them.
@@ -43,6 +49,14 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     fn source(&self, row: usize) -> u32 {
         self.sources.get(row - self.start).copied().unwrap_or(0)
+    }
+
+    /// The column of floats that is all there is to fold.
+    fn only_floats(&self) -> Option<&Float64Array> {
+        match &self.rows.inputs[self.plan.only_column()?] {
+            Values::Float(array) => Some(array),
+            _ => None,
+        }
     }
 }
 
@@ -100,7 +114,7 @@ impl Direct {
 }
 
 impl Lane {
-    /// A cell for each row of a block.
+    /// A cell for each row of a block that is not in its cell yet.
     pub(super) fn assign_block(&mut self, context: &Context<'_>, block: Range<usize>, cells: &mut Vec<u32>) {
         let mut row = block.start;
         while row < block.end {
@@ -185,6 +199,12 @@ impl Lane {
             }
             return;
         }
+        if let Some(array) = context.only_floats() {
+            // What came before goes in before.
+            self.fold(context, block.start, cells);
+            self.fold_coded(context, open, array, block);
+            return;
+        }
         let codes = &codes[block];
         let known = &mut self.direct.cells;
         cells.extend(codes.iter().map(|code| known[*code as usize]));
@@ -200,6 +220,28 @@ impl Lane {
                 }
                 *cell = *known;
             }
+        }
+    }
+
+    /// Adds rows that go together to their cells at once.
+    fn fold_coded(
+        &mut self,
+        context: &Context<'_>,
+        open: &mut Open,
+        array: &Float64Array,
+        block: Range<usize>,
+    ) {
+        let Some((codes, _)) = context.rows.codes() else { return };
+        self.tally.nan += context.rows.nan(&block, &mut self.nan);
+        let nan = self.nan.iter().any(|nan| *nan);
+        let mut row = block.start;
+        while let Some(numbers) = self.cells.group_mut(0, true) {
+            row += numbers.add_coded(array, row, &codes[row..block.end], &self.direct.cells, nan);
+            if row == block.end {
+                return;
+            }
+            let key = self.keys.intern_code(Some(codes[row]));
+            self.direct.cells[codes[row] as usize] = open.cell(key, &mut self.cells, &mut self.of_cell);
         }
     }
 

@@ -253,7 +253,9 @@ impl Numbers {
     pub fn add(&mut self, block: &Block<'_>, values: &Values, nan: bool) {
         let Some(cells) = self.cells.as_deref_mut() else { return };
         match values {
-            Values::Float(array) => add_floats(cells, block, array, nan),
+            Values::Float(array) => {
+                add_floats::<false>(cells, array, block.start, block.cells, nan, |cell| cell);
+            }
             _ => {
                 for (at, cell) in block.cells.iter().enumerate() {
                     cells[*cell as usize].add_row(number(values, block.start + at));
@@ -262,42 +264,61 @@ impl Numbers {
         }
     }
 
+    /// Adds rows from `start` on whose cells a table has by `codes`, up to the first that it has none for. Gives their
+    /// number.
+    pub fn add_coded(
+        &mut self,
+        array: &Float64Array,
+        start: usize,
+        codes: &[u32],
+        table: &[u32],
+        nan: bool,
+    ) -> usize {
+        let Some(cells) = self.cells.as_deref_mut() else { return codes.len() };
+        add_floats::<true>(cells, array, start, codes, nan, |code| table[code as usize])
+    }
+
     /// Adds one row.
     pub fn add_one(&mut self, cell: u32, value: &Scalar) {
         self.cells.iter_mut().for_each(|cells| cells[cell as usize].add_row(scalar_number(value)));
     }
 }
 
-/// Adds a block of floats. Which rows are null can't be predicted: their values go to the sink by a mask, not by a
-/// branch.
-fn add_floats(cells: &mut [Number], block: &Block<'_>, array: &Float64Array, nan: bool) {
-    let column = &array.values()[block.start..block.start + block.cells.len()];
-    let mut add = |cell: u32, there: bool, value: f64| {
-        cells[cell as usize].count(there, value);
-        cells[(cell & 0_u32.wrapping_sub(u32::from(there))) as usize].add(value);
-    };
+/// Adds floats from `start` on; `cell_of` gives a row's cell by what `rows` has of it. With `STOP`, ends before the
+/// first row that goes to the sink. Gives the number of rows.
+fn add_floats<const STOP: bool>(
+    cells: &mut [Number],
+    array: &Float64Array,
+    start: usize,
+    rows: &[u32],
+    nan: bool,
+    cell_of: impl Fn(u32) -> u32,
+) -> usize {
+    let column = &array.values()[start..start + rows.len()];
     let valid = array.nulls().filter(|nulls| nulls.null_count() > 0);
-    match valid.map(|valid| valid.inner().slice(block.start, block.cells.len())) {
-        None if nan => {
-            let rows = block.cells.iter().zip(column);
-            rows.for_each(|(cell, value)| add(*cell, !value.is_nan(), *value));
+    let valid = valid.map(|valid| valid.inner().slice(start, rows.len()));
+    let mut words = valid.as_ref().map(|valid| {
+        let words = valid.bit_chunks();
+        words.iter().chain(std::iter::once(words.remainder_bits()))
+    });
+    for (at, (rows, values)) in rows.chunks(64).zip(column.chunks(64)).enumerate() {
+        let mut there = words.as_mut().map_or(u64::MAX, |words| words.next().unwrap_or(0));
+        if nan {
+            let bits = values.iter().enumerate();
+            there &= bits.fold(0, |bits, (at, value)| bits | u64::from(!value.is_nan()) << at);
         }
-        None => block.cells.iter().zip(column).for_each(|(cell, value)| add(*cell, true, *value)),
-        Some(valid) => {
-            let words = valid.bit_chunks();
-            let words = words.iter().chain(std::iter::once(words.remainder_bits()));
-            for (word, (cells, values)) in words.zip(block.cells.chunks(64).zip(column.chunks(64))) {
-                let rows = cells.iter().zip(values).enumerate();
-                if nan {
-                    rows.for_each(|(bit, (cell, value))| {
-                        add(*cell, word >> bit & 1 == 1 && !value.is_nan(), *value);
-                    });
-                } else {
-                    rows.for_each(|(bit, (cell, value))| add(*cell, word >> bit & 1 == 1, *value));
-                }
+        for (bit, (row, value)) in rows.iter().zip(values).enumerate() {
+            let cell = cell_of(*row);
+            if STOP && cell == SINK {
+                return 64 * at + bit;
             }
+            let one = there >> bit & 1;
+            cells[cell as usize].count(one == 1, *value);
+            // Which rows are null can't be predicted: their values go to the sink by a mask, not by a branch.
+            cells[(cell & 0_u32.wrapping_sub(one as u32)) as usize].add(*value);
         }
     }
+    rows.len()
 }
 
 const _: () = assert!(SINK == 0, "a mask of no bits is the sink");

@@ -231,6 +231,13 @@ impl Plan {
         group.members().find_map(|member| self.column_of(member))
     }
 
+    /// The column of the only group, where all accumulators are in it and see all rows.
+    pub fn only_column(&self) -> Option<usize> {
+        let [group] = self.groups.as_slice() else { return None };
+        let whole = self.filters.is_empty() && group.members().count() == self.accumulators.len();
+        self.group_column(group).filter(|_| whole)
+    }
+
     /// What groups keep for their accumulators.
     pub(super) fn numbers(&self) -> Vec<Numbers> {
         self.groups.iter().map(|group| Numbers::new(*group)).collect()
