@@ -93,7 +93,12 @@ pub(super) struct Direct {
     cells: Vec<u32>,
     /// Rows since the table was made: a table for another window is made only once they have paid for it.
     rows: usize,
+    /// Whether nearly all codes that came last were known.
+    settled: bool,
 }
+
+/// Rows from which it pays to look at codes by a table of their cells, and to fold them at once.
+const LONG: usize = 64;
 
 impl Direct {
     /// Makes the table that of a window and dictionary of so many codes, unless that costs too much.
@@ -107,6 +112,7 @@ impl Direct {
         }
         self.of = Some(of);
         self.rows = 0;
+        self.settled = false;
         self.cells.clear();
         self.cells.resize(codes, SINK);
         true
@@ -192,14 +198,16 @@ impl Lane {
         };
         let of = (open.number, self.keys.dictionaries());
         self.direct.rows += block.len();
-        if nulls.is_some() || !self.direct.turn_to(of, self.keys.codes()) {
+        if nulls.is_some() || block.len() < LONG || !self.direct.turn_to(of, self.keys.codes()) {
             for row in block {
                 let code = (!nulls.is_some_and(|nulls| nulls.is_null(row))).then_some(codes[row]);
                 cells.push(open.cell(self.keys.intern_code(code), &mut self.cells, &mut self.of_cell));
             }
             return;
         }
-        if let Some(array) = context.only_floats() {
+        if self.direct.settled
+            && let Some(array) = context.only_floats()
+        {
             // What came before goes in before.
             self.fold(context, block.start, cells);
             self.fold_coded(context, open, array, block);
@@ -208,7 +216,9 @@ impl Lane {
         let codes = &codes[block];
         let known = &mut self.direct.cells;
         cells.extend(codes.iter().map(|code| known[*code as usize]));
-        if !cells[start..].iter().fold(false, |any, cell| any | cell.eq(&SINK)) {
+        let unknown = cells[start..].iter().filter(|cell| **cell == SINK).count();
+        self.direct.settled = unknown * LONG <= codes.len();
+        if unknown == 0 {
             return;
         }
         for (code, cell) in codes.iter().zip(&mut cells[start..]) {

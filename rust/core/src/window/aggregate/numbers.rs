@@ -58,11 +58,11 @@ impl Number {
     fn add(&mut self, value: f64) {
         let deviation = value - self.pivot;
         let (terms, ends) = ([value, deviation], [value, -value]);
-        for (sum, term) in self.sums.iter_mut().zip(terms) {
-            *sum += term;
+        for (at, term) in terms.iter().enumerate() {
+            self.sums[at] += term;
         }
-        for (end, value) in self.ends.iter_mut().zip(ends) {
-            *end = if value < *end { value } else { *end };
+        for (at, value) in ends.iter().enumerate() {
+            self.ends[at] = if *value < self.ends[at] { *value } else { self.ends[at] };
         }
         self.squares += deviation * deviation;
     }
@@ -275,7 +275,7 @@ impl Numbers {
         nan: bool,
     ) -> usize {
         let Some(cells) = self.cells.as_deref_mut() else { return codes.len() };
-        add_floats::<true>(cells, array, start, codes, nan, |code| table[code as usize])
+        add_floats::<true>(cells, array, start, codes, nan, |code: u32| table[code as usize])
     }
 
     /// Adds one row.
@@ -292,7 +292,7 @@ fn add_floats<const STOP: bool>(
     start: usize,
     rows: &[u32],
     nan: bool,
-    cell_of: impl Fn(u32) -> u32,
+    cell_of: impl Fn(u32) -> u32 + Copy,
 ) -> usize {
     let column = &array.values()[start..start + rows.len()];
     let valid = array.nulls().filter(|nulls| nulls.null_count() > 0);
@@ -307,16 +307,33 @@ fn add_floats<const STOP: bool>(
             let bits = values.iter().enumerate();
             there &= bits.fold(0, |bits, (at, value)| bits | u64::from(!value.is_nan()) << at);
         }
-        for (bit, (row, value)) in rows.iter().zip(values).enumerate() {
-            let cell = cell_of(*row);
-            if STOP && cell == SINK {
-                return 64 * at + bit;
-            }
-            let one = there >> bit & 1;
-            cells[cell as usize].count(one == 1, *value);
-            // Which rows are null can't be predicted: their values go to the sink by a mask, not by a branch.
-            cells[(cell & 0_u32.wrapping_sub(one as u32)) as usize].add(*value);
+        let added = add_word::<STOP>(cells, rows, values, there, cell_of);
+        if added < rows.len() {
+            return 64 * at + added;
         }
+    }
+    rows.len()
+}
+
+/// As [`add_floats`], of the rows of one word of validity. Kept apart for the sake of its registers.
+#[inline(never)]
+fn add_word<const STOP: bool>(
+    cells: &mut [Number],
+    rows: &[u32],
+    values: &[f64],
+    mut there: u64,
+    cell_of: impl Fn(u32) -> u32,
+) -> usize {
+    for (at, (row, value)) in rows.iter().zip(values).enumerate() {
+        let cell = cell_of(*row);
+        if STOP && cell == SINK {
+            return at;
+        }
+        let one = there & 1;
+        there >>= 1;
+        cells[cell as usize].count(one == 1, *value);
+        // Which rows are null can't be predicted: their values go to the sink by a mask, not by a branch.
+        cells[(cell & 0_u32.wrapping_sub(one as u32)) as usize].add(*value);
     }
     rows.len()
 }
