@@ -50,6 +50,20 @@ impl Codes {
     }
 }
 
+/// A key in the table. Its hash is kept: growing, and telling most keys apart, takes no look at their bytes.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    id: u32,
+    hash: u32,
+}
+
+impl Entry {
+    /// What the table goes by: it looks at the lowest and the highest bits.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash) << 32 | u64::from(hash)
+    }
+}
+
 /// The keys seen so far, each with its dense id.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
@@ -59,7 +73,7 @@ pub struct Keys {
     /// All keys' bytes, one after the other; key `i` ends at `ends[i]`.
     bytes: Vec<u8>,
     ends: Vec<usize>,
-    table: HashTable<u32>,
+    table: HashTable<Entry>,
     hasher: RandomState,
     scratch: Vec<u8>,
     codes: Codes,
@@ -148,22 +162,28 @@ impl Keys {
 
     /// The id of a key's bytes, if it was seen.
     pub fn find(&self, key: &[u8]) -> Option<u32> {
-        self.table.find(self.hasher.hash_one(key), |id| self.bytes(*id) == key).copied()
+        self.find_hashed(key, self.hash(key))
+    }
+
+    fn hash(&self, key: &[u8]) -> u32 {
+        self.hasher.hash_one(key) as u32
+    }
+
+    fn find_hashed(&self, key: &[u8], hash: u32) -> Option<u32> {
+        let is_it = |entry: &Entry| entry.hash == hash && self.bytes(entry.id) == key;
+        self.table.find(Entry::spread(hash), is_it).map(|entry| entry.id)
     }
 
     /// The id of a key's bytes, a new one if need be.
     pub fn insert(&mut self, key: &[u8]) -> u32 {
-        if let Some(id) = self.find(key) {
+        let hash = self.hash(key);
+        if let Some(id) = self.find_hashed(key, hash) {
             return id;
         }
         let id = self.ends.len() as u32;
         self.bytes.extend_from_slice(key);
         self.ends.push(self.bytes.len());
-        let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
-        let start = |id: u32| if id == 0 { 0 } else { ends[id as usize - 1] };
-        self.table.insert_unique(hasher.hash_one(key), id, |id| {
-            hasher.hash_one(&bytes[start(*id)..ends[*id as usize]])
-        });
+        self.table.insert_unique(Entry::spread(hash), Entry { id, hash }, |entry| Entry::spread(entry.hash));
         id
     }
 

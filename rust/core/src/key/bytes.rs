@@ -38,7 +38,7 @@ pub fn encode_text(text: &str, out: &mut Vec<u8>) {
     out.push(VALUE);
     let mut rest = text.as_bytes();
     // A zero byte inside is escaped, so that the end mark (two zeros) orders before everything longer.
-    while let Some(at) = rest.iter().position(|byte| *byte == 0) {
+    while let Some(at) = memchr::memchr(0, rest) {
         out.extend_from_slice(&rest[..at]);
         out.extend_from_slice(&[0, 0xff]);
         rest = &rest[at + 1..];
