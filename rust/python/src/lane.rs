@@ -2,7 +2,6 @@
 
 use arrow_array::RecordBatch;
 use pyo3::prelude::*;
-use pyo3::types::{PyMapping, PySequence, PyString, PyTuple};
 use windrow_core::column::Scalar;
 use windrow_core::window::{Messages, TumblingWindows, Writer};
 
@@ -10,6 +9,7 @@ use crate::arguments::{bytes, shown};
 use crate::arrow::read_table;
 use crate::error::{OrRaise, data};
 use crate::numpy::scalar;
+use crate::row;
 use crate::time;
 
 /// Rows of a batch from which it pays to let other threads run meanwhile.
@@ -104,8 +104,8 @@ pub fn push_one(
     } else {
         Ok(time::time(time, lane.windows().spec().time_unit, "time")?)
     };
-    let key = read_key(lane.windows(), key)?;
-    let values = read_values(lane.windows(), values)?;
+    let key = row::key(key, &lane.windows().spec().by)?;
+    let values = row::values(values, lane.windows().inputs())?;
     lane.push_one(time, &key, &values).or_raise()
 }
 
@@ -145,56 +145,4 @@ pub fn alive(lane: &impl Lane, source: &Bound<'_, PyAny>, time: &Bound<'_, PyAny
     })?;
     let source = Some(source).filter(|source| *source != Scalar::Null || spec.source.is_some());
     lane.alive(source.as_ref(), time).or_raise()
-}
-
-/// A series' key as in the data: a value, a tuple of several, None for none.
-pub fn read_key(windows: &TumblingWindows, key: &Bound<'_, PyAny>) -> PyResult<Vec<Scalar>> {
-    let one = |value: &Bound<'_, PyAny>| {
-        scalar(value)
-            .ok_or_else(|| data(format!("`key` must hold numbers, booleans or text, got {}", shown(value))))
-    };
-    match windows.spec().by.len() {
-        0 if key.is_none() => Ok(Vec::new()),
-        1 if !key.is_instance_of::<PyTuple>() => Ok(vec![one(key)?]),
-        _ => {
-            let tuple = key.cast::<PyTuple>().map_err(|_| {
-                data(format!(
-                    "`key` must be a tuple of {} values, got {}",
-                    windows.spec().by.len(),
-                    shown(key)
-                ))
-            })?;
-            tuple.iter().map(|value| one(&value)).collect()
-        }
-    }
-}
-
-/// Input values in their order, or by name.
-fn read_values(windows: &TumblingWindows, values: &Bound<'_, PyAny>) -> PyResult<Vec<Scalar>> {
-    let inputs = windows.inputs();
-    let one = |value: &Bound<'_, PyAny>, name: &str| {
-        scalar(value).ok_or_else(|| {
-            data(format!("`values` must hold numbers, booleans or text, got {} for `{name}`", shown(value)))
-        })
-    };
-    if let Ok(mapping) = values.cast::<PyMapping>() {
-        return inputs
-            .iter()
-            .map(|name| {
-                let value = mapping
-                    .get_item(name)
-                    .map_err(|_| data(format!("`values` must have `{name}`, got {}", shown(values))))?;
-                one(&value, name)
-            })
-            .collect();
-    }
-    let unfit = || {
-        let (count, names) = (inputs.len(), inputs.join(", "));
-        data(format!("`values` must hold {count} values ({names}), got {}", shown(values)))
-    };
-    let sequence = values.cast::<PySequence>().map_err(|_| unfit())?;
-    if sequence.len()? != inputs.len() || values.is_instance_of::<PyString>() {
-        return Err(unfit());
-    }
-    inputs.iter().enumerate().map(|(at, name)| one(&sequence.get_item(at)?, name)).collect()
 }

@@ -18,6 +18,7 @@ mod measures;
 mod numpy;
 mod residual_scorer;
 mod rmse;
+mod row;
 mod spec;
 mod stats;
 mod time;

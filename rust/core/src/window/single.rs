@@ -84,7 +84,12 @@ impl Lane {
 
     /// The source of one row: the value of its column among the key or the inputs.
     fn source_of(&mut self, spec: &Spec, plan: &Plan, key: &[Scalar], values: &[Scalar]) -> Result<u32> {
-        let Some(column) = &spec.source else { return Ok(self.sources.insert(&[])) };
+        let Some(column) = &spec.source else {
+            if self.sources.is_empty() {
+                self.sources.insert(&[]);
+            }
+            return Ok(0);
+        };
         let among = |names: &[String], values: &[Scalar]| {
             names.iter().position(|name| name == column).and_then(|at| values.get(at).cloned())
         };

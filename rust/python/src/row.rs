@@ -1,0 +1,88 @@
+//! One row as Python passes it: its key and its values.
+
+use std::ops::Deref;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyMapping, PySequence, PyString, PyTuple};
+use windrow_core::column::Scalar;
+
+use crate::arguments::shown;
+use crate::error::data;
+use crate::numpy::scalar;
+
+/// Several values, or one without a list around it.
+pub enum Few {
+    /// One.
+    One([Scalar; 1]),
+    /// Any number.
+    Many(Vec<Scalar>),
+}
+
+impl Deref for Few {
+    type Target = [Scalar];
+
+    fn deref(&self) -> &[Scalar] {
+        match self {
+            Self::One(value) => value,
+            Self::Many(values) => values,
+        }
+    }
+}
+
+/// The key: a value for one column of `by`, a tuple for several, None for none.
+pub fn key(key: &Bound<'_, PyAny>, by: &[String]) -> PyResult<Few> {
+    let one = |value: &Bound<'_, PyAny>| {
+        scalar(value)
+            .ok_or_else(|| data(format!("`key` must hold numbers, booleans or text, got {}", shown(value))))
+    };
+    match by.len() {
+        0 if key.is_none() => Ok(Few::Many(Vec::new())),
+        1 if !key.is_instance_of::<PyTuple>() => Ok(Few::One([one(key)?])),
+        _ => {
+            let tuple = key.cast::<PyTuple>().map_err(|_| {
+                data(format!("`key` must be a tuple of {} values, got {}", by.len(), shown(key)))
+            })?;
+            tuple.iter().map(|value| one(&value)).collect::<PyResult<_>>().map(Few::Many)
+        }
+    }
+}
+
+/// The values of the inputs: in their order, or by name.
+pub fn values(values: &Bound<'_, PyAny>, inputs: &[String]) -> PyResult<Few> {
+    let one = |value: &Bound<'_, PyAny>, name: &str| {
+        scalar(value).ok_or_else(|| {
+            data(format!("`values` must hold numbers, booleans or text, got {} for `{name}`", shown(value)))
+        })
+    };
+    let unfit = || {
+        let (count, names) = (inputs.len(), inputs.join(", "));
+        data(format!("`values` must hold {count} values ({names}), got {}", shown(values)))
+    };
+    // To ask whether a list is a mapping takes longer than to read it.
+    if let Ok(list) = values.cast_exact::<PyList>() {
+        if list.len() != inputs.len() {
+            return Err(unfit());
+        }
+        if let [name] = inputs {
+            return Ok(Few::One([one(&list.get_item(0)?, name)?]));
+        }
+        let items = list.iter().zip(inputs).map(|(value, name)| one(&value, name));
+        return items.collect::<PyResult<_>>().map(Few::Many);
+    }
+    if let Ok(mapping) = values.cast::<PyMapping>() {
+        let item = |name: &String| {
+            let value = mapping.get_item(name);
+            one(
+                &value.map_err(|_| data(format!("`values` must have `{name}`, got {}", shown(values))))?,
+                name,
+            )
+        };
+        return inputs.iter().map(item).collect::<PyResult<_>>().map(Few::Many);
+    }
+    let sequence = values.cast::<PySequence>().map_err(|_| unfit())?;
+    if sequence.len()? != inputs.len() || values.is_instance_of::<PyString>() {
+        return Err(unfit());
+    }
+    let items = inputs.iter().enumerate().map(|(at, name)| one(&sequence.get_item(at)?, name));
+    items.collect::<PyResult<_>>().map(Few::Many)
+}
