@@ -1,5 +1,7 @@
 //! A window while its lane holds it open, and the share of it that is handed over.
 
+use ahash::RandomState;
+use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::aggregate::{Cells, SINK};
@@ -25,45 +27,51 @@ pub struct Partial {
     pub alive: Vec<u32>,
 }
 
-/// Cells of one window by series: a flat table of the first ids, pages of the others, so that a few series of many
-/// cost little.
+/// Cells of one window by series: a flat table as far as that is an eighth full, so that a series takes at most 64
+/// bytes of it, and a hashed one for the others.
 #[derive(Debug, Clone, Default)]
 pub struct Pages {
     flat: Vec<u32>,
-    pages: Vec<Option<Box<[u32; PAGE]>>>,
+    sparse: HashMap<u32, u32, RandomState>,
+    len: usize,
 }
 
-const FLAT: usize = 4_096;
-const PAGE: usize = 256;
+/// Ids that are always in the flat table.
+const FLAT: usize = 1_024;
+/// Ids in the flat table for each that is there.
+const SPREAD: usize = 8;
 
 impl Pages {
     /// A series' cell; the sink where it has none.
     #[inline]
     pub fn get(&self, key: u32) -> u32 {
-        let key = key as usize;
-        if let Some(cell) = self.flat.get(key) {
-            return *cell;
-        }
-        match self.pages.get(key / PAGE) {
-            Some(Some(page)) => page[key % PAGE],
-            _ => SINK,
+        match self.flat.get(key as usize) {
+            Some(cell) => *cell,
+            None if self.sparse.is_empty() => SINK,
+            None => self.sparse.get(&key).copied().unwrap_or(SINK),
         }
     }
 
+    /// Notes the cell of a series that has none.
     fn set(&mut self, key: u32, cell: u32) {
-        let key = key as usize;
-        if key < FLAT {
-            if key >= self.flat.len() {
-                self.flat.resize((key + 1).next_power_of_two(), SINK);
+        self.len += 1;
+        let at = key as usize;
+        if at >= self.flat.len() {
+            if at >= FLAT && at >= SPREAD * self.len {
+                self.sparse.insert(key, cell);
+                return;
             }
-            self.flat[key] = cell;
-            return;
+            self.flat.resize((at + 1).next_power_of_two(), SINK);
+            let flat = &mut self.flat;
+            self.sparse.retain(|key, cell| match flat.get_mut(*key as usize) {
+                Some(place) => {
+                    *place = *cell;
+                    false
+                }
+                None => true,
+            });
         }
-        let page = key / PAGE;
-        if page >= self.pages.len() {
-            self.pages.resize(page + 1, None);
-        }
-        self.pages[page].get_or_insert_with(|| Box::new([SINK; PAGE]))[key % PAGE] = cell;
+        self.flat[at] = cell;
     }
 }
 
@@ -86,6 +94,8 @@ pub struct Open {
     pub cells: Vec<u32>,
     /// Sources with a row or a heartbeat inside, each once, in order of first sight.
     pub alive: Vec<u32>,
+    /// The same, to find one of many; made when it is first needed.
+    marked: HashSet<u32, RandomState>,
 }
 
 impl Open {
@@ -100,6 +110,7 @@ impl Open {
             keys: Vec::new(),
             cells: Vec::new(),
             alive: Vec::new(),
+            marked: HashSet::default(),
         }
     }
 
@@ -139,8 +150,24 @@ impl Open {
     }
 
     /// Remembers that a source was alive; only `fill` asks for it.
+    #[inline]
     pub fn mark(&mut self, spec: &Spec, source: u32) {
-        if spec.fill && self.alive.last() != Some(&source) && !self.alive.contains(&source) {
+        if spec.fill && self.alive.last() != Some(&source) {
+            self.mark_other(source);
+        }
+    }
+
+    fn mark_other(&mut self, source: u32) {
+        const FEW: usize = 16;
+        let is_new = if self.alive.len() < FEW {
+            !self.alive.contains(&source)
+        } else {
+            if self.marked.len() != self.alive.len() {
+                self.marked.extend(&self.alive);
+            }
+            self.marked.insert(source)
+        };
+        if is_new {
             self.alive.push(source);
         }
     }
@@ -154,6 +181,28 @@ impl Open {
             keys: self.keys.clone(),
             cells,
             alive: self.alive.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_keeps_its_cell_however_they_are_spread() {
+        for step in [1_u32, 7, 100, 1_000_003] {
+            let keys: Vec<u32> =
+                (0..3_000).map(|at: u32| (u64::from(at) * u64::from(step) % 400_000_009) as u32).collect();
+            for keys in [keys.clone(), keys.into_iter().rev().collect()] {
+                let mut pages = Pages::default();
+                for (key, cell) in keys.iter().zip(1..) {
+                    assert_eq!(pages.get(*key), SINK);
+                    pages.set(*key, cell);
+                }
+                assert!(keys.iter().zip(1..).all(|(key, cell)| pages.get(*key) == cell), "{step}");
+                assert!(pages.flat.len() <= (2 * SPREAD * keys.len()).max(2 * FLAT));
+            }
         }
     }
 }

@@ -62,25 +62,26 @@ impl Context<'_> {
 
 /// Places of open windows, found again by their start without a search. What is wrong or missing here costs only time.
 #[derive(Debug, Default)]
-pub(super) struct Recent(Vec<usize>);
+pub(super) struct Recent(Vec<u32>);
 
 impl Recent {
-    const SLOTS: usize = 1_024;
+    const SLOTS: usize = 1 << Self::BITS;
+    const BITS: u32 = 12;
 
     fn slot(start: Timestamp) -> usize {
         // The high bits of a product with 2^64 by the golden ratio.
-        (start.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64) as u64 >> 54) as usize
+        (start.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64) as u64 >> (64 - Self::BITS)) as usize
     }
 
     fn get(&self, start: Timestamp) -> Option<usize> {
-        self.0.get(Self::slot(start)).copied()
+        self.0.get(Self::slot(start)).map(|at| *at as usize)
     }
 
     fn set(&mut self, start: Timestamp, at: usize) {
         if self.0.is_empty() {
-            self.0.resize(Self::SLOTS, usize::MAX);
+            self.0.resize(Self::SLOTS, u32::MAX);
         }
-        self.0[Self::slot(start)] = at;
+        self.0[Self::slot(start)] = at as u32;
     }
 }
 
