@@ -133,34 +133,6 @@ impl Text {
         self.len() == 0
     }
 
-    /// Whether another column lies in the same memory, and so is the same.
-    pub fn is_same(&self, other: &Self) -> bool {
-        let nulls = |a: Option<&NullBuffer>, b: Option<&NullBuffer>| match (a, b) {
-            (None, None) => true,
-            (Some(a), Some(b)) => a.inner().ptr_eq(b.inner()),
-            _ => false,
-        };
-        match (self, other) {
-            (Self::Small(a), Self::Small(b)) => {
-                a.offsets().ptr_eq(b.offsets())
-                    && a.values().ptr_eq(b.values())
-                    && nulls(a.nulls(), b.nulls())
-            }
-            (Self::Large(a), Self::Large(b)) => {
-                a.offsets().ptr_eq(b.offsets())
-                    && a.values().ptr_eq(b.values())
-                    && nulls(a.nulls(), b.nulls())
-            }
-            (Self::View(a), Self::View(b)) => {
-                a.views().ptr_eq(b.views())
-                    && a.data_buffers().len() == b.data_buffers().len()
-                    && a.data_buffers().iter().zip(b.data_buffers().iter()).all(|(a, b)| a.ptr_eq(b))
-                    && nulls(a.nulls(), b.nulls())
-            }
-            _ => false,
-        }
-    }
-
     /// The text of a row, or nothing where it is null.
     #[inline]
     pub fn get(&self, row: usize) -> Option<&str> {

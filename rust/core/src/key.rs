@@ -10,8 +10,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ahash::RandomState;
-use arrow_array::ArrayRef;
 use arrow_array::builder::StringBuilder;
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::NullBuffer;
 use hashbrown::{HashMap, HashTable};
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +37,7 @@ struct Codes {
 
 impl Codes {
     fn turn_to(&mut self, values: &Text) {
-        if self.values.as_ref().is_some_and(|known| known.is_same(values)) {
+        if self.values.as_ref().is_some_and(|known| same_memory(known, values)) {
             return;
         }
         self.turns += 1;
@@ -47,6 +48,30 @@ impl Codes {
 
     fn null(&self) -> usize {
         self.ids.len().saturating_sub(1)
+    }
+}
+
+/// Whether two columns lie in the same memory, and so are the same.
+fn same_memory(a: &Text, b: &Text) -> bool {
+    let nulls = |a: Option<&NullBuffer>, b: Option<&NullBuffer>| match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => a.inner().ptr_eq(b.inner()),
+        _ => false,
+    };
+    match (a, b) {
+        (Text::Small(a), Text::Small(b)) => {
+            a.offsets().ptr_eq(b.offsets()) && a.values().ptr_eq(b.values()) && nulls(a.nulls(), b.nulls())
+        }
+        (Text::Large(a), Text::Large(b)) => {
+            a.offsets().ptr_eq(b.offsets()) && a.values().ptr_eq(b.values()) && nulls(a.nulls(), b.nulls())
+        }
+        (Text::View(a), Text::View(b)) => {
+            a.views().ptr_eq(b.views())
+                && a.data_buffers().len() == b.data_buffers().len()
+                && a.data_buffers().iter().zip(b.data_buffers().iter()).all(|(a, b)| a.ptr_eq(b))
+                && nulls(a.nulls(), b.nulls())
+        }
+        _ => false,
     }
 }
 

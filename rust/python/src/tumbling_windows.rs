@@ -11,7 +11,6 @@ use crate::arguments::{bytes, flag, names, shown, size, text};
 use crate::batch::Batch;
 use crate::error::{OrRaise, data};
 use crate::lane;
-use crate::row;
 use crate::spec::{self, represent};
 use crate::stats;
 use crate::time;
@@ -457,10 +456,8 @@ impl TumblingWindows {
         if keys.is_instance_of::<PyString>() {
             return Err(unfit());
         }
-        let keys = keys
-            .try_iter()
-            .map_err(|_| unfit())?
-            .map(|key| Ok(row::key(&key?, &self.core.spec().by)?.to_vec()));
+        let key = |key: PyResult<Bound<'_, PyAny>>| crate::row::key(&key?, &self.core.spec().by);
+        let keys = keys.try_iter().map_err(|_| unfit())?.map(|each| Ok(key(each)?.to_vec()));
         let keys = keys.collect::<PyResult<Vec<_>>>()?;
         let bytes = py.detach(|| self.core.split(&keys)).or_raise()?;
         Ok(PyBytes::new(py, &bytes))
