@@ -456,9 +456,8 @@ impl TumblingWindows {
         if keys.is_instance_of::<PyString>() {
             return Err(unfit());
         }
-        let key = |key: PyResult<Bound<'_, PyAny>>| crate::row::key(&key?, &self.core.spec().by);
-        let keys = keys.try_iter().map_err(|_| unfit())?.map(|each| Ok(key(each)?.to_vec()));
-        let keys = keys.collect::<PyResult<Vec<_>>>()?;
+        let key = |key: PyResult<_>| Ok(crate::row::key(&key?, &self.core.spec().by)?.to_vec());
+        let keys = keys.try_iter().map_err(|_| unfit())?.map(key).collect::<PyResult<Vec<_>>>()?;
         let bytes = py.detach(|| self.core.split(&keys)).or_raise()?;
         Ok(PyBytes::new(py, &bytes))
     }

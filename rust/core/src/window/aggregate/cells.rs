@@ -149,7 +149,7 @@ impl Cells {
     #[must_use]
     pub fn extract(&mut self, cells: &[u32]) -> Self {
         let out = self.copy(cells);
-        for store in self.stores.iter_mut().filter(|store| !matches!(store, Store::Joined)) {
+        for store in self.stores.iter_mut().filter(|store| !matches!(store, Store::Grouped)) {
             cells.iter().for_each(|cell| store.reset(*cell));
         }
         for numbers in &mut self.numbers {
@@ -174,7 +174,7 @@ impl Cells {
             }
         }
         for (store, other_store) in self.stores.iter_mut().zip(&other.stores) {
-            if !matches!(store, Store::Joined) {
+            if !matches!(store, Store::Grouped) {
                 (1..other.len).for_each(|cell| store.merge(cell + moved, other_store, cell));
             }
         }

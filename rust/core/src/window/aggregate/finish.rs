@@ -99,6 +99,6 @@ fn finish_one(
         (Store::Moments(store), _) => floats(rows, |cell| store.variance(cell)),
         (Store::Edges(store), _) => scalars(&|cell| store.get(cell)),
         (Store::Sketches(store), Function::Quantile(q)) => floats(rows, |cell| store.get(cell, q)),
-        (Store::Sketches(_) | Store::Joined, _) => floats(rows, |_| None),
+        (Store::Sketches(_) | Store::Grouped, _) => floats(rows, |_| None),
     }
 }

@@ -140,7 +140,7 @@ pub enum Store {
     Sketches(quantile::Sketches),
     /// Nothing: the state has gone to [`Numbers`].
     #[serde(skip)]
-    Joined,
+    Grouped,
 }
 
 macro_rules! each {
@@ -153,7 +153,7 @@ macro_rules! each {
             Store::Edges($name) => $body,
             Store::Sets($name) => $body,
             Store::Sketches($name) => $body,
-            Store::Joined => $other,
+            Store::Grouped => $other,
         }
     };
 }
@@ -180,7 +180,7 @@ impl Store {
             Self::Edges(store) => Self::Edges(store.gather(cells)),
             Self::Sets(store) => Self::Sets(store.gather(cells)),
             Self::Sketches(store) => Self::Sketches(store.gather(cells)),
-            Self::Joined => Self::Joined,
+            Self::Grouped => Self::Grouped,
         }
     }
 
@@ -194,7 +194,7 @@ impl Store {
             (Self::Edges(store), Self::Edges(other)) => store.merge(into, other, from),
             (Self::Sets(store), Self::Sets(other)) => store.merge(into, other, from),
             (Self::Sketches(store), Self::Sketches(other)) => store.merge(into, other, from),
-            (Self::Joined, _) => {}
+            (Self::Grouped, _) => {}
             _ => debug_assert!(false, "stores of one plan are of one kind"),
         }
     }

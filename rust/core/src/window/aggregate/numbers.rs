@@ -189,7 +189,7 @@ impl Numbers {
         }
         self.cells =
             Some((0..room as u32).map(|cell| Number::from_stores(&self.group, stores, cell)).collect());
-        self.group.members().for_each(|member| stores[member] = Store::Joined);
+        self.group.members().for_each(|member| stores[member] = Store::Grouped);
     }
 
     /// Gives copies of their state back to the accumulators.

@@ -339,7 +339,7 @@ impl Plan {
             }
         }
         for (index, accumulator) in self.accumulators.iter().enumerate() {
-            if matches!(cells.stores()[index], Store::Joined) {
+            if matches!(cells.stores()[index], Store::Grouped) {
                 continue;
             }
             let mut block = filtered(block, accumulator.filter, masks, scratch);
@@ -359,7 +359,7 @@ impl Plan {
                 (Store::Edges(store), [values, ..]) => store.add(&block, values),
                 (Store::Sets(store), values) => store.add(&block, values),
                 (Store::Sketches(store), [values, ..]) => store.add(&block, values),
-                (_, []) | (Store::Joined, _) => {}
+                (_, []) | (Store::Grouped, _) => {}
             }
         }
     }
@@ -388,7 +388,7 @@ impl Plan {
             }
         }
         for (index, accumulator) in self.accumulators.iter().enumerate() {
-            if matches!(cells.stores()[index], Store::Joined) || !passes(accumulator.filter) {
+            if matches!(cells.stores()[index], Store::Grouped) || !passes(accumulator.filter) {
                 continue;
             }
             let value = accumulator.columns.first().map(|column| &values[*column]);
@@ -409,7 +409,7 @@ impl Plan {
                         store.add_one(cell, &bytes);
                     }
                 }
-                (_, None) | (Store::Joined, _) => {}
+                (_, None) | (Store::Grouped, _) => {}
             }
         }
     }
