@@ -58,16 +58,26 @@ pub fn values(values: &Bound<'_, PyAny>, inputs: &[String]) -> PyResult<Few> {
         let (count, names) = (inputs.len(), inputs.join(", "));
         data(format!("`values` must hold {count} values ({names}), got {}", shown(values)))
     };
-    // To ask whether a list is a mapping takes longer than to read it.
+    // To ask whether a tuple or a list is a mapping takes longer than to read it.
+    if let Ok(tuple) = values.cast_exact::<PyTuple>() {
+        return match (inputs, tuple.len() == inputs.len()) {
+            (_, false) => Err(unfit()),
+            ([name], true) => Ok(Few::One([one(&*tuple.get_borrowed_item(0)?, name)?])),
+            (_, true) => {
+                let items = tuple.iter_borrowed().zip(inputs).map(|(value, name)| one(&value, name));
+                items.collect::<PyResult<_>>().map(Few::Many)
+            }
+        };
+    }
     if let Ok(list) = values.cast_exact::<PyList>() {
-        if list.len() != inputs.len() {
-            return Err(unfit());
-        }
-        if let [name] = inputs {
-            return Ok(Few::One([one(&list.get_item(0)?, name)?]));
-        }
-        let items = list.iter().zip(inputs).map(|(value, name)| one(&value, name));
-        return items.collect::<PyResult<_>>().map(Few::Many);
+        return match (inputs, list.len() == inputs.len()) {
+            (_, false) => Err(unfit()),
+            ([name], true) => Ok(Few::One([one(&list.get_item(0)?, name)?])),
+            (_, true) => {
+                let items = list.iter().zip(inputs).map(|(value, name)| one(&value, name));
+                items.collect::<PyResult<_>>().map(Few::Many)
+            }
+        };
     }
     if let Ok(mapping) = values.cast::<PyMapping>() {
         let item = |name: &String| {
