@@ -58,26 +58,16 @@ pub fn values(values: &Bound<'_, PyAny>, inputs: &[String]) -> PyResult<Few> {
         let (count, names) = (inputs.len(), inputs.join(", "));
         data(format!("`values` must hold {count} values ({names}), got {}", shown(values)))
     };
-    // To ask whether a tuple or a list is a mapping takes longer than to read it.
-    if let Ok(tuple) = values.cast_exact::<PyTuple>() {
-        return match (inputs, tuple.len() == inputs.len()) {
-            (_, false) => Err(unfit()),
-            ([name], true) => Ok(Few::One([one(&*tuple.get_borrowed_item(0)?, name)?])),
-            (_, true) => {
-                let items = tuple.iter_borrowed().zip(inputs).map(|(value, name)| one(&value, name));
-                items.collect::<PyResult<_>>().map(Few::Many)
-            }
-        };
+    // To ask whether these are a mapping takes longer than to read them.
+    if let Ok(tuple) = values.cast_exact::<PyTuple>()
+        && tuple.len() == inputs.len()
+    {
+        return few(tuple.iter().zip(inputs).map(|(value, name)| one(&value, name)));
     }
-    if let Ok(list) = values.cast_exact::<PyList>() {
-        return match (inputs, list.len() == inputs.len()) {
-            (_, false) => Err(unfit()),
-            ([name], true) => Ok(Few::One([one(&list.get_item(0)?, name)?])),
-            (_, true) => {
-                let items = list.iter().zip(inputs).map(|(value, name)| one(&value, name));
-                items.collect::<PyResult<_>>().map(Few::Many)
-            }
-        };
+    if let Ok(list) = values.cast_exact::<PyList>()
+        && list.len() == inputs.len()
+    {
+        return few(list.iter().zip(inputs).map(|(value, name)| one(&value, name)));
     }
     if let Ok(mapping) = values.cast::<PyMapping>() {
         let item = |name: &String| {
@@ -87,12 +77,20 @@ pub fn values(values: &Bound<'_, PyAny>, inputs: &[String]) -> PyResult<Few> {
                 name,
             )
         };
-        return inputs.iter().map(item).collect::<PyResult<_>>().map(Few::Many);
+        return few(inputs.iter().map(item));
     }
     let sequence = values.cast::<PySequence>().map_err(|_| unfit())?;
     if sequence.len()? != inputs.len() || values.is_instance_of::<PyString>() {
         return Err(unfit());
     }
-    let items = inputs.iter().enumerate().map(|(at, name)| one(&sequence.get_item(at)?, name));
-    items.collect::<PyResult<_>>().map(Few::Many)
+    few(inputs.iter().enumerate().map(|(at, name)| one(&sequence.get_item(at)?, name)))
+}
+
+fn few(mut values: impl ExactSizeIterator<Item = PyResult<Scalar>>) -> PyResult<Few> {
+    if values.len() == 1
+        && let Some(value) = values.next()
+    {
+        return value.map(|value| Few::One([value]));
+    }
+    values.collect::<PyResult<_>>().map(Few::Many)
 }
