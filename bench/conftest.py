@@ -83,7 +83,7 @@ def pytest_sessionfinish(session):
 
 def pytest_terminal_summary(terminalreporter, config):
     measured = config.stash[MEASURED]
-    if not measured.races:
+    if not measured.races and not measured.facts:
         return
     terminalreporter.write_line("")
     for line in results.lines(*by_workload(measured)):
