@@ -112,7 +112,7 @@ impl Detector {
         match self.core.try_lock() {
             Ok(guard) => Ok(guard),
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => Err(Error::Busy(
+            Err(TryLockError::WouldBlock) => Err(Error::busy(
                 "another thread is at work on this Detector: use one detector per thread".to_owned(),
             )),
         }

@@ -3,11 +3,13 @@
 use arrow_array::RecordBatch;
 use pyo3::prelude::*;
 use windrow_core::column::Scalar;
-use windrow_core::window::{Messages, TumblingWindows, Writer};
+use windrow_core::sync::Claim;
+use windrow_core::window::{Key, Messages, Row, TumblingWindows, Writer};
 
 use crate::arguments::{bytes, shown};
 use crate::arrow::read_table;
 use crate::error::{OrRaise, data};
+use crate::known_keys::KnownKeys;
 use crate::numpy::scalar;
 use crate::row;
 use crate::time;
@@ -19,12 +21,7 @@ const DETACH_FROM: usize = 4_096;
 pub trait Lane: Sync {
     fn windows(&self) -> &TumblingWindows;
     fn push(&self, batches: &[RecordBatch], now: Option<i64>) -> windrow_core::Result<()>;
-    fn push_one(
-        &self,
-        time: Result<i64, &'static str>,
-        key: &[Scalar],
-        values: &[Scalar],
-    ) -> windrow_core::Result<()>;
+    fn push_one(&self, row: Row<'_>) -> windrow_core::Result<Option<u32>>;
     fn push_messages(&self, messages: &Messages<'_>, now: Option<i64>) -> windrow_core::Result<()>;
     fn alive(&self, source: Option<&Scalar>, time: i64) -> windrow_core::Result<()>;
 }
@@ -38,13 +35,8 @@ macro_rules! lane {
             fn push(&self, batches: &[RecordBatch], now: Option<i64>) -> windrow_core::Result<()> {
                 <$of>::push(self, batches, now)
             }
-            fn push_one(
-                &self,
-                time: Result<i64, &'static str>,
-                key: &[Scalar],
-                values: &[Scalar],
-            ) -> windrow_core::Result<()> {
-                <$of>::push_one(self, time, key, values)
+            fn push_one(&self, row: Row<'_>) -> windrow_core::Result<Option<u32>> {
+                <$of>::push_one(self, row)
             }
             fn push_messages(&self, messages: &Messages<'_>, now: Option<i64>) -> windrow_core::Result<()> {
                 <$of>::push_messages(self, messages, now)
@@ -92,21 +84,33 @@ fn push_batches(py: Python<'_>, lane: &impl Lane, batches: &[RecordBatch], now: 
     py.detach(|| lane.push(batches, now)).or_raise()
 }
 
-/// One row.
+/// One row. `known` has the key objects that came on this lane before.
 pub fn push_one(
     lane: &impl Lane,
+    known: &Claim<KnownKeys>,
     time: &Bound<'_, PyAny>,
     key: &Bound<'_, PyAny>,
     values: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
+    let (spec, inputs) = (lane.windows().spec(), lane.windows().inputs());
     let time = if time.is_none() {
         Err(windrow_core::times::TIME_NULL)
     } else {
-        Ok(time::time(time, lane.windows().spec().time_unit, "time")?)
+        Ok(time::time(time, spec.time_unit, "time")?)
     };
-    let key = row::key(key, &lane.windows().spec().by)?;
-    let values = row::values(values, lane.windows().inputs())?;
-    lane.push_one(time, &key, &values).or_raise()
+    // Who finds another thread there reads its key anew.
+    let mut known = known.write().filter(|_| spec.by.len() == 1);
+    if let Some(series) = known.as_ref().and_then(|known| known.get(key)) {
+        let values = row::values(values, inputs)?;
+        return lane.push_one(Row { time, key: Key::Known(series), values: &values }).or_raise().map(|_| ());
+    }
+    let scalars = row::key(key, &spec.by)?;
+    let values = row::values(values, inputs)?;
+    let series = lane.push_one(Row { time, key: Key::Values(&scalars), values: &values }).or_raise()?;
+    if let (Some(known), Some(series)) = (&mut known, series) {
+        known.insert(key, series);
+    }
+    Ok(())
 }
 
 /// A block of messages.

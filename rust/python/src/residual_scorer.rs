@@ -117,7 +117,7 @@ impl ResidualScorer {
         match self.state.try_lock() {
             Ok(guard) => Ok(guard),
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => Err(Error::Busy(
+            Err(TryLockError::WouldBlock) => Err(Error::busy(
                 "another thread is at work on this ResidualScorer: use one scorer per thread".to_owned(),
             )),
         }

@@ -47,6 +47,15 @@ pub fn key(key: &Bound<'_, PyAny>, by: &[String]) -> PyResult<Few> {
     }
 }
 
+/// Several keys, one of each series.
+pub fn keys(keys: &Bound<'_, PyAny>, by: &[String]) -> PyResult<Vec<Vec<Scalar>>> {
+    let unfit = || data(format!("`keys` must be a list of series, got {}", shown(keys)));
+    if keys.is_instance_of::<PyString>() {
+        return Err(unfit());
+    }
+    keys.try_iter().map_err(|_| unfit())?.map(|item| Ok(key(&item?, by)?.to_vec())).collect()
+}
+
 /// The values of the inputs: in their order, or by name.
 pub fn values(values: &Bound<'_, PyAny>, inputs: &[String]) -> PyResult<Few> {
     let one = |value: &Bound<'_, PyAny>, name: &str| {

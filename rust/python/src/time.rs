@@ -89,6 +89,11 @@ pub fn duration(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<i64> {
     )))
 }
 
+/// An optional duration argument.
+pub fn optional(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<i64>> {
+    value.map(|value| duration(value, argument)).transpose()
+}
+
 /// An aware datetime in UTC, cut to microseconds.
 pub fn to_datetime(py: Python<'_>, nanoseconds: i64) -> PyResult<Bound<'_, PyAny>> {
     let microseconds = nanoseconds.div_euclid(1_000);

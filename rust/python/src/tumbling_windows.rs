@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString, PyType};
+use pyo3::types::{PyBytes, PyDict, PyType};
+use windrow_core::sync::Claim;
 use windrow_core::times::Unit;
-use windrow_core::window::{Label, Spec};
+use windrow_core::window::{Spec, TumblingWindows as Core};
 
-use crate::arguments::{bytes, flag, names, shown, size, text};
+use crate::arguments::{bytes, flag, names, size, text};
 use crate::batch::Batch;
-use crate::error::{OrRaise, data};
+use crate::error::OrRaise;
+use crate::known_keys::KnownKeys;
 use crate::lane;
 use crate::spec::{self, represent};
 use crate::stats;
@@ -88,7 +90,14 @@ use crate::writer::Writer;
 /// a       1970-01-01T00:00:00Z  1970-01-01T00:05:00Z  0         2     3
 #[pyclass(frozen, module = "windrow")]
 pub struct TumblingWindows {
-    core: Arc<windrow_core::window::TumblingWindows>,
+    core: Arc<Core>,
+    known: Claim<KnownKeys>,
+}
+
+impl TumblingWindows {
+    fn of(core: windrow_core::Result<Core>) -> PyResult<Self> {
+        Ok(Self { core: Arc::new(core.or_raise()?), known: Claim::new(KnownKeys::default()) })
+    }
 }
 
 #[pymethods]
@@ -125,12 +134,9 @@ impl TumblingWindows {
         max_cells: Option<&Bound<'_, PyAny>>,
         max_series: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let optional = |value: Option<&Bound<'_, PyAny>>, name: &str| {
-            value.map(|value| time::duration(value, name)).transpose()
-        };
         let spec = Spec {
             every: time::duration(every, "every")?,
-            offset: optional(offset, "offset")?.unwrap_or(0),
+            offset: time::optional(offset, "offset")?.unwrap_or(0),
             zone: text(zone, "zone")?,
             label: spec::label(label)?,
             aggregates: spec::aggregates(aggregates)?,
@@ -138,17 +144,17 @@ impl TumblingWindows {
             time: text(time, "time")?.unwrap_or_else(|| "time".to_owned()),
             time_unit: Unit::parse(text(time_unit, "time_unit")?.as_deref().unwrap_or("ns")).or_raise()?,
             source: text(source, "source")?,
-            out_of_orderness: optional(out_of_orderness, "out_of_orderness")?.unwrap_or(0),
-            allowed_lateness: optional(allowed_lateness, "allowed_lateness")?.unwrap_or(0),
-            idle_timeout: optional(idle_timeout, "idle_timeout")?,
-            max_ahead: optional(max_ahead, "max_ahead")?,
+            out_of_orderness: time::optional(out_of_orderness, "out_of_orderness")?.unwrap_or(0),
+            allowed_lateness: time::optional(allowed_lateness, "allowed_lateness")?.unwrap_or(0),
+            idle_timeout: time::optional(idle_timeout, "idle_timeout")?,
+            max_ahead: time::optional(max_ahead, "max_ahead")?,
             fill: fill.map(|fill| flag(fill, "fill")).transpose()?.unwrap_or(false),
             fill_limit: size(fill_limit, "fill_limit")?,
             rollup: spec::rollup(rollup)?,
             max_cells: size(max_cells, "max_cells")?.unwrap_or(10_000_000),
             max_series: size(max_series, "max_series")?,
         };
-        Ok(Self { core: Arc::new(windrow_core::window::TumblingWindows::new(spec).or_raise()?) })
+        Self::of(Core::new(spec))
     }
 
     /// Columns that the aggregates read, in order of first mention.
@@ -160,10 +166,7 @@ impl TumblingWindows {
     /// Which end of a window is its time: ``"start"`` or ``"end"``.
     #[getter]
     fn label(&self) -> &'static str {
-        match self.core.spec().label {
-            Label::Start => "start",
-            Label::End => "end",
-        }
+        self.core.spec().label.name()
     }
 
     /// Counts of what was read and is held.
@@ -223,7 +226,7 @@ impl TumblingWindows {
         key: &Bound<'_, PyAny>,
         values: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        lane::push_one(&*self.core, time, key, values)
+        lane::push_one(&*self.core, &self.known, time, key, values)
     }
 
     /// Reads tracker messages: whole lines, straight to windows.
@@ -452,12 +455,7 @@ impl TumblingWindows {
     /// >>> w.flush().to_pydict()["n"], other.flush().to_pydict()["n"]
     /// ([1], [2])
     fn split<'py>(&self, py: Python<'py>, keys: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        let unfit = || data(format!("`keys` must be a list of series, got {}", shown(keys)));
-        if keys.is_instance_of::<PyString>() {
-            return Err(unfit());
-        }
-        let key = |key: PyResult<_>| Ok(crate::row::key(&key?, &self.core.spec().by)?.to_vec());
-        let keys = keys.try_iter().map_err(|_| unfit())?.map(key).collect::<PyResult<Vec<_>>>()?;
+        let keys = crate::row::keys(keys, &self.core.spec().by)?;
         let bytes = py.detach(|| self.core.split(&keys)).or_raise()?;
         Ok(PyBytes::new(py, &bytes))
     }
@@ -485,9 +483,7 @@ impl TumblingWindows {
     #[classmethod]
     fn restore(class: &Bound<'_, PyType>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
         let _ = class;
-        Ok(Self {
-            core: Arc::new(windrow_core::window::TumblingWindows::restore(&bytes(data, "data")?).or_raise()?),
-        })
+        Self::of(Core::restore(&bytes(data, "data")?))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {

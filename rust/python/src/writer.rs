@@ -2,6 +2,9 @@
 
 use pyo3::prelude::*;
 
+use windrow_core::sync::Claim;
+
+use crate::known_keys::KnownKeys;
 use crate::lane;
 
 /// A producer's own lane of `TumblingWindows`; made by `TumblingWindows.writer`.
@@ -20,11 +23,12 @@ use crate::lane;
 #[pyclass(frozen, module = "windrow")]
 pub struct Writer {
     core: windrow_core::window::Writer,
+    known: Claim<KnownKeys>,
 }
 
 impl Writer {
     pub fn new(core: windrow_core::window::Writer) -> Self {
-        Self { core }
+        Self { core, known: Claim::new(KnownKeys::default()) }
     }
 }
 
@@ -66,7 +70,7 @@ impl Writer {
         key: &Bound<'_, PyAny>,
         values: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        lane::push_one(&self.core, time, key, values)
+        lane::push_one(&self.core, &self.known, time, key, values)
     }
 
     /// Reads tracker messages, as `TumblingWindows.push_messages`.

@@ -329,7 +329,7 @@ impl Decoder {
         *out = Decoded::default();
         // Text columns have 32-bit offsets, and none can be longer than the messages it came from.
         if i32::try_from(data.len()).is_err() {
-            return Err(Error::Limit(format!(
+            return Err(Error::limit(format!(
                 "`data` must be shorter than 2 GiB, got {} bytes: hand it over in parts",
                 data.len()
             )));

@@ -13,6 +13,7 @@ use super::lane::{Lane, Tally};
 use super::lanes::{Lanes, Refused};
 use super::late::{KeptRow, kept_table};
 use super::messages::Messages;
+use super::single::Row;
 use super::spec::Spec;
 use super::types::Types;
 use super::watermark::NEVER;
@@ -59,14 +60,14 @@ fn refused(why: Refused, name: &str) -> Error {
     let lane = if name == DEFAULT { "this lane".to_owned() } else { format!("lane `{name}`") };
     match why {
         Refused::Busy => {
-            Error::Busy(format!("another thread is pushing to {lane}: use one writer per thread"))
+            Error::busy(format!("another thread is pushing to {lane}: use one writer per thread"))
         }
         Refused::Closed => Error::config(format!("the writer of {lane} is closed: ask for a new one")),
     }
 }
 
 fn taken(name: &str) -> Error {
-    Error::Busy(format!(
+    Error::busy(format!(
         "lane `{name}` has a writer already: close it first, or give this one a name of its own"
     ))
 }
@@ -108,7 +109,7 @@ impl TumblingWindows {
     fn check_room(&self) -> Result<()> {
         let open = self.lanes.held().max(0) as u64;
         if open >= self.spec.max_cells {
-            return Err(Error::Limit(format!(
+            return Err(Error::limit(format!(
                 "`max_cells` is reached: {open} open windows x series of at most {}; drain, or let the watermark pass",
                 self.spec.max_cells
             )));
@@ -117,19 +118,19 @@ impl TumblingWindows {
     }
 
     /// Lets the producer of a lane work, if it is `still` that; what the lane hands over goes to its outbox.
-    pub(super) fn produce(
+    pub(super) fn produce<T>(
         &self,
         berth: &Berth<Lane>,
         still: impl FnOnce() -> bool,
-        work: impl FnOnce(&mut Session<'_, Lane>) -> Result<Handoff>,
-    ) -> Result<()> {
+        work: impl FnOnce(&mut Session<'_, Lane>) -> Result<T>,
+    ) -> Result<T> {
         self.check_room()?;
         let mut lane = self.lanes.enter(berth, still).map_err(|why| refused(why, &berth.name))?;
-        work(&mut lane).map(|handoff| lane.hand_over(handoff.some()))
+        work(&mut lane)
     }
 
     /// As [`TumblingWindows::produce`], on the default lane, which lives from the first row or heartbeat that it was given.
-    fn produce_default(&self, work: impl FnOnce(&mut Session<'_, Lane>) -> Result<Handoff>) -> Result<()> {
+    fn produce_default<T>(&self, work: impl FnOnce(&mut Session<'_, Lane>) -> Result<T>) -> Result<T> {
         self.produce(
             &self.default,
             || true,
@@ -155,17 +156,43 @@ impl TumblingWindows {
     /// Reads rows. `now` brings the clock along.
     pub fn push(&self, batches: &[RecordBatch], now: Option<Timestamp>) -> Result<()> {
         self.tick(now);
-        self.produce_default(|lane| lane.push(&self.spec, &self.plan, batches, now))
+        self.produce_default(|lane| self.read(lane, batches, now))
     }
 
-    /// Reads one row; `time` is why there is none where it can't be read.
-    pub fn push_one(
+    /// Reads one row; gives its series, for [`super::Key::Known`], unless it was rejected.
+    pub fn push_one(&self, row: Row<'_>) -> Result<Option<u32>> {
+        self.produce_default(|lane| self.read_one(lane, row))
+    }
+
+    pub(super) fn read(
         &self,
-        time: Result<Timestamp, &'static str>,
-        key: &[Scalar],
-        values: &[Scalar],
+        lane: &mut Session<'_, Lane>,
+        batches: &[RecordBatch],
+        now: Option<Timestamp>,
     ) -> Result<()> {
-        self.produce_default(|lane| lane.push_one(&self.spec, &self.plan, time, key, values))
+        let handoff = lane.push(&self.spec, &self.plan, batches, now)?;
+        lane.hand_over(handoff.some());
+        Ok(())
+    }
+
+    pub(super) fn read_one(&self, lane: &mut Session<'_, Lane>, row: Row<'_>) -> Result<Option<u32>> {
+        let read = lane.push_one(&self.spec, &self.plan, row)?;
+        if read.closes {
+            let handoff = lane.hand_over_closed();
+            lane.hand_over(handoff.some());
+        }
+        Ok(read.series)
+    }
+
+    pub(super) fn sign(
+        &self,
+        lane: &mut Session<'_, Lane>,
+        source: Option<&Scalar>,
+        time: Timestamp,
+    ) -> Result<()> {
+        let handoff = lane.alive(&self.spec, source, time)?;
+        lane.hand_over(handoff.some());
+        Ok(())
     }
 
     /// Reads what messages held.
@@ -176,7 +203,7 @@ impl TumblingWindows {
 
     /// A heartbeat of a source at an event time.
     pub fn alive(&self, source: Option<&Scalar>, time: Timestamp) -> Result<()> {
-        self.produce_default(|lane| lane.alive(&self.spec, source, time))
+        self.produce_default(|lane| self.sign(lane, source, time))
     }
 
     pub(super) fn tick(&self, now: Option<Timestamp>) {
@@ -188,14 +215,14 @@ impl TumblingWindows {
         lane: &mut Session<'_, Lane>,
         messages: &Messages<'_>,
         now: Option<Timestamp>,
-    ) -> Result<Handoff> {
+    ) -> Result<()> {
         // Relaxed: a column more or less among the rejects, which the lane's claim orders.
         self.messages.store(true, Ordering::Relaxed);
         let mut handoffs = Vec::new();
         let read =
             lane.push_messages(&self.spec, &self.plan, messages, now, |handoff| handoffs.push(handoff));
-        handoffs.into_iter().for_each(|handoff| lane.hand_over(handoff.some()));
-        read.map(|()| Handoff::default())
+        handoffs.into_iter().for_each(|handoff: Handoff| lane.hand_over(handoff.some()));
+        read
     }
 
     /// The time is `now`: silent sources and lanes stop holding windows back; when all are silent, what is due closes.

@@ -40,5 +40,6 @@ pub use engine::{Stats, TumblingWindows};
 pub use messages::{Messages, Sign};
 pub use renames::Rename;
 pub use rows::find;
+pub use single::{Key, Row};
 pub use spec::{Label, Spec};
 pub use writer::Writer;

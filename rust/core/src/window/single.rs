@@ -12,46 +12,90 @@ use crate::error::{Error, Result};
 use crate::key::NO_ID;
 use crate::time::Timestamp;
 
+/// One row.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// Its event time, or why there is none.
+    pub time: Result<Timestamp, &'static str>,
+    /// Its series.
+    pub key: Key<'a>,
+    /// The inputs in their order.
+    pub values: &'a [Scalar],
+}
+
+/// The series of one row.
+#[derive(Debug, Clone, Copy)]
+pub enum Key<'a> {
+    /// The values of its key.
+    Values(&'a [Scalar]),
+    /// What an earlier row of the same lane was found to be.
+    Known(u32),
+}
+
+/// What became of one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Read {
+    /// Its series, as the lane knows it; none where it was rejected.
+    pub series: Option<u32>,
+    /// Whether there is something to hand over.
+    pub closes: bool,
+}
+
 impl Lane {
-    /// Reads one row; `time` is why there is none where it can't be read.
-    pub fn push_one(
-        &mut self,
-        spec: &Spec,
-        plan: &Plan,
-        time: Result<Timestamp, &'static str>,
-        key: &[Scalar],
-        values: &[Scalar],
-    ) -> Result<Handoff> {
+    /// Reads one row. What it closes is handed over by [`Lane::hand_over_closed`], which is asked for.
+    pub fn push_one(&mut self, spec: &Spec, plan: &Plan, row: Row<'_>) -> Result<Read> {
+        let Row { time, key, values } = row;
+        let decoded;
+        let (key, known) = match key {
+            Key::Values(key) => (key, None),
+            Key::Known(id) if id as usize >= self.keys.len() => {
+                return Err(Error::data("`key` is of another lane"));
+            }
+            // Nobody asks for the key's values.
+            Key::Known(id) if spec.source.is_none() && self.renames.is_empty() => (&[][..], Some(id)),
+            Key::Known(id) => {
+                decoded = self.keys.values(id);
+                (&decoded[..], Some(id))
+            }
+        };
         let kinds = (key.iter().map(Kind::of_scalar), values.iter().map(Kind::of_scalar));
         self.types.agree(plan, std::iter::once(kinds))?;
-        self.keys.admit_one(key)?;
+        if known.is_none() {
+            self.keys.admit_one(key)?;
+        }
         let source = self.source_of(spec, plan, key, values)?;
         self.tally.read += 1;
         let nan = |value: &&Scalar| matches!(value, Scalar::Float(value) if value.is_nan());
         self.tally.nan += values.iter().filter(nan).count() as u64;
-        let keep = |reason: &str| KeptRow {
-            time: time.ok(),
-            values: key.iter().chain(values).cloned().collect(),
-            reason: reason.to_owned(),
-            message: None,
+        let keep = |lane: &Self, reason: &str| {
+            let key = known.map_or_else(|| key.to_vec(), |id| lane.keys.values(id));
+            KeptRow {
+                time: time.ok(),
+                values: key.into_iter().chain(values.iter().cloned()).collect(),
+                reason: reason.to_owned(),
+                message: None,
+            }
         };
         let time = match time {
             Ok(time) => time,
-            Err(reason) => return Ok(self.reject_one(keep(reason))),
+            Err(reason) => return Ok(self.reject_one(keep(self, reason))),
         };
         match self.place(spec, time) {
-            Place::Nowhere => Ok(self.reject_one(keep(WINDOW_OUT_OF_RANGE))),
+            Place::Nowhere => Ok(self.reject_one(keep(self, WINDOW_OUT_OF_RANGE))),
             Place::Expired => {
                 self.tally.late += 1;
-                self.late.push(keep(LATE));
+                self.late.push(keep(self, LATE));
                 self.observe(source, time);
-                Ok(self.settle())
+                Ok(Read { series: known, closes: true })
             }
             Place::Open(window) => {
                 let limit = spec.max_series.map_or(usize::MAX, |limit| limit as usize);
-                let id = self.keys.intern_one_within(key, limit)?;
+                let id = match known {
+                    Some(id) => id,
+                    None => self.keys.intern_one_within(key, limit)?,
+                };
                 if id == NO_ID {
-                    return Ok(self.reject_one(keep(SERIES_LIMIT)));
+                    return Ok(self.reject_one(keep(self, SERIES_LIMIT)));
                 }
                 let cell = self.cell(window, id);
                 if let Some(open) = &mut self.open[window] {
@@ -74,10 +118,8 @@ impl Lane {
                 });
                 self.observe(source, time);
                 // Nothing to hand over, nearly always.
-                if self.closing.is_empty() && self.open[window].as_ref().is_some_and(|open| open.on_time) {
-                    return Ok(Handoff::default());
-                }
-                Ok(self.hand_over_closed())
+                let open_on_time = self.open[window].as_ref().is_some_and(|open| open.on_time);
+                Ok(Read { series: Some(id), closes: !self.closing.is_empty() || !open_on_time })
             }
         }
     }
@@ -99,10 +141,10 @@ impl Lane {
         self.sources.intern_one(&[value])
     }
 
-    fn reject_one(&mut self, row: KeptRow) -> Handoff {
+    fn reject_one(&mut self, row: KeptRow) -> Read {
         self.tally.rejected += 1;
         self.rejects.push(row);
-        Handoff::default()
+        Read { series: None, closes: false }
     }
 
     /// Counts rejects that nobody kept.

@@ -17,6 +17,16 @@ pub enum Label {
     End,
 }
 
+impl Label {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::End => "end",
+        }
+    }
+}
+
 /// Columns of drained windows that an aggregate can't be named after.
 const RESERVED: [&str; 5] = ["window_start", "window_end", "level", "revision", "silent"];
 /// Silent rows in a run where no limit is given: a day of windows of a second.

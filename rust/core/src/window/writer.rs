@@ -6,9 +6,9 @@ use arrow_array::RecordBatch;
 
 use super::berth::{Berth, Session};
 use super::engine::TumblingWindows;
-use super::handoff::Handoff;
 use super::lane::Lane;
 use super::messages::Messages;
+use super::single::Row;
 use crate::column::Scalar;
 use crate::error::Result;
 use crate::sync::{AtomicBool, Ordering};
@@ -43,24 +43,19 @@ impl Writer {
         self.open.load(Ordering::Relaxed)
     }
 
-    fn produce(&self, work: impl FnOnce(&mut Session<'_, Lane>) -> Result<Handoff>) -> Result<()> {
+    fn produce<T>(&self, work: impl FnOnce(&mut Session<'_, Lane>) -> Result<T>) -> Result<T> {
         self.windows.produce(&self.berth, || self.is_open(), work)
     }
 
     /// Reads rows. `now` brings the clock along.
     pub fn push(&self, batches: &[RecordBatch], now: Option<Timestamp>) -> Result<()> {
         self.windows.tick(now);
-        self.produce(|lane| lane.push(&self.windows.spec, &self.windows.plan, batches, now))
+        self.produce(|lane| self.windows.read(lane, batches, now))
     }
 
-    /// Reads one row; `time` is why there is none where it can't be read.
-    pub fn push_one(
-        &self,
-        time: Result<Timestamp, &'static str>,
-        key: &[Scalar],
-        values: &[Scalar],
-    ) -> Result<()> {
-        self.produce(|lane| lane.push_one(&self.windows.spec, &self.windows.plan, time, key, values))
+    /// Reads one row; gives its series on this lane, unless it was rejected.
+    pub fn push_one(&self, row: Row<'_>) -> Result<Option<u32>> {
+        self.produce(|lane| self.windows.read_one(lane, row))
     }
 
     /// Reads what messages held.
@@ -71,7 +66,7 @@ impl Writer {
 
     /// A heartbeat of a source at an event time.
     pub fn alive(&self, source: Option<&Scalar>, time: Timestamp) -> Result<()> {
-        self.produce(|lane| lane.alive(&self.windows.spec, source, time))
+        self.produce(|lane| self.windows.sign(lane, source, time))
     }
 
     /// The lane holds nothing back any more; what it has open goes out as it is. Waits for a batch that is under way.
