@@ -115,10 +115,16 @@ fn number(values: &Values, row: usize) -> Option<f64> {
 fn scalar_number(value: &Scalar) -> Option<f64> {
     match value {
         Scalar::Float(value) if !value.is_nan() => Some(*value),
-        Scalar::Int(value) => Some(*value as f64),
+        Scalar::Int(value) => Some(integer_number(*value)),
         Scalar::Bool(value) => Some(f64::from(u8::from(*value))),
         _ => None,
     }
+}
+
+/// A call, or else the compiler converts whatever is there before it asks whether it is an integer: a hundred steps.
+#[inline(never)]
+fn integer_number(value: i128) -> f64 {
+    value as f64
 }
 
 /// One kind of state for all cells.
