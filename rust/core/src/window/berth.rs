@@ -235,7 +235,7 @@ impl<P: Producer> Session<'_, P> {
     /// From here on the lane holds the engine's watermark: at its own, or where the engine has come to.
     pub(super) fn wake(&mut self) {
         self.lane.open();
-        let mut start = self.lanes.watermark();
+        let mut start = self.lanes.start(self.berth);
         loop {
             self.raise(start);
             // Release, after the outbox was filled: pairs with the acquire in `Berth::hold`.

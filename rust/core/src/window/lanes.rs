@@ -160,6 +160,8 @@ impl<P: Producer> Lanes<P> {
                 let mut session = self.look(&berth);
                 if !matches!(session.hold(), Hold::At(_)) {
                     session.wake();
+                    // A new lane's silence begins now.
+                    session.tick(self.clock());
                 }
                 drop(session);
                 return Ok(Some(berth));
@@ -261,10 +263,35 @@ impl<P: Producer> Lanes<P> {
         }
     }
 
-    /// The engine's watermark as it stands: where a lane that opens now starts.
+    /// The engine's watermark as it stands.
     pub fn watermark(&self) -> Timestamp {
+        self.least(&self.list(), |_| true)
+    }
+
+    /// Where a lane starts that opens or wakes now: at the engine's watermark, which it doesn't hold itself.
+    pub(super) fn start(&self, waking: &Berth<P>) -> Timestamp {
         let berths = self.list();
-        let least = berths.iter().filter_map(|berth| at(berth.hold())).min();
+        let other = |berth: &Berth<P>| !std::ptr::eq(berth, waking);
+        // Others may be silent, and nobody has asked them since.
+        let clock = self.clock();
+        for berth in berths.iter().filter(|berth| other(berth) && self.seems_silent(berth, clock)) {
+            if let Some(mut session) = self.try_look(berth) {
+                session.tick(clock);
+            }
+        }
+        self.least(&berths, other)
+    }
+
+    /// Whether it is worth asking a lane for how long it was silent.
+    fn seems_silent(&self, berth: &Berth<P>, clock: Timestamp) -> bool {
+        let limit = self.idle_timeout.filter(|_| clock != NEVER);
+        let holds = matches!(berth.hold(), Hold::At(_));
+        holds && limit.is_some_and(|limit| clock.saturating_sub(berth.heard()) >= limit)
+    }
+
+    /// The least watermark of lanes that are `counted` and hold one, or the furthest where none does.
+    fn least(&self, berths: &[Arc<Berth<P>>], counted: impl Fn(&Berth<P>) -> bool) -> Timestamp {
+        let least = berths.iter().filter(|berth| counted(berth)).filter_map(|berth| at(berth.hold())).min();
         let left = self.left.load(Ordering::Acquire);
         let furthest = || berths.iter().map(|berth| berth.published()).fold(left, Timestamp::max);
         self.reached().max(least.unwrap_or_else(furthest))
@@ -292,8 +319,10 @@ impl<P: Producer> Lanes<P> {
         sessions.iter_mut().for_each(|session| session.tick(clock));
         let begun = |session: &Session<'_, P>| session.is_open() || session.watermark() != NEVER;
         let silent = |session: &Session<'_, P>| at(session.hold()).is_none();
+        // One that was let go had begun as well.
+        let any = self.left.load(Ordering::Acquire) != NEVER || sessions.iter().any(begun);
         // One that can't be claimed has its producer at work.
-        if sessions.len() == berths.len() && sessions.iter().all(silent) && sessions.iter().any(begun) {
+        if sessions.len() == berths.len() && sessions.iter().all(silent) && any {
             sessions.iter_mut().for_each(|session| session.raise(due));
             self.come_to(due);
         }
@@ -311,12 +340,8 @@ impl<P: Producer> Lanes<P> {
             |time: Timestamp| least = Some(least.map_or(time, |least: Timestamp| least.min(time)));
         for berth in berths.iter() {
             let hold = berth.hold();
-            let silent = || {
-                let limit = self.idle_timeout.filter(|_| clock != NEVER);
-                limit.is_some_and(|limit| clock.saturating_sub(berth.heard()) >= limit)
-            };
             let ask = match hold {
-                Hold::At(time) => time < floor || silent(),
+                Hold::At(time) => time < floor || self.seems_silent(berth, clock),
                 Hold::Idle => true,
                 Hold::Closed => false,
             };

@@ -169,6 +169,12 @@ impl Watermark {
         }
     }
 
+    /// Another producer may write here from now on: whatever was alive has to show it anew. Event time stays.
+    pub fn begin_anew(&mut self) {
+        self.sources.clear();
+        (self.waiting, self.look_at) = (None, None);
+    }
+
     /// Whether all sources are idle, or none was heard of for as long.
     pub fn is_idle(&self) -> bool {
         if !self.sources.is_empty() {
