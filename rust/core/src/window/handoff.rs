@@ -182,8 +182,6 @@ impl Producer for Lane {
     fn is_spent(&self, reached: Timestamp) -> bool {
         // One that is further on would start earlier the next time.
         self.watermark.get() <= reached
-            && self.late.is_empty()
-            && self.rejects.is_empty()
             && self.memories.iter().flatten().all(|memory| memory.is_forgotten(reached))
             && self.renames.is_forgotten(reached)
     }

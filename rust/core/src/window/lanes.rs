@@ -178,24 +178,21 @@ impl<P: Producer> Lanes<P> {
         berth.leave();
     }
 
-    /// Lets go of closed lanes of which nothing is wanted any more, with event time at `reached`, as far as `spare` can
-    /// do without them; `last` sees each once more. Only whoever has the collector may.
-    pub fn let_go(
-        &self,
-        reached: Timestamp,
-        spare: impl Fn(&Berth<P>) -> bool,
-        mut last: impl FnMut(&Berth<P>, &P),
-    ) {
+    /// Lets go of closed lanes of which nothing is wanted any more, with event time at `reached`: of those that `ask` lets
+    /// go, which sees each once more. Only whoever has the collector may.
+    pub fn let_go(&self, reached: Timestamp, mut ask: impl FnMut(&Berth<P>, &mut P)) {
         let mut some = false;
         for berth in self.list().iter().filter(|berth| berth.hold() == Hold::Closed && !berth.name.is_empty())
         {
-            let Some(session) = self.try_look(berth) else { continue };
+            let Some(mut session) = self.try_look(berth) else { continue };
             let spent = !session.is_open() && session.is_spent(reached) && berth.outbox.is_empty();
-            if spent && spare(berth) && berth.let_go() {
-                self.left.fetch_max(session.watermark(), Ordering::AcqRel);
-                last(berth, &session);
-                some = true;
+            if !spent {
+                continue;
             }
+            // Before it is gone, so that whoever opens a lane of that name starts there.
+            self.left.fetch_max(session.watermark(), Ordering::AcqRel);
+            ask(berth, &mut session);
+            some |= berth.is_gone();
         }
         if some {
             self.berths.change(|berths| berths.retain(|berth| !berth.is_gone()));

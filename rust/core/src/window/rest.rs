@@ -86,6 +86,7 @@ impl Lane {
                 .iter()
                 .zip(&lane.memories)
                 .any(|(a, b)| a.as_ref().map(FirstSeen::retain) != b.as_ref().map(FirstSeen::retain))
+            || !resting.memories.iter().flatten().all(|memory| memory.fits(resting.keys.len()))
         {
             return Err(broken("what it has seen first"));
         }
