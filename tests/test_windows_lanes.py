@@ -85,8 +85,15 @@ def play(windows: Any, plan: Plan) -> tuple[list[Any], Rows, Rows, list[int]]:
                 if hasattr(windows, "engine"):
                     stats = windows.stats
                     assert stats == windows.stats
+            case "rescale":
+                if hasattr(windows, "rescale"):
+                    windows.rescale(*arguments)
             case "drain" | "flush":
-                drains.append(getattr(windows, name)())
+                rows = getattr(windows, name)()
+                reached = windows.reach()
+                # A datetime has whole microseconds; a deadline is rounded up.
+                whole = None if reached is None else reached // 1_000 * 1_000
+                drains.append((rows, whole, windows.next_deadline()))
             case _:
                 getattr(windows, name)(*arguments)
     late, rejects = plain(windows.late()), plain(windows.rejects())
@@ -140,7 +147,7 @@ def test_when_one_drains_changes_no_first_revision(
     assert noisy[1:] == silent[1:]
 
     def first(drains: list[Rows]) -> list[Any]:
-        found = [row for rows in drains for row in plain(rows) if row["revision"] == 0]
+        found = [row for rows, *_ in drains for row in plain(rows) if row["revision"] == 0]
         by = options["by"] if isinstance(options["by"], list) else [options["by"]] if options["by"] else []
         level = [] if "rollup" not in options else ["level"]
         return sorted(found, key=lambda row: str([row[name] for name in ["window_start", *level, *by]]))

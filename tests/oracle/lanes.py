@@ -177,4 +177,8 @@ class TumblingWindows(windows.TumblingWindows):
         ends = [end for _, end in self.windows if self.fired is None or end > self.fired]
         if self.fill:
             ends += [end for _, (_, end) in self.signs if self.fired is None or end > self.fired]
+            noisy = self.empty < self.max_cells and min(self.silent_run_of_all(), default=0) < self.fill_limit
+            fired = [since for since in self.born.values() if self.fired is not None and since < self.fired]
+            if noisy and fired and (after := self.window(self.fired or 0)):
+                ends.append(after[1])
         return min(ends, default=None)

@@ -5,11 +5,13 @@ Owns the writers that the engine wants for what the twin is told by name. Refuse
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
 from oracle.aggregates import Aggregate
 from oracle.lanes import TumblingWindows as Slow
+from oracle.windows import EPOCH
 from oracle.windows_face import SCHEMA, Fast, Rows, Spec
 
 
@@ -44,6 +46,19 @@ class FastLanes(Fast):
 
     def alive_on(self, name: str, source: Any, time: int) -> None:
         self.writer(name).alive(source, time)
+
+    def rescale(self, keys: list[Any]) -> None:
+        """Gives series away and takes them back."""
+        self.engine.merge(self.engine.split(keys))
+
+    def reach(self) -> int | None:
+        """The engine's watermark in nanoseconds, whole microseconds of it."""
+        reached = self.stats["watermark"]
+        return None if reached is None else (reached - EPOCH) // timedelta(microseconds=1) * 1_000
+
+    def next_deadline(self) -> int | None:
+        deadline = self.engine.next_deadline()
+        return None if deadline is None else (deadline - EPOCH) // timedelta(microseconds=1) * 1_000
 
     def through_snapshot(self) -> None:
         """Goes on from its own bytes; lanes stand as they were, their writers are gone."""
