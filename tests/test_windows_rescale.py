@@ -51,7 +51,10 @@ def test_two_workers_give_what_one_gives(
 ) -> None:
     """Series move to a second worker and back, while both are told the same watermarks."""
     options: dict[str, Any] = {"every": "10s", "by": "camera", "out_of_orderness": "1d"}
-    options |= {"fill": True, "fill_limit": 50} if fill else {"allowed_lateness": lateness}
+    # A worker sees the signs of life of its own series alone.
+    options |= (
+        {"fill": True, "fill_limit": 50, "source": "camera"} if fill else {"allowed_lateness": lateness}
+    )
     twin, one, other = slow(AGGREGATES, **options), Fast(AGGREGATES, **options), None
     if fill:
         for windows in (twin, one):  # a worker without rows knows no series that it could fill

@@ -175,7 +175,7 @@ impl Collector {
             keys: self.keys.clone(),
             kinds: self.kinds.clone(),
             views: self.views.clone(),
-            cells: self.cells.copy(&order),
+            cells: self.cells.copy(&order).parted(),
             windows,
             fill: self.fill.clone(),
             overflows: self.overflows,

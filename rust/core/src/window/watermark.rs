@@ -172,6 +172,7 @@ impl Watermark {
     /// Another producer may write here from now on: whatever was alive has to show it anew. Event time stays.
     pub fn begin_anew(&mut self) {
         self.sources.clear();
+        self.least.clear();
         (self.waiting, self.look_at) = (None, None);
     }
 
