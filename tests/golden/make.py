@@ -123,6 +123,50 @@ def filled() -> wr.TumblingWindows:
     return w
 
 
+def frames(seed: int, start: int, many: int) -> bytes:
+    """A tracker's messages, a second apart: some objects, some of which it renames."""
+    pick = random.Random(seed)
+    lines = []
+    for at in range(start, start + many):
+        tracks = [{"object_track_id": f"t{pick.randrange(30)}", "class": {"type": "Car"}} for _ in range(3)]
+        pair = {"from_id": f"t{pick.randrange(30)}", "to_id": f"t{pick.randrange(30)}"}
+        lines.append(
+            {
+                "channel_id": pick.choice(["a", "b"]),
+                "timestamp": f"1970-01-01T00:{at // 60:02}:{at % 60:02}.000000Z",
+                "detections": tracks,
+                "track_events": [{"type": "Rename"} | pair] if pick.random() < 0.2 else [],
+            }
+        )
+    return "\n".join(map(json.dumps, lines)).encode()
+
+
+def renamed() -> wr.TumblingWindows:
+    """Objects of several ids, on two lanes, within a camera."""
+    aggregates = {
+        "tracks": wr.distinct("track"),
+        "steady": wr.distinct("track", min_hits=2),
+        "new": wr.distinct("track", count_on="first", retain="1h"),
+    }
+    w = wr.TumblingWindows(every="20s", aggregates=aggregates, by="camera", out_of_orderness="5s")
+    one, other = w.writer("one"), w.writer("other")
+    one.push_messages(frames(1, 0, 50), "axis")
+    other.push_messages(frames(2, 0, 70), "axis")
+    w.drain()
+    one.push_messages(frames(3, 50, 10), "axis")
+    KEPT.extend([w, one, other])
+    return w
+
+
+def go_on_with_renamed(w: wr.TumblingWindows) -> Any:
+    with w.writer("one") as one, w.writer("other") as other:
+        one.push_messages(frames(4, 60, 60), "axis")
+        other.push_messages(frames(5, 70, 40), "axis")
+    out = {"drained": rows_of(w.drain())}
+    w.merge(w.split(["a"]))
+    return out | {"flushed": rows_of(w.flush()), "repr": repr(w)}
+
+
 #: Writers close when they are forgotten: those of a state stay as long as it takes to store it.
 KEPT: list[Any] = []
 
@@ -148,7 +192,7 @@ def machine(seed: int, start: int, rows: int) -> dict[str, Any]:
     return {
         "time": [(start + at) * SECOND for at in range(rows)],
         "machine": [pick.choice(["m1", "m2", None]) for _ in range(rows)],
-        "observed": [None if pick.random() < 0.05 else pick.gauss(50, 2) for _ in range(rows)],
+        "observed": [None if pick.random() < 0.05 else pick.uniform(44, 56) for _ in range(rows)],
         "predicted": [50.0] * rows,
     }
 
@@ -229,6 +273,7 @@ def go_on_with_detector(method: str) -> Callable[[wr.Detector], Any]:
 STATES: dict[str, tuple[Callable[[], Any], Any, Callable[[Any], Any]]] = {
     "windows_lanes": (lanes, wr.TumblingWindows, go_on_with_windows),
     "windows_filled": (filled, wr.TumblingWindows, go_on_with_windows),
+    "windows_renamed": (renamed, wr.TumblingWindows, go_on_with_renamed),
     "scorer_cumulative": (scorer(wr.cumulative(), 3), wr.ResidualScorer, go_on_with_scorer),
     "scorer_rolling": (scorer(wr.rolling("40s"), "5s"), wr.ResidualScorer, go_on_with_scorer),
     "scorer_ewm": (scorer(wr.ewm(20), 1), wr.ResidualScorer, go_on_with_scorer),
