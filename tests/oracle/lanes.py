@@ -109,25 +109,13 @@ class TumblingWindows(windows.TumblingWindows):
         super().alive(source, time)
         self.leave()
 
-    def follow(self) -> None:
-        self.follow_lane(self.lane)
-        self.fire()
-
-    def follow_lane(self, lane: windows.Lane) -> None:
-        live = [source.largest for source in lane.sources.values() if not source.idle]
-        if live:
-            lane.raise_to(min(live) - self.out_of_orderness)
-
     def clock(self, now: int) -> None:
         self.now = now if self.now is None else max(self.now, now)
         for lane in self.lanes.values():
             if not lane.is_open:
                 continue
             lane.waiting = self.now if lane.waiting is None else lane.waiting
-            for source in lane.sources.values():
-                source.heard = self.now if source.heard is None else source.heard
-                if self.idle_timeout is not None and self.now - source.heard >= self.idle_timeout:
-                    source.idle = True
+            self.silence(lane)
             self.follow_lane(lane)
         self.fire()
 
@@ -177,8 +165,13 @@ class TumblingWindows(windows.TumblingWindows):
         ends = [end for _, end in self.windows if self.fired is None or end > self.fired]
         if self.fill:
             ends += [end for _, (_, end) in self.signs if self.fired is None or end > self.fired]
-            noisy = self.empty < self.max_cells and min(self.silent_run_of_all(), default=0) < self.fill_limit
-            fired = [since for since in self.born.values() if self.fired is not None and since < self.fired]
-            if noisy and fired and (after := self.window(self.fired or 0)):
+            # Series with a row in a window that fired get rows of silence until their run is over.
+            runs = [self.silent_run[key] for key, since in self.born.items() if self.has_fired(since)]
+            after = self.window(self.fired or 0)
+            if after and self.empty < self.max_cells and any(run < self.fill_limit for run in runs):
                 ends.append(after[1])
         return min(ends, default=None)
+
+    def has_fired(self, start: int) -> bool:
+        window = self.window(start)
+        return window is not None and self.fired is not None and window[1] <= self.fired

@@ -284,19 +284,30 @@ class TumblingWindows:
         self.follow()
 
     def follow(self) -> None:
-        live = [source.largest for source in self.lane.sources.values() if not source.idle]
-        if live:
-            self.lane.raise_to(min(live) - self.out_of_orderness)
+        self.follow_lane(self.lane)
         self.fire()
+
+    def follow_lane(self, lane: Lane) -> None:
+        live = [source.largest for source in lane.sources.values() if not source.idle]
+        if live:
+            lane.raise_to(min(live) - self.out_of_orderness)
 
     def clock(self, now: int) -> None:
         self.now = now if self.now is None else max(self.now, now)
-        for source in self.lane.sources.values():
-            if source.heard is None:
-                source.heard = self.now
-            if self.idle_timeout is not None and self.now - source.heard >= self.idle_timeout:
-                source.idle = True
+        self.silence(self.lane)
         self.follow()
+
+    def silence(self, lane: Lane) -> None:
+        """Sources fall silent in the order in which they were last heard, however seldom the clock is told."""
+        for source in lane.sources.values():
+            source.heard = self.now if source.heard is None else source.heard
+        if self.idle_timeout is None or self.now is None:
+            return
+        for heard in sorted({source.heard for source in lane.sources.values() if source.heard is not None}):
+            if self.now - heard >= self.idle_timeout:
+                for source in lane.sources.values():
+                    source.idle |= source.heard == heard
+                self.follow_lane(lane)
 
     def advance(self, now: int) -> None:
         now *= self.unit

@@ -179,6 +179,10 @@ impl Producer for Lane {
         self.watermark.is_idle()
     }
 
+    fn look_at(&self) -> Timestamp {
+        self.watermark.look_at()
+    }
+
     fn is_spent(&self, reached: Timestamp) -> bool {
         // One that is further on would start earlier the next time.
         self.watermark.get() <= reached

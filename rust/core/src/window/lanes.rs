@@ -213,7 +213,6 @@ impl<P: Producer> Lanes<P> {
         }
         let clock = self.clock();
         session.tick(clock);
-        berth.set_heard(clock);
         match session.hold() {
             Hold::At(_) => session.raise(self.floor.load(Ordering::Acquire)),
             Hold::Idle | Hold::Closed => session.wake(),
@@ -279,11 +278,12 @@ impl<P: Producer> Lanes<P> {
         self.least(&berths, other)
     }
 
-    /// Whether it is worth asking a lane for how long it was silent.
+    /// Whether it is worth asking a lane whether it, or a source of it, is silent.
     fn seems_silent(&self, berth: &Berth<P>, clock: Timestamp) -> bool {
-        let limit = self.idle_timeout.filter(|_| clock != NEVER);
-        let holds = matches!(berth.hold(), Hold::At(_));
-        holds && limit.is_some_and(|limit| clock.saturating_sub(berth.heard()) >= limit)
+        self.idle_timeout.is_some()
+            && clock != NEVER
+            && clock >= berth.look_at()
+            && matches!(berth.hold(), Hold::At(_))
     }
 
     /// The least watermark of lanes that are `counted` and hold one, or the furthest where none does.

@@ -107,6 +107,10 @@ impl Producer for Small {
         self.idle
     }
 
+    fn look_at(&self) -> Timestamp {
+        NEVER
+    }
+
     fn is_spent(&self, _: Timestamp) -> bool {
         true
     }
