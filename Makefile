@@ -34,7 +34,7 @@ rust-test:
 test-long: $(VENV)/.built tools
 	LOOM_MAX_PREEMPTIONS=4 cargo test --release -p windrow-core --locked --features loom --lib models
 	SHUTTLE_RUNS=200000 cargo test --release -p windrow-core --locked --features shuttle --lib models
-	HYPOTHESIS_PROFILE=slow $(BIN)/python -m pytest
+	HYPOTHESIS_PROFILE=slow WINDROW_STRESS=50 WINDROW_FUZZ=20000 $(BIN)/python -m pytest
 
 # The peers beside us, in one run; the table and the chart go to bench/results.
 bench: $(VENV)/.built $(LIMITS)

@@ -1,10 +1,12 @@
 """Every public constructor and method answers a wrong argument by its name, what was expected and what came."""
 
 import datetime as dt
+import io
 import re
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import windrow as wr
 
@@ -204,6 +206,10 @@ for function in (wr.sum, wr.mean, wr.min, wr.max, wr.std, wr.var, wr.first, wr.l
     }
 
 windows, scorer, alarm = make_windows(), make_scorer(), make_alarm()
+writer = windows.writer("north")
+STREAM = io.BytesIO()
+with pa.ipc.new_stream(STREAM, pa.table(TABLE).schema) as stream:
+    stream.write_table(pa.table(TABLE))
 detector, residual = make_detector(), make_residual_detector()
 METHODS = {
     "windows.push": (windows.push, (TABLE,), {"batch": TABLES, "now": TIMES}),
@@ -224,6 +230,24 @@ METHODS = {
     "windows.advance": (windows.advance, (1,), {"now": [*TIMES, None]}),
     "windows.watermark": (windows.watermark, (1,), {"time": [*TIMES, None]}),
     "windows.alive": (windows.alive, ("a", 1), {"source": [object(), ["a"]], "time": [*TIMES, None]}),
+    "windows.writer": (windows.writer, ("south",), {"name": [*TEXTS, None, ""]}),
+    "windows.merge": (windows.merge, (b"",), {"snapshot": BYTES}),
+    "windows.split": (windows.split, (["a"],), {"keys": [5, None, "a", b"a", object()]}),
+    "windows.split one": (lambda key: windows.split([key]), ("a",), {"key": KEYS}),
+    "windows.push_ipc": (windows.push_ipc, (STREAM.getvalue(),), {"data": BYTES, "now": TIMES}),
+    "writer.push": (writer.push, (TABLE,), {"batch": TABLES, "now": TIMES}),
+    "writer.push_one": (
+        writer.push_one,
+        (1, "a", [2.0]),
+        {"time": TIMES, "key": KEYS, "values": [5, None, "2.0", [], [1, 2], [object()], {}]},
+    ),
+    "writer.push_messages": (
+        writer.push_messages,
+        (b"", "deepstream"),
+        {"data": BYTES, "decoder": [3, None, "deepstreem"], "now": TIMES},
+    ),
+    "writer.push_ipc": (writer.push_ipc, (STREAM.getvalue(),), {"data": BYTES, "now": TIMES}),
+    "writer.alive": (writer.alive, ("a", 1), {"source": [object(), ["a"]], "time": [*TIMES, None]}),
     "windows.restore": (wr.TumblingWindows.restore, (b"",), {"data": BYTES}),
     "scorer.push": (scorer.push, (TABLE,), {"batch": TABLES}),
     "scorer.push_one": (

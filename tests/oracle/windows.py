@@ -1,9 +1,9 @@
 """Tumbling windows, one row at a time and from the whole list of rows: the slow twin of the engine.
 
 Owns the meaning of windows, watermarks, firing, revisions, lateness, rejects, filling and roll-ups for one
-lane. Refuses speed: a window keeps all its rows, and every output is computed anew from them. Times inside
-are whole nanoseconds, unbounded as Python's integers are; the 64-bit limits are checked where a window or a
-time is read.
+lane; `oracle.lanes` has several. Refuses speed: a window keeps all its rows, and every output is computed anew
+from them. Times inside are whole nanoseconds, unbounded as Python's integers are; the 64-bit limits are checked
+where a window or a time is read.
 """
 
 from __future__ import annotations
@@ -52,19 +52,33 @@ class Source:
 class Lane:
     """One producer's order of rows: its sources and the watermark that late rows are judged by."""
 
+    name: str = ""
     sources: dict[Any, Source] = field(default_factory=dict)
     watermark: int | None = None
 
-    def raise_to(self, time: int) -> None:
+    def raise_to(self, time: int | None) -> None:
+        if time is None:
+            return
         if self.watermark is None or time > self.watermark:
             self.watermark = time
+
+
+@dataclass
+class Read:
+    """One row, as its lane read it."""
+
+    row: dict[str, Any]
+    time: int
+    repeated: frozenset[str]  # aggregates that counted its track in another window
+    lane: str
+    late: bool  # the lane's watermark had passed the window's end
 
 
 @dataclass
 class Slot:
     """The rows of one window and one key of one level, and what has been handed out of them."""
 
-    rows: list[tuple[dict[str, Any], int, frozenset[str]]] = field(default_factory=list)
+    rows: list[Read] = field(default_factory=list)
     revision: int = -1
     changed: bool = False
 
@@ -210,7 +224,9 @@ class TumblingWindows:
             return self.reject(row, time, "series_limit")
         self.stats["counted"] += 1
         self.born[key] = min(self.born.get(key, window[0]), window[0])
-        self.signs.add((source, window))
+        late = not self.on_time(window)
+        if not late:
+            self.signs.add((source, window))
         repeated = frozenset(
             name
             for name, aggregate in self.aggregates.items()
@@ -219,7 +235,7 @@ class TumblingWindows:
         for level, columns in enumerate(self.levels):
             of_level = tuple(row[c] if c in columns else None for c in self.by)
             slot = self.windows.setdefault(window, {}).setdefault((level, of_level), Slot())
-            slot.rows.append((row, time, repeated))
+            slot.rows.append(Read(row, time, repeated, self.lane.name, late))
             slot.changed = True
         self.seen(source, time)
         return None
@@ -250,9 +266,13 @@ class TumblingWindows:
     def alive(self, source: Any, time: int) -> None:
         time *= self.unit
         window = self.window(time)
-        if window is not None:
+        if window is not None and self.on_time(window):
             self.signs.add((source, window))
         self.seen(source, time)
+
+    def on_time(self, window: tuple[int, int]) -> bool:
+        """Whether the lane's watermark has yet to reach a window's end."""
+        return self.lane.watermark is None or window[1] > self.lane.watermark
 
     # -- the watermark ------------------------------------------------------------------------------
 
@@ -264,19 +284,30 @@ class TumblingWindows:
         self.follow()
 
     def follow(self) -> None:
-        live = [source.largest for source in self.lane.sources.values() if not source.idle]
-        if live:
-            self.lane.raise_to(min(live) - self.out_of_orderness)
+        self.follow_lane(self.lane)
         self.fire()
+
+    def follow_lane(self, lane: Lane) -> None:
+        live = [source.largest for source in lane.sources.values() if not source.idle]
+        if live:
+            lane.raise_to(min(live) - self.out_of_orderness)
 
     def clock(self, now: int) -> None:
         self.now = now if self.now is None else max(self.now, now)
-        for source in self.lane.sources.values():
-            if source.heard is None:
-                source.heard = self.now
-            if self.idle_timeout is not None and self.now - source.heard >= self.idle_timeout:
-                source.idle = True
+        self.silence(self.lane)
         self.follow()
+
+    def silence(self, lane: Lane) -> None:
+        """Sources fall silent in the order in which they were last heard, however seldom the clock is told."""
+        for source in lane.sources.values():
+            source.heard = self.now if source.heard is None else source.heard
+        if self.idle_timeout is None or self.now is None:
+            return
+        for heard in sorted({source.heard for source in lane.sources.values() if source.heard is not None}):
+            if self.now - heard >= self.idle_timeout:
+                for source in lane.sources.values():
+                    source.idle |= source.heard == heard
+                self.follow_lane(lane)
 
     def advance(self, now: int) -> None:
         now *= self.unit
@@ -291,9 +322,13 @@ class TumblingWindows:
 
     # -- out ----------------------------------------------------------------------------------------
 
+    def reach(self) -> int | None:
+        """How far event time has come."""
+        return self.lane.watermark
+
     def fire(self, limit: int | None = None) -> None:
         """Freezes revision 0 of each window that the watermark has reached; lets go of the expired ones."""
-        watermark = self.lane.watermark if limit is None else limit
+        watermark = self.reach() if limit is None else limit
         if watermark is None:
             return
         for window in self.due(watermark):
@@ -354,7 +389,10 @@ class TumblingWindows:
                     if self.silent_run[key] <= self.fill_limit:
                         filled[key] = silent
         for name, slot in list(slots.items()):
-            self.emit(window, name, slot)
+            on_time = [read for read in slot.rows if not read.late]
+            if on_time:
+                self.emit(window, name, slot, of=on_time)
+                slot.changed = len(on_time) < len(slot.rows)
         for level, columns in enumerate(self.levels):
             coarse: dict[tuple[Any, ...], bool] = {}
             for key, silent in filled.items():
@@ -378,7 +416,12 @@ class TumblingWindows:
                 self.emit(window, name, slot)
 
     def emit(
-        self, window: tuple[int, int], name: tuple[int, tuple[Any, ...]], slot: Slot, silent: bool = False
+        self,
+        window: tuple[int, int],
+        name: tuple[int, tuple[Any, ...]],
+        slot: Slot,
+        silent: bool = False,
+        of: list[Read] | None = None,
     ) -> None:
         slot.revision += 1
         slot.changed = False
@@ -390,9 +433,11 @@ class TumblingWindows:
         out["revision"] = slot.revision
         if self.fill:
             out["silent"] = silent
+        # Lane by lane, each in its own order: what arrived on which lane first has no part in it.
+        reads = sorted(slot.rows if of is None else of, key=lambda read: read.lane)
         for column, aggregate in self.aggregates.items():
-            rows = [(row, time) for row, time, repeated in slot.rows if column not in repeated]
-            value = aggregate.of([row for row, _ in rows], [time for _, time in rows])
+            taken = [read for read in reads if column not in read.repeated]
+            value = aggregate.of([read.row for read in taken], [read.time for read in taken])
             out[column] = None if silent else value
         self.pending.append({"sort": (window, order(key), level, slot.revision), "out": out})
 

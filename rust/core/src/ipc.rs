@@ -37,6 +37,11 @@ fn decode(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
         }
     }
     decoder.finish().map_err(unreadable)?;
+    // A column of nulls takes no bytes, so its length is anybody's word; one that holds a time takes a bit a row.
+    let rows = batches.iter().fold(0_usize, |rows, batch| rows.saturating_add(batch.num_rows()));
+    if rows > bytes.len().saturating_mul(8) {
+        return Err(Error::data(format!("`data` can't hold {rows} rows in {} bytes", bytes.len())));
+    }
     if batches.is_empty() && decoder.schema().is_none() {
         return Err(Error::data("`data` must be an Arrow IPC stream, got none: it has no schema"));
     }

@@ -71,6 +71,9 @@ pub trait Producer {
     /// Whether it was silent for so long that it doesn't hold the others back.
     fn is_idle(&self) -> bool;
 
+    /// The clock before which a tick changes nothing.
+    fn look_at(&self) -> Timestamp;
+
     /// Whether, closed and with event time there, nothing of it is wanted any more.
     fn is_spent(&self, reached: Timestamp) -> bool;
 
@@ -103,8 +106,8 @@ pub struct Berth<P: Producer> {
     watermark: AtomicI64,
     /// Where it holds the engine's watermark, as [`Hold::published`].
     hold: AtomicI64,
-    /// The clock at its last batch.
-    heard: AtomicI64,
+    /// The clock before which the lane can't fall silent, nor any source of it.
+    look_at: AtomicI64,
     /// Its part of what all lanes hold; written by whoever has claimed it.
     held: AtomicI64,
 }
@@ -133,7 +136,7 @@ impl<P: Producer> Berth<P> {
             stand: AtomicU8::new(Stand::Free as u8),
             watermark: AtomicI64::new(lane.watermark()),
             hold: AtomicI64::new(hold_of(&lane).published()),
-            heard: AtomicI64::new(NEVER),
+            look_at: AtomicI64::new(lane.look_at()),
             held: AtomicI64::new(lane.held()),
             lane: Claim::new(lane),
             outbox: Handover::new(),
@@ -152,14 +155,10 @@ impl<P: Producer> Berth<P> {
         self.watermark.load(Ordering::Acquire)
     }
 
-    /// The clock at its last batch.
-    pub(super) fn heard(&self) -> Timestamp {
+    /// The clock before which the lane can't fall silent, nor any source of it.
+    pub(super) fn look_at(&self) -> Timestamp {
         // Relaxed: decides only whether it is worth asking the lane itself.
-        self.heard.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn set_heard(&self, clock: Timestamp) {
-        self.heard.store(clock, Ordering::Relaxed);
+        self.look_at.load(Ordering::Relaxed)
     }
 
     fn stand(&self, from: Stand, to: Stand) -> bool {
@@ -235,7 +234,7 @@ impl<P: Producer> Session<'_, P> {
     /// From here on the lane holds the engine's watermark: at its own, or where the engine has come to.
     pub(super) fn wake(&mut self) {
         self.lane.open();
-        let mut start = self.lanes.watermark();
+        let mut start = self.lanes.start(self.berth);
         loop {
             self.raise(start);
             // Release, after the outbox was filled: pairs with the acquire in `Berth::hold`.
@@ -254,6 +253,8 @@ impl<P: Producer> Session<'_, P> {
         // Release, both: pair with the acquires in `Berth::hold` and `Berth::published`. The outbox was filled before.
         self.berth.watermark.store(watermark, Ordering::Release);
         self.berth.hold.store(self.hold().published(), Ordering::Release);
+        // Relaxed: see `Berth::look_at`.
+        self.berth.look_at.store(self.lane.look_at(), Ordering::Relaxed);
         // Relaxed: written by whoever has the lane, and the claim orders those.
         let before = self.berth.held.load(Ordering::Relaxed);
         if before != held {

@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::aggregate::{Cells, Plan};
+use super::assign::Assigner;
 use super::handoff::Handoff;
-use super::lane::Tally;
+use super::lane::{Lane, Tally};
+use super::late::Left;
 use super::open::Partial;
 use super::pending::{Pending, Seen, Series, Views, Whole};
 use super::spec::Spec;
@@ -36,10 +38,12 @@ pub struct Collector {
     seen: Seen,
     /// How far windows have fired.
     pub(super) fired: Timestamp,
-    /// What lanes read that were let go.
+    /// What lanes read that were let go, and what of it came late or was rejected.
     gone: Tally,
     /// The place of each key in their order, by id; what is new since may lack.
     pub(super) ranks: Vec<u32>,
+    pub(super) late: Left,
+    pub(super) rejects: Left,
 }
 
 /// A collector at rest, as snapshots keep it: cells without gaps.
@@ -55,6 +59,8 @@ pub struct Resting {
     seen: Seen,
     fired: Timestamp,
     gone: Tally,
+    late: Left,
+    rejects: Left,
 }
 
 impl Collector {
@@ -72,6 +78,8 @@ impl Collector {
             fired: NEVER,
             gone: Tally::default(),
             ranks: Vec::new(),
+            late: Left::default(),
+            rejects: Left::default(),
         }
     }
 
@@ -167,13 +175,15 @@ impl Collector {
             keys: self.keys.clone(),
             kinds: self.kinds.clone(),
             views: self.views.clone(),
-            cells: self.cells.copy(&order),
+            cells: self.cells.copy(&order).parted(),
             windows,
             fill: self.fill.clone(),
             overflows: self.overflows,
             seen: self.seen.clone(),
             fired: self.fired,
             gone: self.gone,
+            late: self.late.clone(),
+            rejects: self.rejects.clone(),
         }
     }
 
@@ -228,6 +238,8 @@ impl Collector {
             fired: resting.fired,
             gone: resting.gone,
             ranks: Vec::new(),
+            late: resting.late,
+            rejects: resting.rejects,
         })
     }
 
@@ -318,6 +330,8 @@ impl Collector {
         if counts {
             self.overflows += other.overflows;
             self.gone += other.gone;
+            self.late.absorb(other.late);
+            self.rejects.absorb(other.rejects);
         }
         Ok(())
     }
@@ -346,10 +360,12 @@ impl Collector {
         self.fired = self.fired.max(fired);
     }
 
-    /// Forgets a lane that was let go, but for what it read.
-    pub fn forget(&mut self, lane: u32, tally: Tally) {
-        self.views.remove(&lane);
-        self.gone += tally;
+    /// Forgets a lane that was let go, but for what it read and kept.
+    pub fn forget(&mut self, id: u32, name: &str, lane: &mut Lane) {
+        self.views.remove(&id);
+        self.gone += lane.tally();
+        self.late.push(name, lane.take_late());
+        self.rejects.push(name, lane.take_rejects());
     }
 
     /// What lanes read that were let go.
@@ -365,6 +381,11 @@ impl Collector {
     /// How far windows have fired.
     pub fn fired(&self) -> Timestamp {
         self.fired
+    }
+
+    /// The end of the next window that has rows for series without any, if nothing comes any more.
+    pub fn next_fill(&self, spec: &Spec, assigner: &mut Assigner) -> Option<Timestamp> {
+        if spec.fill { self.fill.deadline(spec, assigner) } else { None }
     }
 
     /// The ends of windows that have not fired.

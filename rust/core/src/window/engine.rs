@@ -11,7 +11,7 @@ use super::collect::Collector;
 use super::handoff::Handoff;
 use super::lane::{Lane, Tally};
 use super::lanes::{Lanes, Refused};
-use super::late::{KeptRow, kept_table};
+use super::late::{KeptRow, Left, kept_table};
 use super::messages::Messages;
 use super::single::Row;
 use super::spec::Spec;
@@ -147,7 +147,9 @@ impl TumblingWindows {
     /// A lane of one's own, for one producer: none waits for another.
     pub fn writer(self: &Arc<Self>, name: &str) -> Result<Writer> {
         if name == DEFAULT {
-            return Err(Error::config("`name` must not be empty: that is the lane of `push` itself"));
+            return Err(Error::config(
+                "`name` must not be empty, got \"\": that is the lane of `push` itself",
+            ));
         }
         let berth = self.lanes.take(name, || Lane::new(&self.spec, &self.plan, &self.types))?;
         berth.map(|berth| Writer::new(Arc::clone(self), berth)).ok_or_else(|| taken(name))
@@ -279,39 +281,51 @@ impl TumblingWindows {
     /// Takes what lanes handed over, and makes rows of it as far as it is sure.
     fn collect(&self, collector: &mut Collector) -> Result<RecordBatch> {
         let limit = self.lanes.settle(collector.fired());
-        collector.admit(&self.types)?;
         for berth in self.lanes.list().iter() {
             self.take_in(collector, berth);
         }
+        // Once all is in: a lane agrees on types before it hands over what is of them.
+        collector.admit(&self.types)?;
         let before = collector.held();
         let rows = collector.drain(&self.spec, &self.plan, &mut self.assigner()?, limit);
         self.lanes.add_held(collector.held() as i64 - before as i64);
-        let in_use = std::cell::OnceCell::new();
-        let mut gone = Vec::new();
-        self.lanes.let_go(
-            limit,
-            |berth| !in_use.get_or_init(|| collector.lanes_in_use()).contains(&berth.id),
-            |berth, lane| gone.push((berth.id, lane.tally())),
-        );
-        gone.into_iter().for_each(|(id, tally)| collector.forget(id, tally));
+        let mut in_use = None;
+        self.lanes.let_go(limit, |berth, lane| {
+            let spare = !in_use.get_or_insert_with(|| collector.lanes_in_use()).contains(&berth.id);
+            if spare && berth.let_go() {
+                collector.forget(berth.id, &berth.name, lane);
+            }
+        });
         rows
     }
 
     /// Late rows since the last call.
     pub fn take_late(&self) -> Result<RecordBatch> {
-        self.kept(Lane::take_late, false)
+        self.kept(|collector| &mut collector.late, Lane::take_late, false)
     }
 
     /// Rejects since the last call.
     pub fn take_rejects(&self) -> Result<RecordBatch> {
-        self.kept(Lane::take_rejects, self.messages.load(Ordering::Relaxed))
+        let messages = self.messages.load(Ordering::Relaxed);
+        self.kept(|collector| &mut collector.rejects, Lane::take_rejects, messages)
     }
 
     /// What all lanes have kept, in the order of their names.
-    fn kept(&self, take: impl Fn(&mut Lane) -> Vec<KeptRow>, messages: bool) -> Result<RecordBatch> {
-        let mut berths = self.lanes.list().to_vec();
-        berths.sort_by(|a, b| a.name.cmp(&b.name));
-        let rows: Vec<KeptRow> = berths.iter().flat_map(|berth| take(&mut self.lanes.look(berth))).collect();
+    fn kept(
+        &self,
+        left: impl Fn(&mut Collector) -> &mut Left,
+        take: impl Fn(&mut Lane) -> Vec<KeptRow>,
+        messages: bool,
+    ) -> Result<RecordBatch> {
+        let mut collector = self.collector.read();
+        let mut parts: Vec<(String, Vec<KeptRow>)> = left(&mut collector).take().collect();
+        for berth in self.lanes.list().iter() {
+            parts.push((berth.name.clone(), take(&mut self.lanes.look(berth))));
+        }
+        drop(collector);
+        // What a lane of that name kept before it was let go comes first.
+        parts.sort_by(|a, b| a.0.cmp(&b.0));
+        let rows: Vec<KeptRow> = parts.into_iter().flat_map(|(_, rows)| rows).collect();
         let names = self.spec.by.iter().chain(self.plan.inputs()).map(String::as_str);
         let kinds = self.types.by().into_iter().chain(self.types.inputs());
         let columns: Vec<(&str, Kind)> = names.zip(kinds).collect();
@@ -329,7 +343,9 @@ impl TumblingWindows {
             session.first_end()
         });
         let open = open.min();
-        open.into_iter().chain(collector.open_ends()).min()
+        let filled =
+            self.assigner().ok().and_then(|mut assigner| collector.next_fill(&self.spec, &mut assigner));
+        open.into_iter().chain(filled).chain(collector.open_ends()).min()
     }
 
     /// What was read and is held.

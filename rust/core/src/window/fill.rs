@@ -55,16 +55,8 @@ impl Fill {
         windows: &BTreeMap<Timestamp, Pending>,
         reached: Timestamp,
     ) -> Option<Window> {
-        let mut window = assigner.window(self.next?)?;
-        // Where windows overlap, or a stored one is off the grid, the same one must not come twice.
-        while self.last.is_some_and(|last| window.start <= last) {
-            window = assigner.window(window.end)?;
-        }
-        let quiet = |silent: &u64| *silent >= spec.silent_rows();
-        if !windows.contains_key(&window.start)
-            && (self.empty >= spec.max_cells
-                || self.known.values().all(quiet) && self.coarse.values().all(quiet))
-        {
+        let mut window = self.in_turn(assigner)?;
+        if !windows.contains_key(&window.start) && self.is_quiet(spec) {
             let waiting =
                 windows.range(window.start..).find(|(_, pending)| !pending.fired).map(|(start, _)| *start);
             let due = assigner.window(reached).map_or(reached, |window| window.start);
@@ -72,6 +64,26 @@ impl Fill {
         }
         self.next = Some(window.start);
         (window.end <= reached).then_some(window)
+    }
+
+    fn in_turn(&self, assigner: &mut Assigner) -> Option<Window> {
+        let mut window = assigner.window(self.next?)?;
+        // Where windows overlap, or a stored one is off the grid, the same one must not come twice.
+        while self.last.is_some_and(|last| window.start <= last) {
+            window = assigner.window(window.end)?;
+        }
+        Some(window)
+    }
+
+    /// Whether a window of which nothing is known has no rows.
+    fn is_quiet(&self, spec: &Spec) -> bool {
+        let quiet = |silent: &u64| *silent >= spec.silent_rows();
+        self.empty >= spec.max_cells || self.known.values().all(quiet) && self.coarse.values().all(quiet)
+    }
+
+    /// The end of the next window that has silent rows, if nothing comes any more.
+    pub fn deadline(&self, spec: &Spec, assigner: &mut Assigner) -> Option<Timestamp> {
+        if self.is_quiet(spec) { None } else { self.in_turn(assigner).map(|window| window.end) }
     }
 
     /// Whether a window has fired yet.

@@ -161,6 +161,9 @@ impl Producer for Lane {
     }
 
     fn open(&mut self) {
+        if !self.is_open {
+            self.watermark.begin_anew();
+        }
         self.is_open = true;
     }
 
@@ -176,9 +179,13 @@ impl Producer for Lane {
         self.watermark.is_idle()
     }
 
+    fn look_at(&self) -> Timestamp {
+        self.watermark.look_at()
+    }
+
     fn is_spent(&self, reached: Timestamp) -> bool {
-        self.late.is_empty()
-            && self.rejects.is_empty()
+        // One that is further on would start earlier the next time.
+        self.watermark.get() <= reached
             && self.memories.iter().flatten().all(|memory| memory.is_forgotten(reached))
             && self.renames.is_forgotten(reached)
     }

@@ -160,6 +160,8 @@ impl<P: Producer> Lanes<P> {
                 let mut session = self.look(&berth);
                 if !matches!(session.hold(), Hold::At(_)) {
                     session.wake();
+                    // A new lane's silence begins now.
+                    session.tick(self.clock());
                 }
                 drop(session);
                 return Ok(Some(berth));
@@ -176,24 +178,21 @@ impl<P: Producer> Lanes<P> {
         berth.leave();
     }
 
-    /// Lets go of closed lanes of which nothing is wanted any more, with event time at `reached`, as far as `spare` can
-    /// do without them; `last` sees each once more. Only whoever has the collector may.
-    pub fn let_go(
-        &self,
-        reached: Timestamp,
-        spare: impl Fn(&Berth<P>) -> bool,
-        mut last: impl FnMut(&Berth<P>, &P),
-    ) {
+    /// Lets go of closed lanes of which nothing is wanted any more, with event time at `reached`: of those that `ask` lets
+    /// go, which sees each once more. Only whoever has the collector may.
+    pub fn let_go(&self, reached: Timestamp, mut ask: impl FnMut(&Berth<P>, &mut P)) {
         let mut some = false;
         for berth in self.list().iter().filter(|berth| berth.hold() == Hold::Closed && !berth.name.is_empty())
         {
-            let Some(session) = self.try_look(berth) else { continue };
+            let Some(mut session) = self.try_look(berth) else { continue };
             let spent = !session.is_open() && session.is_spent(reached) && berth.outbox.is_empty();
-            if spent && spare(berth) && berth.let_go() {
-                self.left.fetch_max(session.watermark(), Ordering::AcqRel);
-                last(berth, &session);
-                some = true;
+            if !spent {
+                continue;
             }
+            // Before it is gone, so that whoever opens a lane of that name starts there.
+            self.left.fetch_max(session.watermark(), Ordering::AcqRel);
+            ask(berth, &mut session);
+            some |= berth.is_gone();
         }
         if some {
             self.berths.change(|berths| berths.retain(|berth| !berth.is_gone()));
@@ -214,7 +213,6 @@ impl<P: Producer> Lanes<P> {
         }
         let clock = self.clock();
         session.tick(clock);
-        berth.set_heard(clock);
         match session.hold() {
             Hold::At(_) => session.raise(self.floor.load(Ordering::Acquire)),
             Hold::Idle | Hold::Closed => session.wake(),
@@ -261,10 +259,36 @@ impl<P: Producer> Lanes<P> {
         }
     }
 
-    /// The engine's watermark as it stands: where a lane that opens now starts.
+    /// The engine's watermark as it stands.
     pub fn watermark(&self) -> Timestamp {
+        self.least(&self.list(), |_| true)
+    }
+
+    /// Where a lane starts that opens or wakes now: at the engine's watermark, which it doesn't hold itself.
+    pub(super) fn start(&self, waking: &Berth<P>) -> Timestamp {
         let berths = self.list();
-        let least = berths.iter().filter_map(|berth| at(berth.hold())).min();
+        let other = |berth: &Berth<P>| !std::ptr::eq(berth, waking);
+        // Others may be silent, and nobody has asked them since.
+        let clock = self.clock();
+        for berth in berths.iter().filter(|berth| other(berth) && self.seems_silent(berth, clock)) {
+            if let Some(mut session) = self.try_look(berth) {
+                session.tick(clock);
+            }
+        }
+        self.least(&berths, other)
+    }
+
+    /// Whether it is worth asking a lane whether it, or a source of it, is silent.
+    fn seems_silent(&self, berth: &Berth<P>, clock: Timestamp) -> bool {
+        self.idle_timeout.is_some()
+            && clock != NEVER
+            && clock >= berth.look_at()
+            && matches!(berth.hold(), Hold::At(_))
+    }
+
+    /// The least watermark of lanes that are `counted` and hold one, or the furthest where none does.
+    fn least(&self, berths: &[Arc<Berth<P>>], counted: impl Fn(&Berth<P>) -> bool) -> Timestamp {
+        let least = berths.iter().filter(|berth| counted(berth)).filter_map(|berth| at(berth.hold())).min();
         let left = self.left.load(Ordering::Acquire);
         let furthest = || berths.iter().map(|berth| berth.published()).fold(left, Timestamp::max);
         self.reached().max(least.unwrap_or_else(furthest))
@@ -292,8 +316,10 @@ impl<P: Producer> Lanes<P> {
         sessions.iter_mut().for_each(|session| session.tick(clock));
         let begun = |session: &Session<'_, P>| session.is_open() || session.watermark() != NEVER;
         let silent = |session: &Session<'_, P>| at(session.hold()).is_none();
+        // One that was let go had begun as well.
+        let any = self.left.load(Ordering::Acquire) != NEVER || sessions.iter().any(begun);
         // One that can't be claimed has its producer at work.
-        if sessions.len() == berths.len() && sessions.iter().all(silent) && sessions.iter().any(begun) {
+        if sessions.len() == berths.len() && sessions.iter().all(silent) && any {
             sessions.iter_mut().for_each(|session| session.raise(due));
             self.come_to(due);
         }
@@ -311,12 +337,8 @@ impl<P: Producer> Lanes<P> {
             |time: Timestamp| least = Some(least.map_or(time, |least: Timestamp| least.min(time)));
         for berth in berths.iter() {
             let hold = berth.hold();
-            let silent = || {
-                let limit = self.idle_timeout.filter(|_| clock != NEVER);
-                limit.is_some_and(|limit| clock.saturating_sub(berth.heard()) >= limit)
-            };
             let ask = match hold {
-                Hold::At(time) => time < floor || silent(),
+                Hold::At(time) => time < floor || self.seems_silent(berth, clock),
                 Hold::Idle => true,
                 Hold::Closed => false,
             };

@@ -1,6 +1,6 @@
 //! Rows that count nowhere, kept to be handed out: late ones and rejects.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use arrow_array::{
@@ -56,10 +56,44 @@ impl Kept {
     pub fn take(&mut self) -> Vec<KeptRow> {
         std::mem::take(&mut self.rows).into()
     }
+}
 
-    /// Whether nothing is kept.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+/// The newest rows of lanes that were let go, by their names.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Left {
+    lanes: BTreeMap<String, Kept>,
+}
+
+impl Left {
+    /// Keeps what a lane kept. All together keep no more than one.
+    pub fn push(&mut self, name: &str, rows: Vec<KeptRow>) {
+        if rows.is_empty() {
+            return;
+        }
+        let kept = self.lanes.entry(name.to_owned()).or_default();
+        rows.into_iter().for_each(|row| kept.push(row));
+        let mut over = self.lanes.values().map(|kept| kept.rows.len()).sum::<usize>().saturating_sub(NEWEST);
+        while over > 0
+            && let Some(mut first) = self.lanes.first_entry()
+        {
+            let rows = &mut first.get_mut().rows;
+            let gone = over.min(rows.len());
+            rows.drain(..gone);
+            over -= gone;
+            if rows.is_empty() {
+                first.remove();
+            }
+        }
+    }
+
+    /// Takes in another's.
+    pub fn absorb(&mut self, other: Self) {
+        other.lanes.into_iter().for_each(|(name, mut kept)| self.push(&name, kept.take()));
+    }
+
+    /// Hands out what is kept, lane by lane.
+    pub fn take(&mut self) -> impl Iterator<Item = (String, Vec<KeptRow>)> + use<> {
+        std::mem::take(&mut self.lanes).into_iter().map(|(name, mut kept)| (name, kept.take()))
     }
 }
 

@@ -107,6 +107,10 @@ impl Producer for Small {
         self.idle
     }
 
+    fn look_at(&self) -> Timestamp {
+        NEVER
+    }
+
     fn is_spent(&self, _: Timestamp) -> bool {
         true
     }
@@ -144,7 +148,9 @@ impl Reader {
         self.waiting = waiting;
         self.out.extend::<Vec<_>>(due);
         self.fired = Some(limit);
-        lanes.let_go(limit, |_| true, |_, _| ());
+        lanes.let_go(limit, |berth, _| {
+            berth.let_go();
+        });
     }
 
     /// What came out in the end, once all lanes are closed: each row once.

@@ -50,7 +50,7 @@ impl Lane {
             .index
             .values()
             .filter_map(|at| self.open[*at].as_ref())
-            .map(|open| open.to_partial(self.cells.copy(&open.cells)))
+            .map(|open| open.to_partial(self.cells.copy(&open.cells).parted()))
             .collect();
         Resting {
             is_open: self.is_open,
@@ -86,6 +86,7 @@ impl Lane {
                 .iter()
                 .zip(&lane.memories)
                 .any(|(a, b)| a.as_ref().map(FirstSeen::retain) != b.as_ref().map(FirstSeen::retain))
+            || !resting.memories.iter().flatten().all(|memory| memory.fits(resting.keys.len()))
         {
             return Err(broken("what it has seen first"));
         }

@@ -44,9 +44,8 @@ pub(super) struct State {
 impl TumblingWindows {
     /// The state of lanes that are claimed.
     pub(super) fn rest_of(&self, collector: &mut Collector, sessions: &[Session<'_, Lane>]) -> Result<State> {
-        collector.admit(&self.types)?;
         let lanes = sessions.iter().map(|session| self.rest_lane(collector, session)).collect();
-        Ok(self.rest(collector, lanes))
+        self.rest(collector, lanes)
     }
 
     fn rest_lane(&self, collector: &mut Collector, session: &Session<'_, Lane>) -> Named {
@@ -54,15 +53,17 @@ impl TumblingWindows {
         Named { name: session.berth.name.clone(), id: session.berth.id, lane: session.rest() }
     }
 
-    fn rest(&self, collector: &mut Collector, lanes: Vec<Named>) -> State {
-        State {
+    fn rest(&self, collector: &mut Collector, lanes: Vec<Named>) -> Result<State> {
+        // Once all is in: a lane agrees on types before it hands over what is of them.
+        collector.admit(&self.types)?;
+        Ok(State {
             spec: self.spec.clone(),
             inputs: self.types.inputs(),
             messages: self.messages.load(Ordering::Relaxed),
             lanes,
             collector: collector.rest(),
             reach: self.lanes.reach(),
-        }
+        })
     }
 
     /// Windows that go on from there.
@@ -115,11 +116,10 @@ impl TumblingWindows {
     /// The whole state as bytes. Lanes are looked at one after the other, each between two of its batches.
     pub fn snapshot(&self) -> Result<Vec<u8>> {
         let mut collector = self.collector.read();
-        collector.admit(&self.types)?;
         let berths = self.lanes.list();
         let lanes =
             berths.iter().map(|berth| self.rest_lane(&mut collector, &self.lanes.look(berth))).collect();
-        let state = self.rest(&mut collector, lanes);
+        let state = self.rest(&mut collector, lanes)?;
         drop(collector);
         snapshot::write(snapshot::Kind::Windows, &state)
     }

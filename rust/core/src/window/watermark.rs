@@ -146,27 +146,48 @@ impl Watermark {
         let first = self.now.is_none();
         self.now = Some(now);
         let Some(timeout) = self.idle_timeout else { return };
-        self.waiting.get_or_insert(now);
+        let waiting = *self.waiting.get_or_insert(now);
         // No source can have become idle before that.
         if !first && self.look_at.is_some_and(|at| now < at) {
             return;
         }
-        let mut changed = false;
-        let mut oldest = now;
+        let (mut changed, mut alive) = (false, false);
+        let mut oldest = if self.sources.is_empty() { waiting } else { now };
+        // When the last source fell silent, and the least time of those that did so then.
+        let (mut last, mut least) = (NEVER, NEVER);
         for source in &mut self.sources {
             let heard = *source.heard.get_or_insert(now);
             if !source.idle && now.saturating_sub(heard) >= timeout {
                 source.idle = true;
                 changed = true;
+                least = if heard == last { least.min(source.latest) } else { least };
+                (last, least) = if heard > last { (heard, source.latest) } else { (last, least) };
             }
             if !source.idle {
+                alive = true;
                 oldest = oldest.min(heard);
             }
         }
         self.look_at = Some(oldest.saturating_add(timeout));
         if changed {
+            // For a while those were alone, whether or not a clock came then.
+            if !alive && least != NEVER {
+                self.raise(least.saturating_sub(self.out_of_orderness));
+            }
             self.settle();
         }
+    }
+
+    /// The clock before which a tick makes no source idle; before any that came, where that wasn't looked for.
+    pub fn look_at(&self) -> Timestamp {
+        self.look_at.unwrap_or(NEVER)
+    }
+
+    /// Another producer may write here from now on: whatever was alive has to show it anew. Event time stays.
+    pub fn begin_anew(&mut self) {
+        self.sources.clear();
+        self.least.clear();
+        (self.waiting, self.look_at) = (None, None);
     }
 
     /// Whether all sources are idle, or none was heard of for as long.

@@ -194,6 +194,12 @@ impl Cells {
                 .all(|(store, like)| store.is_like(like) && store.len() >= self.len as usize)
     }
 
+    /// The set as snapshots keep it, whether or not it is one's bytes that it goes to.
+    #[must_use]
+    pub fn parted(self) -> Self {
+        Self::from(Stored::from(self))
+    }
+
     /// A set that fits the plan, as one that was made by it.
     #[must_use]
     pub fn grouped(self, plan: &Plan) -> Self {

@@ -56,6 +56,12 @@ impl FirstSeen {
         Self { retain, ..Self::default() }
     }
 
+    /// Whether it could be of so many series; for state that comes from outside.
+    pub fn fits(&self, series: usize) -> bool {
+        let id = |key: &[u8]| key.first_chunk::<4>().map(|id| u32::from_le_bytes(*id) as usize);
+        self.seen.keys().all(|key| id(key).is_some_and(|id| id < series))
+    }
+
     /// How long values are remembered, in nanoseconds.
     pub fn retain(&self) -> i64 {
         self.retain
