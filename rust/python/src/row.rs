@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyMapping, PySequence, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyMapping, PySequence, PyString, PyTuple};
 use windrow_core::column::Scalar;
 
 use crate::arguments::shown;
@@ -50,7 +50,7 @@ pub fn key(key: &Bound<'_, PyAny>, by: &[String]) -> PyResult<Few> {
 /// Several keys, one of each series.
 pub fn keys(keys: &Bound<'_, PyAny>, by: &[String]) -> PyResult<Vec<Vec<Scalar>>> {
     let unfit = || data(format!("`keys` must be a list of series, got {}", shown(keys)));
-    if keys.is_instance_of::<PyString>() {
+    if keys.is_instance_of::<PyString>() || keys.is_instance_of::<PyBytes>() {
         return Err(unfit());
     }
     keys.try_iter().map_err(|_| unfit())?.map(|item| Ok(key(&item?, by)?.to_vec())).collect()
