@@ -282,7 +282,7 @@ impl TumblingWindows {
     /// Raises
     /// ------
     /// DataError
-    ///     The bytes are no such stream or are cut off, or as of `push`; nothing was read.
+    ///     The bytes are no such stream or end within a batch, or as of `push`; nothing was read.
     #[pyo3(signature = (data, now=None))]
     fn push_ipc(
         &self,
