@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aggregate::{Cells, Plan};
 use super::assign::Assigner;
+use super::coarse::Coarse;
 use super::handoff::Handoff;
 use super::lane::{Lane, Tally};
 use super::late::Left;
@@ -31,6 +32,13 @@ pub struct Collector {
     pub(super) views: Views,
     pub(super) cells: Cells,
     pub(super) windows: BTreeMap<Timestamp, Pending>,
+    /// Starts of the windows that may have something to come out. However many are kept beside them: a drain looks at no
+    /// others.
+    pub(super) due: BTreeSet<Timestamp>,
+    /// Series of windows that came whole.
+    pub(super) whole: usize,
+    /// Keys of the roll-up.
+    pub(super) coarse: Coarse,
     pub(super) fill: super::fill::Fill,
     /// Integer sums that were out of range.
     pub(super) overflows: u64,
@@ -72,6 +80,9 @@ impl Collector {
             views: Views::new(),
             cells: Cells::new(plan),
             windows: BTreeMap::new(),
+            due: BTreeSet::new(),
+            whole: 0,
+            coarse: Coarse::new(spec),
             fill: super::fill::Fill::default(),
             overflows: 0,
             seen: Seen::default(),
@@ -85,9 +96,7 @@ impl Collector {
 
     /// Cells and windows that it holds.
     pub fn held(&self) -> u64 {
-        let whole =
-            self.windows.values().filter_map(|pending| pending.whole.as_ref()).map(|whole| whole.keys.len());
-        (self.cells.in_use() as u64 + whole.sum::<usize>() as u64).max(self.windows.len() as u64)
+        (self.cells.in_use() + self.whole).max(self.windows.len()) as u64
     }
 
     /// Series in windows that have something to come out.
@@ -95,7 +104,11 @@ impl Collector {
         let due = |series: &&Series| series.revision.is_none() || series.changed;
         let whole = |pending: &Pending| pending.whole.as_ref().map_or(0, |whole| whole.keys.len());
         let waiting = |pending: &Pending| whole(pending) + pending.series.values().filter(due).count();
-        self.windows.values().map(waiting).sum::<usize>() as u64
+        self.due_windows().map(waiting).sum::<usize>() as u64
+    }
+
+    fn due_windows(&self) -> impl Iterator<Item = &Pending> {
+        self.due.iter().filter_map(|start| self.windows.get(start))
     }
 
     /// Integer sums that were out of range.
@@ -126,6 +139,7 @@ impl Collector {
 
     fn take_in(&mut self, lane: u32, partial: Partial) {
         let Some(view) = self.views.get(&lane) else { return };
+        self.due.insert(partial.start);
         let pending = self.windows.entry(partial.start).or_insert_with(|| Pending::new(partial.end));
         // Signs of life that came after the watermark had passed are too late to tell a zero from silence: whether they
         // are seen must not hang on when the caller drains.
@@ -134,33 +148,33 @@ impl Collector {
         }
         let keys: Vec<u32> = partial.keys.iter().map(|key| view.keys[*key as usize]).collect();
         if partial.on_time && !pending.fired && pending.series.is_empty() && pending.whole.is_none() {
+            self.whole += keys.len();
             pending.whole = Some(Whole { lane, keys, cells: partial.cells });
             return;
         }
-        pending.merge_whole(&mut self.cells, &self.views);
+        self.whole -= pending.merge_whole(&mut self.cells, &self.views);
         pending.merge((&mut self.cells, &self.views), lane, &keys, &partial.cells, partial.on_time);
     }
 
     /// Lets go of windows that no row can reach any more.
     pub fn expire(&mut self, spec: &Spec, reached: Timestamp) {
-        let cells = &mut self.cells;
-        self.windows.retain(|_, pending| {
-            let stays = !pending.fired || spec.expiry(pending.end) > reached;
-            if !stays {
-                let shares = pending.series.values().flat_map(|series| &series.shares);
-                shares
-                    .flat_map(|share| [share.on_time, share.late])
-                    .flatten()
-                    .for_each(|cell| cells.release(cell));
-            }
-            stays
-        });
+        // Windows end, and so fire and expire, in the order in which they start.
+        while let Some(first) = self.windows.first_entry()
+            && first.get().fired
+            && spec.expiry(first.get().end) <= reached
+        {
+            let (start, pending) = first.remove_entry();
+            self.due.remove(&start);
+            let shares = pending.series.values().flat_map(|series| &series.shares);
+            let cells = shares.flat_map(|share| [share.on_time, share.late]).flatten();
+            cells.for_each(|cell| self.cells.release(cell));
+        }
     }
 
     /// The collector as it stands.
     pub fn rest(&mut self) -> Resting {
         for pending in self.windows.values_mut() {
-            pending.merge_whole(&mut self.cells, &self.views);
+            self.whole -= pending.merge_whole(&mut self.cells, &self.views);
         }
         let mut windows = self.windows.clone();
         let mut order = Vec::new();
@@ -192,7 +206,11 @@ impl Collector {
         let broken = |what: &str| Error::snapshot(format!("the snapshot's windows are inconsistent: {what}"));
         let known = |key: u32| (key as usize) < resting.keys.len();
         let mut next = 1;
+        let mut last = NEVER;
         for (start, pending) in &resting.windows {
+            if pending.end < std::mem::replace(&mut last, pending.end) {
+                return Err(broken("a window ends before one that starts earlier"));
+            }
             if pending.end <= *start
                 || (spec.zone.is_none() && pending.end.checked_sub(*start) != Some(spec.every))
             {
@@ -226,7 +244,12 @@ impl Collector {
         if !resting.cells.fits(plan) || resting.cells.len() != next {
             return Err(broken("its cells"));
         }
+        let is_due = |pending: &Pending| !pending.fired || pending.series.values().any(|s| s.changed);
+        let due = resting.windows.iter().filter(|(_, pending)| is_due(pending)).map(|(start, _)| *start);
         Ok(Self {
+            due: due.collect(),
+            whole: 0,
+            coarse: Coarse::new(spec),
             keys: resting.keys,
             kinds: resting.kinds,
             views: resting.views,
@@ -295,12 +318,13 @@ impl Collector {
             if series.is_empty() && !counts {
                 continue;
             }
+            self.due.insert(start);
             let mine = self.windows.entry(start).or_insert_with(|| {
                 let mut fresh = Pending::new(pending.end);
                 fresh.fired = pending.fired;
                 fresh
             });
-            mine.merge_whole(&mut self.cells, &self.views);
+            self.whole -= mine.merge_whole(&mut self.cells, &self.views);
             // Series of either side that are out already don't come out again.
             mine.fired &= pending.fired;
             mine.alive.extend(pending.alive);
@@ -340,7 +364,7 @@ impl Collector {
     pub fn remove(&mut self, spec: &Spec, meant: &dyn Fn(&[u8]) -> bool) {
         let (cells, keys) = (&mut self.cells, &self.keys);
         for pending in self.windows.values_mut() {
-            pending.merge_whole(cells, &self.views);
+            self.whole -= pending.merge_whole(cells, &self.views);
             pending.series.retain(|key, series| {
                 let stays = !meant(keys.bytes(*key));
                 if !stays {
@@ -351,6 +375,7 @@ impl Collector {
             });
         }
         self.windows.retain(|_, pending| spec.fill || pending.fired || !pending.series.is_empty());
+        self.due.retain(|start| self.windows.contains_key(start));
         self.fill.forget(|key| meant(keys.bytes(key)));
         self.seen.remove(|id| meant(keys.bytes(id)));
     }
@@ -390,6 +415,6 @@ impl Collector {
 
     /// The ends of windows that have not fired.
     pub fn open_ends(&self) -> impl Iterator<Item = Timestamp> {
-        self.windows.values().filter(|pending| !pending.fired).map(|pending| pending.end)
+        self.due_windows().filter(|pending| !pending.fired).map(|pending| pending.end)
     }
 }

@@ -43,15 +43,7 @@ impl Collector {
         reached: Timestamp,
     ) -> Result<RecordBatch> {
         let mut out = Out { rows: Vec::new(), totals: Cells::new(plan) };
-        let coarse_of = self.coarse_keys(spec);
-        let due: Vec<Timestamp> = self
-            .windows
-            .iter()
-            .filter(|(_, pending)| {
-                pending.end <= reached && (!pending.fired || pending.series.values().any(|s| s.changed))
-            })
-            .map(|(start, _)| *start)
-            .collect();
+        let due = self.take_due(reached);
         let whole =
             |start: &Timestamp| self.windows[start].whole.as_ref().map_or(0, |whole| whole.keys.len());
         self.rank(due.iter().map(whole).sum());
@@ -76,7 +68,7 @@ impl Collector {
                 let window = Window { start, end };
                 let in_turn = next.map_or(!self.fill.begun(), |next| next.start == start);
                 let known = self.windows.contains_key(&start);
-                self.emit(spec, window, in_turn, &coarse_of, &mut out);
+                self.emit(spec, window, in_turn, &mut out);
                 self.fill.fired(window);
                 if !known && spec.expiry(end) <= reached {
                     // Nothing came to it and nothing can any more: a long silence holds no windows.
@@ -86,7 +78,7 @@ impl Collector {
         } else {
             for start in due {
                 let end = self.windows.get(&start).map_or(start, |pending| pending.end);
-                self.emit(spec, Window { start, end }, false, &coarse_of, &mut out);
+                self.emit(spec, Window { start, end }, false, &mut out);
             }
         }
         let batch = self.columns(spec, plan, out);
@@ -95,39 +87,32 @@ impl Collector {
         batch
     }
 
-    /// The coarser keys of every key, level by level.
-    fn coarse_keys(&mut self, spec: &Spec) -> BTreeMap<u32, Vec<u32>> {
-        if spec.rollup.is_empty() {
-            return BTreeMap::new();
+    /// The windows that the watermark has passed and that are new or changed.
+    fn take_due(&mut self, reached: Timestamp) -> Vec<Timestamp> {
+        let later = self.due.split_off(&reached);
+        let mut due = Vec::new();
+        for start in std::mem::replace(&mut self.due, later) {
+            match self.windows.get(&start) {
+                Some(pending) if pending.end > reached => {
+                    self.due.insert(start);
+                }
+                Some(pending) if !pending.fired || pending.series.values().any(|s| s.changed) => {
+                    due.push(start);
+                }
+                _ => {}
+            }
         }
-        let whole = |pending: &Pending| pending.whole.as_ref().map_or(Vec::new(), |whole| whole.keys.clone());
-        let in_windows =
-            self.windows.values().flat_map(|pending| pending.series.keys().copied().chain(whole(pending)));
-        let keys: BTreeSet<u32> = in_windows.chain(self.fill.known()).collect();
-        let keep: Vec<Vec<bool>> = spec
-            .rollup
-            .iter()
-            .map(|level| spec.by.iter().map(|name| level.contains(name)).collect())
-            .collect();
-        keys.into_iter()
-            .map(|key| (key, keep.iter().map(|keep| self.keys.coarsen(key, keep)).collect()))
-            .collect()
+        due
     }
 
     /// The rows of one window. `in_turn`: it is the next of an unbroken run, so that series without rows are filled.
-    fn emit(
-        &mut self,
-        spec: &Spec,
-        window: Window,
-        in_turn: bool,
-        coarse_of: &BTreeMap<u32, Vec<u32>>,
-        out: &mut Out,
-    ) {
+    fn emit(&mut self, spec: &Spec, window: Window, in_turn: bool, out: &mut Out) {
         let mut pending = self.windows.remove(&window.start).unwrap_or_else(|| Pending::new(window.end));
         if let Some(whole) =
-            pending.whole.take_if(|_| spec.allowed_lateness == 0 && !spec.fill && coarse_of.is_empty())
+            pending.whole.take_if(|_| spec.allowed_lateness == 0 && !spec.fill && spec.rollup.is_empty())
         {
             // Nothing can come after it and nothing else is made of it.
+            self.whole -= whole.keys.len();
             let moved = out.totals.append(&whole.cells);
             let row = |at: u32| Row {
                 window,
@@ -140,7 +125,8 @@ impl Collector {
             out.rows.extend(self.in_order(&whole.keys).into_iter().map(row));
             pending.fired = true;
         }
-        pending.merge_whole(&mut self.cells, &self.views);
+        self.whole -= pending.merge_whole(&mut self.cells, &self.views);
+        self.coarse.learn(&mut self.keys, pending.series.keys().copied());
         if !pending.fired {
             pending.fired = true;
             // Windows that were merged may have series that are out already.
@@ -149,11 +135,12 @@ impl Collector {
             };
             let present: BTreeSet<u32> =
                 pending.series.iter().filter(|(_, series)| on_time(series)).map(|(key, _)| *key).collect();
-            self.rows_of(window, &mut pending, &present, false, coarse_of, out);
+            self.rows_of(window, &mut pending, &present, false, out);
             if spec.fill && in_turn {
+                self.coarse.learn(&mut self.keys, self.fill.known());
                 let coarse_present = pending.coarse.keys().copied().collect();
-                for filled in self.fill.rows(spec, &self.keys, &pending, &present, &coarse_present, coarse_of)
-                {
+                let (keys, coarse) = (&self.keys, &self.coarse);
+                for filled in self.fill.rows(spec, keys, &pending, &present, &coarse_present, coarse) {
                     if filled.level == 0 {
                         pending.series.entry(filled.key).or_default().revision = Some(0);
                     } else {
@@ -173,7 +160,7 @@ impl Collector {
         let changed: BTreeSet<u32> =
             pending.series.iter().filter(|(_, series)| series.changed).map(|(key, _)| *key).collect();
         if !changed.is_empty() {
-            self.rows_of(window, &mut pending, &changed, true, coarse_of, out);
+            self.rows_of(window, &mut pending, &changed, true, out);
         }
         self.windows.insert(window.start, pending);
     }
@@ -185,7 +172,6 @@ impl Collector {
         pending: &mut Pending,
         keys: &BTreeSet<u32>,
         with_late: bool,
-        coarse_of: &BTreeMap<u32, Vec<u32>>,
         out: &mut Out,
     ) {
         let next = |revision: Option<u64>| revision.map_or(0, |revision| revision + 1);
@@ -198,18 +184,15 @@ impl Collector {
             series.changed &= !with_late;
             let revision = series.revision.unwrap_or(0);
             out.rows.push(Row { window, key: *key, level: 0, revision, silent: false, cell: Some(cell) });
-            coarse
-                .extend(coarse_of.get(key).into_iter().flatten().zip(1..).map(|(key, level)| (level, *key)));
+            coarse.extend(self.coarse.of(*key));
         }
         if coarse.is_empty() {
             return;
         }
         let mut members: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
         for key in pending.series.keys() {
-            for (coarser, level) in coarse_of.get(key).into_iter().flatten().zip(1..) {
-                if coarse.contains(&(level, *coarser)) {
-                    members.entry((level, *coarser)).or_default().push(*key);
-                }
+            for coarser in self.coarse.of(*key).filter(|coarser| coarse.contains(coarser)) {
+                members.entry(coarser).or_default().push(*key);
             }
         }
         for ((level, key), mut members) in members {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::assign::{Assigner, Window};
+use super::coarse::Coarse;
 use super::pending::Pending;
 use super::spec::Spec;
 use crate::key::{self, Keys};
@@ -107,7 +108,7 @@ impl Fill {
         pending: &Pending,
         present: &BTreeSet<u32>,
         coarse_present: &BTreeSet<(u32, u32)>,
-        coarse_of: &BTreeMap<u32, Vec<u32>>,
+        coarser: &Coarse,
     ) -> Vec<Filled> {
         let anything = !pending.alive.is_empty();
         let empty = !anything && present.is_empty() && coarse_present.is_empty();
@@ -132,9 +133,7 @@ impl Fill {
             if alive {
                 *silent = 0;
                 rows.push(Filled { level: 0, key: *key, silent: false });
-                if let Some(levels) = coarse_of.get(key) {
-                    coarse_alive.extend(levels.iter().zip(1..).map(|(coarse, level)| (level, *coarse)));
-                }
+                coarse_alive.extend(coarser.of(*key));
             } else if *silent < limit {
                 *silent += 1;
                 rows.push(Filled { level: 0, key: *key, silent: true });

@@ -10,6 +10,7 @@
 pub mod aggregate;
 mod assign;
 mod berth;
+mod coarse;
 mod collect;
 mod emit;
 mod engine;

@@ -90,11 +90,11 @@ impl Pending {
         }
     }
 
-    /// Takes apart a window that came whole, once it can't stay so.
-    pub fn merge_whole(&mut self, cells: &mut Cells, views: &Views) {
-        if let Some(whole) = self.whole.take() {
-            self.merge((cells, views), whole.lane, &whole.keys, &whole.cells, true);
-        }
+    /// Takes apart a window that came whole, once it can't stay so. Gives the number of its series.
+    pub fn merge_whole(&mut self, cells: &mut Cells, views: &Views) -> usize {
+        let Some(whole) = self.whole.take() else { return 0 };
+        self.merge((cells, views), whole.lane, &whole.keys, &whole.cells, true);
+        whole.keys.len()
     }
 
     /// A window that nothing has come to.
