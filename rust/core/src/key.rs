@@ -5,75 +5,29 @@
 //! the life of the table. The hash is seeded per table: ids from outside can't be made to collide on purpose.
 
 mod bytes;
+mod codes;
+mod list;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use ahash::RandomState;
+use arrow_array::ArrayRef;
 use arrow_array::builder::StringBuilder;
-use arrow_array::{Array, ArrayRef};
-use arrow_buffer::NullBuffer;
 use hashbrown::{HashMap, HashTable};
 use serde::{Deserialize, Serialize};
 
-use bytes::{NULL, decode, text};
+use bytes::{decode, text};
 pub use bytes::{encode, encode_row, encode_text, split};
+use codes::Codes;
+pub use list::List;
 
 use crate::column::{self, Kind, Scalar, Text, Values};
 use crate::error::{Error, Result};
+use crate::room;
 
 /// Stands for a key that was not let in.
 pub const NO_ID: u32 = u32::MAX;
-
-/// The ids of a dictionary's codes. Batches nearly always share their dictionary, so these are kept for the next one.
-#[derive(Debug, Clone, Default)]
-struct Codes {
-    /// Holding it keeps its memory from becoming another's, so that the same place means the same values.
-    values: Option<Text>,
-    /// By code, null's behind them; [`NO_ID`] where none was looked for.
-    ids: Vec<u32>,
-    turns: u64,
-}
-
-impl Codes {
-    fn turn_to(&mut self, values: &Text) {
-        if self.values.as_ref().is_some_and(|known| same_memory(known, values)) {
-            return;
-        }
-        self.turns += 1;
-        self.ids.clear();
-        self.ids.resize(values.len() + 1, NO_ID);
-        self.values = Some(values.clone());
-    }
-
-    fn null(&self) -> usize {
-        self.ids.len().saturating_sub(1)
-    }
-}
-
-/// Whether two columns lie in the same memory, and so are the same.
-fn same_memory(a: &Text, b: &Text) -> bool {
-    let nulls = |a: Option<&NullBuffer>, b: Option<&NullBuffer>| match (a, b) {
-        (None, None) => true,
-        (Some(a), Some(b)) => a.inner().ptr_eq(b.inner()),
-        _ => false,
-    };
-    match (a, b) {
-        (Text::Small(a), Text::Small(b)) => {
-            a.offsets().ptr_eq(b.offsets()) && a.values().ptr_eq(b.values()) && nulls(a.nulls(), b.nulls())
-        }
-        (Text::Large(a), Text::Large(b)) => {
-            a.offsets().ptr_eq(b.offsets()) && a.values().ptr_eq(b.values()) && nulls(a.nulls(), b.nulls())
-        }
-        (Text::View(a), Text::View(b)) => {
-            a.views().ptr_eq(b.views())
-                && a.data_buffers().len() == b.data_buffers().len()
-                && a.data_buffers().iter().zip(b.data_buffers().iter()).all(|(a, b)| a.ptr_eq(b))
-                && nulls(a.nulls(), b.nulls())
-        }
-        _ => false,
-    }
-}
 
 /// A key in the table. Its hash is kept: growing, and telling most keys apart, takes no look at their bytes.
 #[derive(Debug, Clone, Copy)]
@@ -95,9 +49,8 @@ impl Entry {
 pub struct Keys {
     names: Vec<String>,
     kinds: Vec<Kind>,
-    /// All keys' bytes, one after the other; key `i` ends at `ends[i]`.
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
+    /// By id.
+    list: List,
     table: HashTable<Entry>,
     hasher: RandomState,
     scratch: Vec<u8>,
@@ -109,13 +62,12 @@ pub struct Keys {
 struct Stored {
     names: Vec<String>,
     kinds: Vec<Kind>,
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
+    list: List,
 }
 
 impl From<Keys> for Stored {
     fn from(keys: Keys) -> Self {
-        Self { names: keys.names, kinds: keys.kinds, bytes: keys.bytes, ends: keys.ends }
+        Self { names: keys.names, kinds: keys.kinds, list: keys.list }
     }
 }
 
@@ -128,9 +80,7 @@ impl TryFrom<Stored> for Keys {
             return Err("key columns and their types differ in number".to_owned());
         }
         keys.kinds = stored.kinds;
-        let mut start = 0;
-        for (id, end) in stored.ends.iter().enumerate() {
-            let key = stored.bytes.get(start..*end).ok_or("a key lies outside its bytes")?;
+        for (id, key) in stored.list.iter().enumerate() {
             let mut rest = key;
             for kind in &keys.kinds {
                 (_, rest) = decode(rest, *kind).ok_or("a key doesn't fit its column's type")?;
@@ -138,7 +88,6 @@ impl TryFrom<Stored> for Keys {
             if !rest.is_empty() || keys.insert(key) as usize != id {
                 return Err("a key is there twice or too long".to_owned());
             }
-            start = *end;
         }
         Ok(keys)
     }
@@ -150,8 +99,7 @@ impl Keys {
         Self {
             kinds: vec![Kind::Unknown; names.len()],
             names,
-            bytes: Vec::new(),
-            ends: Vec::new(),
+            list: List::default(),
             table: HashTable::new(),
             hasher: RandomState::new(),
             scratch: Vec::new(),
@@ -171,18 +119,22 @@ impl Keys {
 
     /// Keys seen.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.list.len()
     }
 
     /// Whether no key has been seen.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.list.len() == 0
     }
 
     /// A key's bytes.
     pub fn bytes(&self, id: u32) -> &[u8] {
-        let id = id as usize;
-        &self.bytes[if id == 0 { 0 } else { self.ends[id - 1] }..self.ends[id]]
+        self.list.get(id as usize)
+    }
+
+    /// The bytes of the keys from an id on.
+    pub fn since(&self, id: usize) -> List {
+        self.list.since(id)
     }
 
     /// The id of a key's bytes, if it was seen.
@@ -203,15 +155,27 @@ impl Keys {
 
     /// The id of a key's bytes, a new one if need be.
     pub fn insert(&mut self, key: &[u8]) -> u32 {
-        let hash = self.hash(key);
+        self.insert_hashed(key, self.hash(key))
+    }
+
+    fn insert_hashed(&mut self, key: &[u8], hash: u32) -> u32 {
         if let Some(id) = self.find_hashed(key, hash) {
             return id;
         }
-        let id = self.ends.len() as u32;
-        self.bytes.extend_from_slice(key);
-        self.ends.push(self.bytes.len());
+        let id = self.list.len() as u32;
+        self.list.push(key);
         self.table.insert_unique(Entry::spread(hash), Entry { id, hash }, |entry| Entry::spread(entry.hash));
         id
+    }
+
+    /// Makes room for these keys, where `more` are likely to come.
+    fn expect(&mut self, keys: &List, more: usize) {
+        let expected = self.len() + more;
+        self.list.reserve(keys, expected);
+        if self.table.capacity() - self.table.len() < keys.len() {
+            let ahead = room::ahead(self.len() + keys.len(), expected);
+            self.table.reserve(ahead - self.len(), |entry| Entry::spread(entry.hash));
+        }
     }
 
     /// Takes in the types of a batch's key columns; an error where one doesn't fit what it was before.
@@ -240,13 +204,6 @@ impl Keys {
             }
         }
         Ok(())
-    }
-
-    /// Makes ready for the rows of a batch, whose key columns these are.
-    pub fn turn_to(&mut self, columns: &[Values]) {
-        if let [Values::Str(Text::Dictionary { values, .. })] = columns {
-            self.codes.turn_to(values);
-        }
     }
 
     /// The ids of a batch's rows, appended to `ids`. `columns` are the key columns in their order.
@@ -291,37 +248,6 @@ impl Keys {
             ids.push(id);
         }
         self.scratch = key;
-    }
-
-    /// The id of a code of the dictionary that was turned to, or of a null.
-    pub fn intern_code(&mut self, code: Option<u32>) -> u32 {
-        let at = code.map_or(self.codes.null(), |code| code as usize);
-        match self.codes.ids.get(at) {
-            Some(id) if *id != NO_ID => return *id,
-            _ => {}
-        }
-        let mut key = std::mem::take(&mut self.scratch);
-        key.clear();
-        match code.and_then(|code| self.codes.values.as_ref()?.get(code as usize)) {
-            Some(text) => encode_text(text, &mut key),
-            None => key.push(NULL),
-        }
-        let id = self.insert(&key);
-        self.scratch = key;
-        if let Some(known) = self.codes.ids.get_mut(at) {
-            *known = id;
-        }
-        id
-    }
-
-    /// Codes of the dictionary that was turned to.
-    pub fn codes(&self) -> usize {
-        self.codes.null()
-    }
-
-    /// How often another dictionary was turned to.
-    pub fn dictionaries(&self) -> u64 {
-        self.codes.turns
     }
 
     /// The id of one key given value by value.

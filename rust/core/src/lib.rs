@@ -21,6 +21,7 @@ pub mod expect;
 pub mod ipc;
 pub mod key;
 pub mod residual;
+mod room;
 pub mod snapshot;
 pub mod spacing;
 pub mod sync;

@@ -126,12 +126,13 @@ impl Collector {
     pub fn accept(&mut self, lane: u32, name: &str, handoff: Handoff) {
         let view = self.views.entry(lane).or_default();
         name.clone_into(&mut view.name);
-        for key in &handoff.keys {
+        view.keys.reserve(handoff.keys.len());
+        for key in handoff.keys.iter() {
             let id = self.keys.insert(key);
             view.keys.push(id);
             self.seen.insert(id);
         }
-        view.sources.extend(handoff.sources);
+        view.sources.extend(handoff.sources.iter().map(Box::from));
         for partial in handoff.partials {
             self.take_in(lane, partial);
         }

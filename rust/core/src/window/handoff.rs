@@ -4,16 +4,16 @@ use super::berth::Producer;
 use super::lane::Lane;
 use super::open::{Open, Partial};
 use super::renames::Names;
-use crate::key::Keys;
+use crate::key::List;
 use crate::time::Timestamp;
 
 /// What a lane hands over at once.
 #[derive(Debug, Clone, Default)]
 pub struct Handoff {
     /// Bytes of the keys that were not handed over before, in the order of their ids.
-    pub keys: Vec<Box<[u8]>>,
+    pub keys: List,
     /// Likewise of the sources.
-    pub sources: Vec<Box<[u8]>>,
+    pub sources: List,
     /// Windows, in the order in which they were closed.
     pub partials: Vec<Partial>,
 }
@@ -80,12 +80,9 @@ impl Lane {
 
     /// These windows, and the keys that go with them.
     pub(super) fn hand_over(&mut self, partials: Vec<Partial>) -> Handoff {
-        fn fresh(keys: &Keys, from: usize) -> Vec<Box<[u8]>> {
-            (from..keys.len()).map(|id| keys.bytes(id as u32).into()).collect()
-        }
         let handoff = Handoff {
-            keys: fresh(&self.keys, self.handed_keys),
-            sources: fresh(&self.sources, self.handed_sources),
+            keys: self.keys.since(self.handed_keys),
+            sources: self.sources.since(self.handed_sources),
             partials,
         };
         self.handed_keys = self.keys.len();

@@ -16,6 +16,7 @@ use super::rows::Rows;
 use super::spec::Spec;
 use crate::column::Values;
 use crate::key::NO_ID;
+use crate::room;
 use crate::time::Timestamp;
 use crate::times;
 
@@ -94,8 +95,10 @@ pub(super) struct Direct {
     cells: Vec<u32>,
     /// Rows since the table was made: a table for another window is made only once they have paid for it.
     rows: usize,
-    /// Whether nearly all codes that came last were known.
+    /// Whether all codes that came last were known.
     settled: bool,
+    /// Room for those of a block that are not.
+    unknown: Vec<u32>,
 }
 
 /// Rows from which it pays to look at codes by a table of their cells, and to fold them at once.
@@ -186,8 +189,8 @@ impl Lane {
         block: Range<usize>,
         cells: &mut Vec<u32>,
     ) {
-        let start = cells.len();
         let Some((codes, nulls)) = context.rows.codes() else {
+            let start = cells.len();
             let ids = &context.ids[block.start - context.start..block.end - context.start];
             cells.extend(ids.iter().map(|key| open.pages.get(*key)));
             for (key, cell) in ids.iter().zip(&mut cells[start..]) {
@@ -206,30 +209,41 @@ impl Lane {
             }
             return;
         }
-        if self.direct.settled
-            && let Some(array) = context.only_floats()
-        {
+        let floats = context.only_floats();
+        if !self.direct.settled || floats.is_none() {
+            self.find_cells(open, &codes[block.clone()]);
+        }
+        if let Some(array) = floats {
             // What came before goes in before.
             self.fold(context, block.start, cells);
             self.fold_coded(context, open, array, block);
             return;
         }
-        let codes = &codes[block];
+        let known = &self.direct.cells;
+        cells.extend(codes[block].iter().map(|code| known[*code as usize]));
+    }
+
+    /// Notes the cells of codes in the table, all at once for those that have none there.
+    fn find_cells(&mut self, open: &mut Open, codes: &[u32]) {
         let known = &mut self.direct.cells;
-        cells.extend(codes.iter().map(|code| known[*code as usize]));
-        let unknown = cells[start..].iter().filter(|cell| **cell == SINK).count();
-        self.direct.settled = unknown * LONG <= codes.len();
+        self.direct.unknown.clear();
+        self.direct.unknown.extend(codes.iter().copied().filter(|code| known[*code as usize] == SINK));
+        let unknown = self.direct.unknown.len();
+        self.direct.settled = unknown == 0;
         if unknown == 0 {
             return;
         }
-        for (code, cell) in codes.iter().zip(&mut cells[start..]) {
-            if *cell == SINK {
-                let known = &mut known[*code as usize];
-                if *known == SINK {
-                    let key = self.keys.intern_code(Some(*code));
-                    *known = open.cell(key, &mut self.cells, &mut self.of_cell);
-                }
-                *cell = *known;
+        self.keys.intern_codes(self.direct.unknown.iter().copied());
+        let expected = self.keys.codes().max(open.keys.len());
+        self.cells.expect(expected - open.keys.len());
+        room::reserve(&mut self.of_cell, unknown, expected);
+        room::reserve(&mut open.keys, unknown, expected);
+        room::reserve(&mut open.cells, unknown, expected);
+        for code in &self.direct.unknown {
+            let known = &mut known[*code as usize];
+            if *known == SINK {
+                let key = self.keys.intern_code(Some(*code));
+                *known = open.cell(key, &mut self.cells, &mut self.of_cell);
             }
         }
     }
@@ -251,6 +265,7 @@ impl Lane {
             if row == block.end {
                 return;
             }
+            self.direct.settled = false;
             let key = self.keys.intern_code(Some(codes[row]));
             self.direct.cells[codes[row] as usize] = open.cell(key, &mut self.cells, &mut self.of_cell);
         }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::numbers::{Number, Numbers};
 use super::{Plan, SINK, Store};
+use crate::room;
 
 /// Cells and their state. Freed cells are used again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ pub struct Cells {
     len: u32,
     /// Cells that all stores have room for.
     room: usize,
+    /// Cells that may be needed.
+    expected: usize,
 }
 
 /// Cells as snapshots keep them: one store an accumulator.
@@ -35,15 +38,28 @@ impl From<Cells> for Stored {
 impl From<Stored> for Cells {
     fn from(stored: Stored) -> Self {
         let room = stored.stores.iter().map(Store::len).min().unwrap_or(0);
-        Self { stores: stored.stores, numbers: Vec::new(), free: stored.free, len: stored.len, room }
+        Self {
+            stores: stored.stores,
+            numbers: Vec::new(),
+            free: stored.free,
+            len: stored.len,
+            room,
+            expected: 0,
+        }
     }
 }
 
 impl Cells {
     /// No cells but the sink.
     pub fn new(plan: &Plan) -> Self {
-        let mut cells =
-            Self { stores: plan.stores(), numbers: plan.numbers(), free: Vec::new(), len: 0, room: 0 };
+        let mut cells = Self {
+            stores: plan.stores(),
+            numbers: plan.numbers(),
+            free: Vec::new(),
+            len: 0,
+            room: 0,
+            expected: 0,
+        };
         cells.allocate();
         cells
     }
@@ -59,12 +75,18 @@ impl Cells {
         cell
     }
 
+    /// So many more cells may be needed soon.
+    pub fn expect(&mut self, more: usize) {
+        self.expected = self.len as usize + more;
+    }
+
     /// Stores grow in steps, so that this is rarely more than a comparison.
     fn make_room(&mut self) {
         if self.len as usize > self.room {
             self.room = (self.len as usize).max(self.room + self.room / 2).max(16);
             self.stores.iter_mut().for_each(|store| store.resize(self.room));
-            self.numbers.iter_mut().for_each(|numbers| numbers.resize(self.room));
+            let aside = room::ahead(self.room, self.expected);
+            self.numbers.iter_mut().for_each(|numbers| numbers.resize(self.room, aside));
         }
     }
 
@@ -142,6 +164,7 @@ impl Cells {
             free: Vec::new(),
             len: cells.len() as u32 + 1,
             room: cells.len() + 1,
+            expected: 0,
         }
     }
 

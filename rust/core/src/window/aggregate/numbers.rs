@@ -216,9 +216,13 @@ impl Numbers {
         self.cells.as_deref()
     }
 
-    /// Makes room.
-    pub fn resize(&mut self, cells: usize) {
-        self.cells.iter_mut().for_each(|known| known.resize(cells, EMPTY));
+    /// Makes room; where that moves the cells, sets more aside.
+    pub fn resize(&mut self, cells: usize, aside: usize) {
+        let Some(known) = &mut self.cells else { return };
+        if known.capacity() < cells {
+            known.reserve_exact(aside.max(cells).saturating_sub(known.len()));
+        }
+        known.resize(cells, EMPTY);
     }
 
     /// Forgets what a cell holds.
