@@ -121,7 +121,7 @@ impl Lane {
         lane.is_open = resting.is_open;
         lane.keys = resting.keys;
         lane.sources = resting.sources;
-        lane.watermark = resting.watermark;
+        lane.watermark = resting.watermark.woken();
         lane.memories = resting.memories;
         lane.renames.wake(resting.renames);
         lane.handed_keys = resting.handed_keys;

@@ -42,6 +42,9 @@ pub struct Watermark {
     /// end of time.
     #[serde(skip)]
     least: Vec<Timestamp>,
+    /// Sources that are not idle.
+    #[serde(skip)]
+    live: usize,
 }
 
 impl Watermark {
@@ -57,6 +60,7 @@ impl Watermark {
             waiting: None,
             look_at: None,
             least: Vec::new(),
+            live: 0,
         }
     }
 
@@ -84,7 +88,7 @@ impl Watermark {
         let known = &mut self.sources[source];
         known.heard = self.now.or(known.heard);
         if known.idle || time > known.latest {
-            known.idle = false;
+            self.live += usize::from(std::mem::take(&mut known.idle));
             known.latest = known.latest.max(time);
             let latest = known.latest;
             self.lift(source, latest);
@@ -111,6 +115,7 @@ impl Watermark {
 
     /// Compares all sources anew.
     fn line_up(&mut self) {
+        self.live = self.sources.iter().filter(|source| !source.idle).count();
         let half = self.sources.len().next_power_of_two();
         self.least.clear();
         self.least.resize(2 * half, Timestamp::MAX);
@@ -127,7 +132,7 @@ impl Watermark {
     /// Looks for the slowest live source.
     fn settle(&mut self) {
         self.line_up();
-        if self.sources.iter().any(|source| !source.idle) {
+        if self.live > 0 {
             self.lowest = self.least[1];
             if self.lowest != NEVER {
                 self.raise(self.lowest.saturating_sub(self.out_of_orderness));
@@ -193,10 +198,17 @@ impl Watermark {
     /// Whether all sources are idle, or none was heard of for as long.
     pub fn is_idle(&self) -> bool {
         if !self.sources.is_empty() {
-            return self.sources.iter().all(|source| source.idle);
+            return self.live == 0;
         }
         let silence = self.now.zip(self.waiting).map(|(now, since)| now.saturating_sub(since));
         self.idle_timeout.zip(silence).is_some_and(|(timeout, silence)| silence >= timeout)
+    }
+
+    /// As it was when a snapshot was taken, with what a snapshot doesn't keep.
+    #[must_use]
+    pub fn woken(mut self) -> Self {
+        self.line_up();
+        self
     }
 
     /// Takes in another lane's, whose sources have these places here. Event time goes on from the lesser of the two, but not
