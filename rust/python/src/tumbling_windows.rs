@@ -59,14 +59,14 @@ use crate::writer::Writer;
 ///     Whether series seen before get a row for windows without rows: zero counts where their source was alive, nulls
 ///     and ``silent`` where it wasn't.
 /// fill_limit : int, optional
-///     Silent rows in a run; a day's worth by default, at most 86,400. Where nothing at all comes, silent rows of all
-///     series together end after ``max_cells``.
+///     Silent rows in a run, by default a day's worth, at most 86,400; where nothing comes, ``max_cells`` of all series.
 /// rollup : list of list of str, optional
 ///     Coarser keys, such as ``[["camera"], []]``; their rows have ``level`` 1, 2, ...
 /// max_cells : int, default 10_000_000
-///     Open windows times series; `push` raises when they are reached.
+///     Open windows times series, of all lanes together. Once a batch has reached them, `push` raises and reads nothing.
 /// max_series : int, optional
-///     Series; rows of new ones beyond are rejects (``series_limit``).
+///     Series of each lane; rows of new ones beyond are rejects (``series_limit``). Needed where keys come from outside:
+///     a key once let in is remembered for good. Values of ``source`` are not limited.
 ///
 /// Raises
 /// ------
