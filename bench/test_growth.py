@@ -1,5 +1,7 @@
-"""W7: a million series, a thousand open windows, a million windows of history; and what they keep in memory."""
+"""W7: a million series, a thousand open windows, a million windows of history; drains beside all that
+is kept, and what that takes in memory."""
 
+import statistics
 import subprocess
 import sys
 
@@ -14,6 +16,7 @@ from workload import BATCH, ROWS, START, events
 SERIES = max(1, ROWS // 10)
 SMALL = {"n": wr.count(), "sum": wr.sum("x")}
 FULL = SMALL | {"mean": wr.mean("x"), "min": wr.min("x"), "max": wr.max("x"), "std": wr.std("x")}
+SECOND = 1_000_000_000
 #: What one open window of so many series adds to the resident memory, once they were there before.
 MEMORY = """
 import sys
@@ -119,6 +122,39 @@ def test_history(race, fact):
     fact(workload, "a window, in the first tenth", taken[0], "ns")
     fact(workload, "a window, in the last tenth", taken[-1], "ns")
     fact(workload, "snapshot after them", len(windows.snapshot()), "bytes")
+
+
+def test_drains_beside_what_is_kept(fact):
+    """A drain of a row or two, as long as many windows or series are kept for late rows."""
+
+    def drain(engine, start, row):
+        """What it takes to bring out the window of one row, each time the next."""
+        taken = []
+        for at in range(20):
+            engine.push(row | {"time": [start + at * SECOND]})
+            taken.append(cost(engine.drain, 1) / 1_000)
+        return statistics.median(taken)
+
+    options = {"every": "1s", "aggregates": SMALL, "allowed_lateness": "3650d", "max_cells": 10 * ROWS}
+
+    def windows(count):
+        engine = wr.TumblingWindows(by="key", **options)
+        keys = pa.DictionaryArray.from_arrays(np.zeros(count, np.int32), pa.array(["the one"]))
+        engine.push(pa.table({"time": np.arange(count) * SECOND, "key": keys, "x": np.ones(count)}))
+        assert len(engine.drain()) == count - 1
+        return drain(engine, count * SECOND, {"key": ["the one"], "x": [1.0]})
+
+    def series(count):
+        engine = wr.TumblingWindows(by=["site", "camera"], rollup=[["site"]], **options)
+        table = {"site": [f"site-{at % 100}" for at in range(count)], "camera": list(map(str, range(count)))}
+        engine.push(table | {"time": np.zeros(count, np.int64), "x": np.ones(count)})
+        return drain(engine, SECOND, {"site": ["site-0"], "camera": ["0"], "x": [1.0]})
+
+    for name, run, many in (("windows", windows, ROWS // 10), ("series in a roll-up", series, ROWS // 100)):
+        few = run(100)
+        lots = run(max(100, many))
+        fact(floors.KEPT, f"a drain beside {many:,} {name}", lots, "us")
+        fact(floors.KEPT, f"over that beside 100 {name}", lots / few, "times")
 
 
 def test_memory(fact):
