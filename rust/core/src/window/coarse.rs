@@ -1,5 +1,7 @@
 //! The coarser keys of a roll-up, looked for once a key.
 
+use std::collections::BTreeSet;
+
 use super::spec::Spec;
 use crate::key::{Keys, NO_ID};
 
@@ -10,26 +12,31 @@ pub struct Coarse {
     keep: Vec<Vec<bool>>,
     /// The coarser keys of each key, one a level; [`NO_ID`] where they were not looked for.
     ids: Vec<u32>,
+    /// Series whose coarser keys are to be looked for.
+    met: BTreeSet<u32>,
 }
 
 impl Coarse {
     /// None known yet.
     pub fn new(spec: &Spec) -> Self {
         let stays = |level: &Vec<String>| spec.by.iter().map(|name| level.contains(name)).collect();
-        Self { keep: spec.rollup.iter().map(stays).collect(), ids: Vec::new() }
+        Self { keep: spec.rollup.iter().map(stays).collect(), ids: Vec::new(), met: BTreeSet::new() }
     }
 
-    /// Looks for those of keys that are new to it.
-    pub fn learn(&mut self, keys: &mut Keys, series: impl Iterator<Item = u32>) {
+    /// Takes note of a series, to look for its coarser keys with the next drain.
+    #[inline]
+    pub fn meet(&mut self, key: u32) {
         let levels = self.keep.len();
-        if levels == 0 {
-            return;
+        if levels > 0 && self.ids.get(key as usize * levels).is_none_or(|id| *id == NO_ID) {
+            self.met.insert(key);
         }
-        for key in series {
+    }
+
+    /// Looks for the coarser keys of the series that were met since, in the order of their ids.
+    pub fn learn(&mut self, keys: &mut Keys) {
+        let levels = self.keep.len();
+        for key in std::mem::take(&mut self.met) {
             let at = key as usize * levels;
-            if self.ids.get(at).is_some_and(|id| *id != NO_ID) {
-                continue;
-            }
             if at >= self.ids.len() {
                 self.ids.resize(levels * keys.len(), NO_ID);
             }
@@ -37,6 +44,11 @@ impl Coarse {
                 *id = keys.coarsen(key, keep);
             }
         }
+    }
+
+    /// Forgets series that were only met.
+    pub fn forget(&mut self, gone: impl Fn(u32) -> bool) {
+        self.met.retain(|key| !gone(*key));
     }
 
     /// The coarser keys of a key that was learned, each behind its level.

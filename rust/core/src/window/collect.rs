@@ -148,6 +148,7 @@ impl Collector {
             pending.alive.extend(partial.alive.iter().map(|source| view.sources[*source as usize].clone()));
         }
         let keys: Vec<u32> = partial.keys.iter().map(|key| view.keys[*key as usize]).collect();
+        keys.iter().for_each(|key| self.coarse.meet(*key));
         if partial.on_time && !pending.fired && pending.series.is_empty() && pending.whole.is_none() {
             self.whole += keys.len();
             pending.whole = Some(Whole { lane, keys, cells: partial.cells });
@@ -247,10 +248,13 @@ impl Collector {
         }
         let is_due = |pending: &Pending| !pending.fired || pending.series.values().any(|s| s.changed);
         let due = resting.windows.iter().filter(|(_, pending)| is_due(pending)).map(|(start, _)| *start);
+        let mut coarse = Coarse::new(spec);
+        let in_windows = resting.windows.values().flat_map(|pending| pending.series.keys().copied());
+        in_windows.chain(resting.fill.known()).for_each(|key| coarse.meet(key));
         Ok(Self {
             due: due.collect(),
             whole: 0,
-            coarse: Coarse::new(spec),
+            coarse,
             keys: resting.keys,
             kinds: resting.kinds,
             views: resting.views,
@@ -336,6 +340,7 @@ impl Collector {
                 }
             }
             for (key, series) in series {
+                self.coarse.meet(key);
                 let known = mine.series.entry(key).or_default();
                 known.revision = known.revision.max(series.revision);
                 known.changed |= series.changed;
@@ -351,6 +356,7 @@ impl Collector {
                 }
             }
         }
+        self.fill.known().for_each(|key| self.coarse.meet(key));
         seen.into_iter().for_each(|id| self.seen.insert(id));
         if counts {
             self.overflows += other.overflows;
@@ -378,6 +384,7 @@ impl Collector {
         self.windows.retain(|_, pending| spec.fill || pending.fired || !pending.series.is_empty());
         self.due.retain(|start| self.windows.contains_key(start));
         self.fill.forget(|key| meant(keys.bytes(key)));
+        self.coarse.forget(|key| meant(keys.bytes(key)));
         self.seen.remove(|id| meant(keys.bytes(id)));
     }
 

@@ -43,6 +43,7 @@ impl Collector {
         reached: Timestamp,
     ) -> Result<RecordBatch> {
         let mut out = Out { rows: Vec::new(), totals: Cells::new(plan) };
+        self.coarse.learn(&mut self.keys);
         let due = self.take_due(reached);
         let whole =
             |start: &Timestamp| self.windows[start].whole.as_ref().map_or(0, |whole| whole.keys.len());
@@ -126,7 +127,6 @@ impl Collector {
             pending.fired = true;
         }
         self.whole -= pending.merge_whole(&mut self.cells, &self.views);
-        self.coarse.learn(&mut self.keys, pending.series.keys().copied());
         if !pending.fired {
             pending.fired = true;
             // Windows that were merged may have series that are out already.
@@ -137,7 +137,6 @@ impl Collector {
                 pending.series.iter().filter(|(_, series)| on_time(series)).map(|(key, _)| *key).collect();
             self.rows_of(window, &mut pending, &present, false, out);
             if spec.fill && in_turn {
-                self.coarse.learn(&mut self.keys, self.fill.known());
                 let coarse_present = pending.coarse.keys().copied().collect();
                 let (keys, coarse) = (&self.keys, &self.coarse);
                 for filled in self.fill.rows(spec, keys, &pending, &present, &coarse_present, coarse) {
