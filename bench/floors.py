@@ -83,8 +83,8 @@ FLOORS = [
 BOUNDS = [
     Bound(COUNTS, "state of a series", 12 * 1024),
     Bound(NOVELTY, "state of a series", 12 * 1024),
-    Bound(KEPT, "over that beside 100 windows", 4),
-    Bound(KEPT, "over that beside 100 series in a roll-up", 4),
+    Bound(KEPT, "over that beside 100 windows", 10),
+    Bound(KEPT, "over that beside 100 series in a roll-up", 10),
     Bound(LANES, "throughput beside two processes", 0.9, noise=0.05, least=True),
 ]
 
