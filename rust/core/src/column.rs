@@ -281,6 +281,14 @@ where
     array.as_primitive::<From>().unary(Into::into)
 }
 
+/// The largest code; as unsigned, a negative one is the largest of all.
+fn largest(codes: &[i32]) -> u32 {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || codes.iter().fold(0, |most: u32, code| most.max(*code as u32)),
+    )
+}
+
 /// Codes as `u32`, where they are null, and the values they stand for.
 fn dictionary(array: &ArrayRef, name: &str) -> Result<(ScalarBuffer<u32>, Option<NullBuffer>, ArrayRef)> {
     fn codes<K: ArrowDictionaryKeyType>(
@@ -292,8 +300,7 @@ fn dictionary(array: &ArrayRef, name: &str) -> Result<(ScalarBuffer<u32>, Option
         let size = array.values().len();
         if let Some(keys) = (keys as &dyn std::any::Any).downcast_ref::<arrow_array::Int32Array>()
             && keys.null_count() == 0
-            // As unsigned, a negative code is out of range too.
-            && keys.values().iter().fold(0, |most, code| most.max(*code as u32)) < size.max(1) as u32
+            && largest(keys.values()) < size.max(1) as u32
         {
             let shared = keys.values().inner().clone();
             return Ok((ScalarBuffer::new(shared, 0, keys.len()), None, array.values().clone()));

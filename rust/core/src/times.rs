@@ -194,13 +194,24 @@ impl Times {
 
 /// How many of the first times lie in `from..to`, and the latest of them; the latest is `from` where none does.
 pub fn prefix_within(times: &[i64], from: i64, to: i64) -> (usize, i64) {
-    const TOGETHER: usize = 128;
-    let mut latest = from;
-    if !times.first().is_some_and(|time| (from..to).contains(time)) {
-        return (0, latest);
+    const TOGETHER: usize = 256;
+    // Around a window's border, times go back and forth: a few of them aren't worth the wider vectors.
+    let few = &times[..times.len().min(8)];
+    if let Some(at) = few.iter().position(|time| !(from..to).contains(time)) {
+        return (at, few[..at].iter().fold(from, |latest, time| latest.max(*time)));
     }
+    let vectors = pulp::Arch::new();
+    let mut latest = from;
     for (at, times) in times.chunks(TOGETHER).enumerate() {
-        let Some(time) = latest_within(times, from, to) else {
+        // As unsigned, what lies before `from` is furthest behind it.
+        let after = vectors.dispatch(
+            #[inline(always)]
+            || {
+                let after = |time: &i64| time.wrapping_sub(from) as u64;
+                times.iter().fold(0, |most, time| after(time).max(most))
+            },
+        );
+        if after >= to.wrapping_sub(from) as u64 {
             let inside = times.iter().take_while(|time| (from..to).contains(time));
             let mut count = at * TOGETHER;
             inside.for_each(|time| {
@@ -208,26 +219,10 @@ pub fn prefix_within(times: &[i64], from: i64, to: i64) -> (usize, i64) {
                 count += 1;
             });
             return (count, latest);
-        };
-        latest = latest.max(time);
+        }
+        latest = latest.max(from.wrapping_add(after as i64));
     }
     (times.len(), latest)
-}
-
-/// The latest of times that all lie in `from..to`.
-fn latest_within(times: &[i64], from: i64, to: i64) -> Option<i64> {
-    // As unsigned, what lies before `from` is furthest behind it.
-    let after = |time: &i64| time.wrapping_sub(from) as u64;
-    let mut latest = [0; 4];
-    let four = times.chunks_exact(latest.len());
-    let rest = four.remainder().iter().map(after).max().unwrap_or(0);
-    for times in four {
-        for (latest, time) in latest.iter_mut().zip(times) {
-            *latest = after(time).max(*latest);
-        }
-    }
-    let latest = latest.into_iter().fold(rest, u64::max);
-    (from < to && latest < to.wrapping_sub(from) as u64).then(|| from.wrapping_add(latest as i64))
 }
 
 /// Epoch seconds as a float, to the nearest nanosecond.

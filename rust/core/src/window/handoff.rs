@@ -36,14 +36,14 @@ impl Lane {
                 _ => self.closing.push(first.remove()),
             }
         }
-        self.current = None;
+        self.current = [None; 2];
     }
 
     /// Sets aside every window, whether or not the watermark has passed it.
     fn set_all_aside(&mut self) {
         self.closing.extend(std::mem::take(&mut self.index).into_values());
         self.next_end = Timestamp::MAX;
-        self.current = None;
+        self.current = [None; 2];
     }
 
     /// Hands over the windows that were set aside.
@@ -65,7 +65,7 @@ impl Lane {
     pub(super) fn close_reopened(&mut self, partials: &mut Vec<Partial>) {
         self.closing.extend(std::mem::take(&mut self.reopened).into_values());
         if !self.closing.is_empty() {
-            self.current = None;
+            self.current = [None; 2];
         }
         self.close_aside(partials);
     }

@@ -77,8 +77,8 @@ pub struct Lane {
     pub(super) index: BTreeMap<Timestamp, usize>,
     /// Where it is open for rows that came after its end.
     pub(super) reopened: BTreeMap<Timestamp, usize>,
-    /// The window of the row before.
-    pub(super) current: Option<usize>,
+    /// The window of the row before, and the one before that: around a border, rows go back and forth.
+    pub(super) current: [Option<usize>; 2],
     /// Where windows were found of late.
     pub(super) recent: Recent,
     /// The cells of a dictionary's codes in the window where they were last looked for.
@@ -100,8 +100,6 @@ pub struct Lane {
     /// Room for a block's cells, and for those that a filter leaves.
     pub(super) block: Vec<u32>,
     pub(super) filtered: Vec<u32>,
-    /// Room to note which of a block's inputs have NaN.
-    pub(super) nan: Vec<bool>,
 }
 
 impl Lane {
@@ -122,7 +120,7 @@ impl Lane {
             vacant: Vec::new(),
             index: BTreeMap::new(),
             reopened: BTreeMap::new(),
-            current: None,
+            current: [None; 2],
             recent: Recent::default(),
             direct: Direct::default(),
             opened: 0,
@@ -137,7 +135,6 @@ impl Lane {
             source_ids: Vec::new(),
             block: Vec::new(),
             filtered: Vec::new(),
-            nan: Vec::new(),
         })
     }
 
@@ -239,9 +236,8 @@ impl Lane {
             return;
         }
         let start = end - cells.len();
-        let mut nan = std::mem::take(&mut self.nan);
-        self.tally.nan += rows.nan(&(start..end), &mut nan);
-        let block = Block { start, cells, times: &rows.times.values[start..end], nan: &nan };
+        self.tally.nan += rows.nan(start..end);
+        let block = Block { start, cells, times: &rows.times.values[start..end] };
         let (of_cell, memories, renames) = (&self.of_cell, &mut self.memories, &self.renames);
         let kinds = if renames.is_empty() { Vec::new() } else { self.types.inputs() };
         let names = Names { keys: &self.keys, kinds: &kinds };
@@ -264,7 +260,6 @@ impl Lane {
         };
         plan.add(&mut self.cells, &block, &rows.inputs, masks, &mut self.filtered, first);
         self.cells.drain_sink();
-        self.nan = nan;
         cells.clear();
     }
 }

@@ -104,6 +104,9 @@ pub(super) struct Direct {
 /// Rows from which it pays to look at codes by a table of their cells, and to fold them at once.
 const LONG: usize = 64;
 
+/// Rows below which it doesn't: around a window's border, rows of both windows take turns.
+const FEW: usize = 4;
+
 impl Direct {
     /// Makes the table that of a window and dictionary of so many codes, unless that costs too much.
     fn turn_to(&mut self, of: (u64, u64), codes: usize) -> bool {
@@ -140,7 +143,7 @@ impl Lane {
     /// Cells for the first rows of a block, as far as they go together. Gives their number.
     fn assign_together(&mut self, context: &Context<'_>, block: Range<usize>, cells: &mut Vec<u32>) -> usize {
         let Context { spec, rows, latest, .. } = *context;
-        let Some(current) = self.current else { return 0 };
+        let Some(current) = self.current[0] else { return 0 };
         let Some(known) = &self.open[current] else { return 0 };
         if !known.on_time || rows.times.nulls.is_some() || spec.max_series.is_some() {
             return 0;
@@ -152,7 +155,7 @@ impl Lane {
         let to = latest.map_or(to, |latest| to.min(latest.saturating_add(1)));
         let times = &rows.times.values[block.clone()];
         let (mut count, last) = times::prefix_within(times, known.sure.start, to);
-        if count == 0 {
+        if count < FEW {
             return 0;
         }
         // Taken out, since finding cells needs the lane as well.
@@ -246,6 +249,8 @@ impl Lane {
                 *known = open.cell(key, &mut self.cells, &mut self.of_cell);
             }
         }
+        // Of a small dictionary a block nearly always has all codes: then there is nothing to look for in the next one.
+        self.direct.settled = known.len() <= codes.len() && !known.contains(&SINK);
     }
 
     /// Adds rows that go together to their cells at once.
@@ -257,11 +262,11 @@ impl Lane {
         block: Range<usize>,
     ) {
         let Some((codes, _)) = context.rows.codes() else { return };
-        self.tally.nan += context.rows.nan(&block, &mut self.nan);
-        let nan = self.nan.iter().any(|nan| *nan);
         let mut row = block.start;
         while let Some(numbers) = self.cells.group_mut(0, true) {
-            row += numbers.add_coded(array, row, &codes[row..block.end], &self.direct.cells, nan);
+            let added = numbers.add_coded(array, row, &codes[row..block.end], &self.direct.cells);
+            self.tally.nan += added.nan;
+            row += added.rows;
             if row == block.end {
                 return;
             }
@@ -338,13 +343,16 @@ impl Lane {
 
     /// The open window of a time, opened if need be.
     pub(super) fn place(&mut self, spec: &Spec, time: Timestamp) -> Place {
-        if let Some(current) = self.current
-            && let Some(open) = &self.open[current]
-            && open.sure.start <= time
-            && time < open.sure.end
-            && (open.on_time || self.watermark.get() < spec.expiry(open.window.end))
-        {
-            return Place::Open(current);
+        for current in self.current {
+            if let Some(at) = current
+                && let Some(open) = &self.open[at]
+                && open.sure.start <= time
+                && time < open.sure.end
+                && (open.on_time || self.watermark.get() < spec.expiry(open.window.end))
+            {
+                self.turn_to(at);
+                return Place::Open(at);
+            }
         }
         let Some(window) = self.assigner.window(time) else { return Place::Nowhere };
         let reached = self.watermark.get();
@@ -363,8 +371,14 @@ impl Lane {
             None => self.open_window(window, on_time),
         };
         self.recent.set(window.start, at);
-        self.current = Some(at);
+        self.turn_to(at);
         Place::Open(at)
+    }
+
+    fn turn_to(&mut self, window: usize) {
+        if self.current[0] != Some(window) {
+            self.current = [Some(window), self.current[0]];
+        }
     }
 
     /// Opens a window.

@@ -63,20 +63,16 @@ impl Rows {
         }
     }
 
-    /// NaN among the inputs of some rows; in `seen` whether an input has any, be it where a row is null.
-    pub fn nan(&self, rows: &Range<usize>, seen: &mut Vec<bool>) -> u64 {
-        let mut count = 0;
-        seen.clear();
-        seen.extend(self.inputs.iter().map(|values| {
-            let Values::Float(array) = values else { return false };
+    /// NaN among the inputs of some rows.
+    pub fn nan(&self, rows: Range<usize>) -> u64 {
+        let nan = |values: &Values| {
+            let Values::Float(array) = values else { return 0 };
             // Nearly always there is none: looked for many at a time.
-            let any = array.values()[rows.clone()].iter().fold(false, |any, value| any | value.is_nan());
-            if any {
-                let is_nan = |row: &usize| array.is_valid(*row) && array.value(*row).is_nan();
-                count += rows.clone().filter(is_nan).count() as u64;
+            if !array.values()[rows.clone()].iter().fold(false, |any, value| any | value.is_nan()) {
+                return 0;
             }
-            any
-        }));
-        count
+            rows.clone().filter(|row| array.is_valid(*row) && array.value(*row).is_nan()).count() as u64
+        };
+        self.inputs.iter().map(nan).sum()
     }
 }

@@ -13,6 +13,7 @@ mod filter;
 mod finish;
 mod first_seen;
 mod joined;
+mod kernel;
 mod moments;
 mod numbers;
 mod plan;
@@ -46,8 +47,6 @@ pub struct Block<'a> {
     pub cells: &'a [u32],
     /// One event time a row; anything where the row went to the sink.
     pub times: &'a [Timestamp],
-    /// Whether an input has NaN in these rows, be it where they are null.
-    pub nan: &'a [bool],
 }
 
 /// Whether a row holds something that is neither null nor NaN.

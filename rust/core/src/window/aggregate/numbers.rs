@@ -3,13 +3,14 @@
 //! Each has a store of its own and can do without the others. Where several of them read the same column and filter,
 //! a cell's share of all lies in one line of the cache from the first float on, and one pass adds a row to all of it.
 
-use arrow_array::{Array, Float64Array};
+use arrow_array::Float64Array;
 
 use super::count::Counts;
 use super::extrema::{Extrema, FloatRange};
+use super::kernel::{Added, add_floats};
 use super::moments::{Moment, Moments};
 use super::sum::{FloatSum, Sums};
-use super::{Block, SINK, Store, number, scalar_number};
+use super::{Block, Store, number, scalar_number};
 use crate::column::{Scalar, Values};
 
 /// Accumulators that one pass can feed: of the same column and filter, by their place in the plan.
@@ -34,72 +35,64 @@ impl Group {
     }
 }
 
-/// One cell: a line of the cache. Pairs are added by one instruction each.
+/// One cell: a line of the cache. What is added to with every value is half of it, for one instruction.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C, align(64))]
 pub struct Number {
-    /// Rows without a value, and with one.
-    counts: [u64; 2],
-    /// Of the values, and of their deviations from the pivot.
-    sums: [f64; 2],
     /// Least value, and least of the values' negatives.
-    ends: [f64; 2],
-    /// Sum of the deviations' squares.
-    squares: f64,
-    pivot: f64,
+    pub(super) ends: [f64; 2],
+    pub(super) pivot: f64,
+    /// Rows without a value.
+    pub(super) nulls: u64,
+    /// Of the values, of their deviations from the pivot, of the deviations' squares, and of ones: how many values.
+    pub(super) sums: [f64; 4],
 }
 
-const EMPTY: Number =
-    Number { counts: [0; 2], sums: [0.0; 2], ends: [f64::INFINITY; 2], squares: 0.0, pivot: 0.0 };
+pub(super) const EMPTY: Number = Number { ends: [f64::INFINITY; 2], pivot: 0.0, nulls: 0, sums: [0.0; 4] };
 
 impl Number {
-    /// Adds a value to all but the counts.
+    /// Adds a value.
     #[inline]
-    fn add(&mut self, value: f64) {
+    pub(super) fn add(&mut self, value: f64) {
+        // A positive zero, as an integer: nothing was added yet.
+        if self.sums[3].to_bits() == 0 {
+            self.begin(value);
+        }
         let deviation = value - self.pivot;
-        let (terms, ends) = ([value, deviation], [value, -value]);
-        for (at, term) in terms.iter().enumerate() {
-            self.sums[at] += term;
+        let terms = [value, deviation, deviation * deviation, 1.0];
+        for (sum, term) in self.sums.iter_mut().zip(terms) {
+            *sum += term;
         }
-        for (at, value) in ends.iter().enumerate() {
-            self.ends[at] = if *value < self.ends[at] { *value } else { self.ends[at] };
-        }
-        self.squares += deviation * deviation;
+        let least = |end: f64, value: f64| if value < end { value } else { end };
+        self.ends = [least(self.ends[0], value), least(self.ends[1], -value)];
     }
 
     /// The first value is the pivot, if it is finite.
     #[cold]
-    fn begin(&mut self, there: bool, value: f64) {
-        self.pivot = if there && value.is_finite() { value } else { 0.0 };
-    }
-
-    /// Counts a row with or without a value.
-    #[inline]
-    fn count(&mut self, there: bool, value: f64) {
-        if self.counts[1] == 0 {
-            self.begin(there, value);
-        }
-        self.counts[usize::from(there)] += 1;
+    pub(super) fn begin(&mut self, value: f64) {
+        self.pivot = if value.is_finite() { value } else { 0.0 };
     }
 
     fn add_row(&mut self, value: Option<f64>) {
-        self.count(value.is_some(), value.unwrap_or(0.0));
-        value.into_iter().for_each(|value| self.add(value));
+        match value {
+            Some(value) => self.add(value),
+            None => self.nulls += 1,
+        }
     }
 
     /// Rows.
     pub fn rows(&self) -> u64 {
-        self.counts[0] + self.counts[1]
+        self.nulls + self.values()
     }
 
     /// Values.
     pub fn values(&self) -> u64 {
-        self.counts[1]
+        self.sums[3] as u64
     }
 
     /// Their sum.
     pub fn sum(&self) -> FloatSum {
-        FloatSum { count: self.counts[1], sum: self.sums[0] }
+        FloatSum { count: self.values(), sum: self.sums[0] }
     }
 
     /// Their extrema.
@@ -109,7 +102,7 @@ impl Number {
 
     /// Their moments.
     pub fn moment(&self) -> Moment {
-        Moment { count: self.counts[1], pivot: self.pivot, sum: self.sums[1], squares: self.squares }
+        Moment { count: self.values(), pivot: self.pivot, sum: self.sums[1], squares: self.sums[2] }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -118,11 +111,10 @@ impl Number {
         range.merge(other.range());
         moment.merge(&other.moment());
         *self = Self {
-            counts: [self.counts[0] + other.counts[0], sum.count],
-            sums: [sum.sum, moment.sum],
+            sums: [sum.sum, moment.sum, moment.squares, sum.count as f64],
             ends: [range.min, -range.max],
-            squares: moment.squares,
             pivot: moment.pivot,
+            nulls: self.nulls + other.nulls,
         };
     }
 
@@ -133,10 +125,10 @@ impl Number {
         for member in group.members() {
             match &stores[member] {
                 Store::Counts(store) if group.rows == Some(member) => rows = Some(store.get(cell)),
-                Store::Counts(store) => number.counts[1] = store.get(cell),
+                Store::Counts(store) => number.sums[3] = store.get(cell) as f64,
                 Store::Sums(store) => {
                     let sum = store.float(cell);
-                    number.counts[1] = sum.count;
+                    number.sums[3] = sum.count as f64;
                     number.sums[0] = sum.sum;
                 }
                 Store::Extrema(store) => {
@@ -145,15 +137,14 @@ impl Number {
                 }
                 Store::Moments(store) => {
                     let moment = store.moment(cell);
-                    number.counts[1] = moment.count;
-                    (number.sums[1], number.squares, number.pivot) =
-                        (moment.sum, moment.squares, moment.pivot);
+                    number.sums[1..].copy_from_slice(&[moment.sum, moment.squares, moment.count as f64]);
+                    number.pivot = moment.pivot;
                 }
                 _ => {}
             }
         }
         // Extrema don't count values: then all rows count as without, which nobody reads apart.
-        number.counts[0] = rows.map_or(0, |rows| rows.saturating_sub(number.counts[1]));
+        number.nulls = rows.map_or(0, |rows| rows.saturating_sub(number.values()));
         number
     }
 }
@@ -253,12 +244,12 @@ impl Numbers {
         }
     }
 
-    /// Adds a block of rows; `nan`: there may be NaN among their values.
-    pub fn add(&mut self, block: &Block<'_>, values: &Values, nan: bool) {
+    /// Adds a block of rows.
+    pub fn add(&mut self, block: &Block<'_>, values: &Values) {
         let Some(cells) = self.cells.as_deref_mut() else { return };
         match values {
             Values::Float(array) => {
-                add_floats::<false>(cells, array, block.start, block.cells, nan, |cell| cell);
+                add_floats::<false>(cells, array, block.start, block.cells, |cell| cell);
             }
             _ => {
                 for (at, cell) in block.cells.iter().enumerate() {
@@ -268,18 +259,10 @@ impl Numbers {
         }
     }
 
-    /// Adds rows from `start` on whose cells a table has by `codes`, up to the first that it has none for. Gives their
-    /// number.
-    pub fn add_coded(
-        &mut self,
-        array: &Float64Array,
-        start: usize,
-        codes: &[u32],
-        table: &[u32],
-        nan: bool,
-    ) -> usize {
-        let Some(cells) = self.cells.as_deref_mut() else { return codes.len() };
-        add_floats::<true>(cells, array, start, codes, nan, |code: u32| table[code as usize])
+    /// Adds rows from `start` on whose cells a table has by `codes`, up to the first that it has none for.
+    pub fn add_coded(&mut self, array: &Float64Array, start: usize, codes: &[u32], table: &[u32]) -> Added {
+        let Some(cells) = self.cells.as_deref_mut() else { return Added { rows: codes.len(), nan: 0 } };
+        add_floats::<true>(cells, array, start, codes, |code: u32| table[code as usize])
     }
 
     /// Adds one row.
@@ -287,59 +270,3 @@ impl Numbers {
         self.cells.iter_mut().for_each(|cells| cells[cell as usize].add_row(scalar_number(value)));
     }
 }
-
-/// Adds floats from `start` on; `cell_of` gives a row's cell by what `rows` has of it. With `STOP`, ends before the
-/// first row that goes to the sink. Gives the number of rows.
-fn add_floats<const STOP: bool>(
-    cells: &mut [Number],
-    array: &Float64Array,
-    start: usize,
-    rows: &[u32],
-    nan: bool,
-    cell_of: impl Fn(u32) -> u32 + Copy,
-) -> usize {
-    let column = &array.values()[start..start + rows.len()];
-    let valid = array.nulls().filter(|nulls| nulls.null_count() > 0);
-    let valid = valid.map(|valid| valid.inner().slice(start, rows.len()));
-    let mut words = valid.as_ref().map(|valid| {
-        let words = valid.bit_chunks();
-        words.iter().chain(std::iter::once(words.remainder_bits()))
-    });
-    for (at, (rows, values)) in rows.chunks(64).zip(column.chunks(64)).enumerate() {
-        let mut there = words.as_mut().map_or(u64::MAX, |words| words.next().unwrap_or(0));
-        if nan {
-            let bits = values.iter().enumerate();
-            there &= bits.fold(0, |bits, (at, value)| bits | u64::from(!value.is_nan()) << at);
-        }
-        let added = add_word::<STOP>(cells, rows, values, there, cell_of);
-        if added < rows.len() {
-            return 64 * at + added;
-        }
-    }
-    rows.len()
-}
-
-/// As [`add_floats`], of the rows of one word of validity. Kept apart for the sake of its registers.
-#[inline(never)]
-fn add_word<const STOP: bool>(
-    cells: &mut [Number],
-    rows: &[u32],
-    values: &[f64],
-    mut there: u64,
-    cell_of: impl Fn(u32) -> u32,
-) -> usize {
-    for (at, (row, value)) in rows.iter().zip(values).enumerate() {
-        let cell = cell_of(*row);
-        if STOP && cell == SINK {
-            return at;
-        }
-        let one = there & 1;
-        there >>= 1;
-        cells[cell as usize].count(one == 1, *value);
-        // Which rows are null can't be predicted: their values go to the sink by a mask, not by a branch.
-        cells[(cell & 0_u32.wrapping_sub(one as u32)) as usize].add(*value);
-    }
-    rows.len()
-}
-
-const _: () = assert!(SINK == 0, "a mask of no bits is the sink");

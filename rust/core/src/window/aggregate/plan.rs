@@ -334,8 +334,7 @@ impl Plan {
             let values = &columns[column];
             if let Some(numbers) = cells.group_mut(group, matches!(values, Values::Float(_))) {
                 let filter = members.members().find_map(|member| self.accumulators[member].filter);
-                let nan = block.nan.get(column).is_none_or(|nan| *nan);
-                numbers.add(&filtered(block, filter, masks, scratch), values, nan);
+                numbers.add(&filtered(block, filter, masks, scratch), values);
             }
         }
         for (index, accumulator) in self.accumulators.iter().enumerate() {
