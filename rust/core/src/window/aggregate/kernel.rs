@@ -44,8 +44,9 @@ pub(super) fn add_floats<const STOP: bool>(
         for (into, row) in into.iter_mut().zip(rows) {
             *into = cell_of(*row);
         }
-        // Nearly always there is none: looked for many at a time.
-        let unknown = STOP && into[..rows.len()].iter().filter(|cell| **cell == SINK).count() > 0;
+        // Nearly always there is none: looked for many at a time, as many as a count no wider than a cell allows.
+        let sinks = |count: u32, cell: &u32| count + u32::from(*cell == SINK);
+        let unknown = STOP && into[..rows.len()].iter().fold(0, sinks) > 0;
         let count = if unknown { into.iter().take_while(|cell| **cell != SINK).count() } else { rows.len() };
         let (into, values) = (&mut into[..count], &values[..count]);
         let there = words.as_mut().map_or(u64::MAX, |words| words.next().unwrap_or(0));
