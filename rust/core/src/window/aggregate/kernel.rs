@@ -81,6 +81,7 @@ fn has_nan(values: &[f64]) -> bool {
 }
 
 /// Adds each value to its cell.
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 fn add_each(vectors: Arch, cells: &mut [Number], into: &[u32], values: &[f64]) {
     #[cfg(target_arch = "x86_64")]
     if let Arch::V3(vectors) = vectors {
