@@ -8,7 +8,10 @@ LIMITS := bench/windrow_bench.abi3.so
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: toolchain demo test test-long lint rust-test bench bench-check wheel wheel-aarch64 test-aarch64 lock clean tools
+# The sections of bench/accuracy/README.md: each is made by the script of its name.
+ACCURACY := peers
+
+.PHONY: toolchain demo test test-long lint rust-test bench bench-check accuracy $(ACCURACY:%=accuracy-%) wheel wheel-aarch64 test-aarch64 lock clean tools
 
 demo: $(VENV)/.built
 	$(BIN)/windrow demo
@@ -45,6 +48,12 @@ bench: $(VENV)/.built $(LIMITS)
 bench-check: $(VENV)/.built $(LIMITS)
 	@scripts/install_tools.sh bench
 	$(BIN)/python -m pytest bench --check
+
+# Accuracy on public data (WINDROW_DATA), section by section into bench/accuracy/README.md.
+accuracy: $(ACCURACY:%=accuracy-%)
+
+$(ACCURACY:%=accuracy-%): accuracy-%: $(VENV)/.built
+	$(BIN)/python bench/accuracy/$*.py
 
 # What the benches hold us against in Rust; never in the wheel.
 $(LIMITS): bench/native/Cargo.toml bench/native/src/lib.rs Cargo.lock | toolchain
