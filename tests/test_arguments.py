@@ -71,6 +71,10 @@ def make_residual_detector(**change):
     )
 
 
+def make_joint_detector(**change):
+    return wr.Detector(**({"method": "joint", "every": "1s", "measures": ["speed", "power"]} | change))
+
+
 PIPELINE = {
     "source": {"kind": "simulate", "scenario": "motor", "days": 0.1},
     "detect": {"measures": ["torque"]},
@@ -148,6 +152,7 @@ CONSTRUCTORS = {
         "predicted": ["model"],
         "rmse": [1.0],
         "smooth": [2],
+        "fit_rows": [400],
         "time_unit": [*TEXTS, "min"],
     },
     make_residual_detector: {
@@ -155,6 +160,7 @@ CONSTRUCTORS = {
         "rmse": [*NUMBERS, -1.0, 0.0, float("nan")],
         "smooth": ["5", 0, -1, 2.5, True, [3]],
     },
+    make_joint_detector: {"fit_rows": [*SIZES, 0, 199, 10_001, 2**40]},
     wr.rolling: {"over": ["3", True, [3.0], 1j, 10**400, 0, -1, 2.5, "5", "-5m", None]},
     wr.ewm: {"half_life": ["3", True, [3.0], 1j, 10**400, 0, -1.0, float("nan"), float("inf"), "-5m", None]},
     lambda column: wr.count(column): {"column": [3, b"a", ["a"]]},

@@ -183,6 +183,15 @@ WINDOW = '[window]\nevery = "5m"\n[[window.aggregate]]\nname = "n"\ncount = true
             "`breaches` must be at most `of` (2)",
         ),
         (SOURCE + '[detect]\nmeasures = ["x"]\nsmooth = 3\n', '`smooth` goes with `method = "residual"`'),
+        (SOURCE + '[detect]\nmeasures = ["x"]\nfit_rows = 300\n', '`fit_rows` goes with `method = "joint"`'),
+        (
+            SOURCE + '[detect]\nmethod = "joint"\nmeasures = ["x"]\n',
+            "`measures` must be two sensors or more for joint, got 1",
+        ),
+        (
+            SOURCE + '[detect]\nmethod = "joint"\nmeasures = ["x", "y"]\nfit_rows = 3\n',
+            "`fit_rows` must be",
+        ),
         (
             SOURCE + '[detect]\nmethod = "residual"\nmeasures = ["x", "y"]\n',
             "must be one column (the observed)",
@@ -352,6 +361,10 @@ def test_what_the_reference_hides_is_right_as_well():
             text = text.replace("by = []", 'by = "camera"')
         if name in ("predicted", "rmse", "smooth"):
             text = text.replace('method = "auto"', 'method = "residual"')
+        if name == "fit_rows":
+            text = text.replace('method = "auto"', 'method = "joint"')
+            text = text.replace('measures = ["cars"]', 'measures = ["cars", "other"]')
+            text = text.replace("[detect]", '[[window.aggregate]]\nname = "other"\ncount = true\n\n[detect]')
         loads(text)
         tried += 1
     assert tried > 25

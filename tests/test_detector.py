@@ -409,7 +409,7 @@ def test_what_was_set_can_be_read_back() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"method": "count"}, '`method` must be "auto", "counts", "novelty" or "residual", got "count"'),
+        ({"method": "count"}, '`method` must be "auto", "counts", "novelty", "joint" or "residual", got "count"'),
         ({"measures": []}, "`measures` must name at least one column, got none"),
         ({"measures": ["x", "x"]}, '`measures` must name each measure once, got "x" twice'),
         ({"measures": {"x": ("a", "b")}}, "`measures` must have one column or three"),

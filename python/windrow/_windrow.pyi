@@ -225,7 +225,7 @@ def decode(
 class Detector:
     def __new__(
         cls,
-        method: Literal["auto", "counts", "novelty", "residual"] = "auto",
+        method: Literal["auto", "counts", "novelty", "joint", "residual"] = "auto",
         *,
         measures: str | Sequence[str] | Mapping[str, str | Sequence[str]],
         by: str | Sequence[str] | None = None,
@@ -236,6 +236,7 @@ class Detector:
         predicted: str | Sequence[str] | Mapping[str, str] | None = None,
         rmse: Rmse | float | None = None,
         smooth: int | _Duration | None = None,
+        fit_rows: int = 400,
         time_unit: Literal["ns", "us", "ms", "s"] = "ns",
     ) -> Detector: ...
     @property

@@ -300,8 +300,10 @@ class Rmse(Section):
 class DetectSection(Section):
     """What is expected of each measure; leave the section out to get windows only."""
 
-    method: Literal["auto", "counts", "novelty", "residual"] = option(
-        "auto", "counts (objects per window), novelty (any metric), residual (a prediction comes along), auto"
+    method: Literal["auto", "counts", "novelty", "joint", "residual"] = option(
+        "auto",
+        "counts (objects per window), novelty (any metric), joint (sensors of a machine), residual (a prediction comes "
+        "along), auto",
     )
     measures: (
         Annotated[list[Name], Field(min_length=1)]
@@ -326,6 +328,9 @@ class DetectSection(Section):
     smooth: Annotated[int, Field(ge=1)] | Positive = option(
         1, "residual: rolling mean over rows or a duration"
     )
+    fit_rows: Annotated[int, Field(ge=200, le=10_000)] = option(
+        400, "joint: rows of normal running that a machine is fitted on"
+    )
 
 
 class AlarmSection(Section):
@@ -333,7 +338,8 @@ class AlarmSection(Section):
 
     severity: Annotated[float, Field(ge=0, le=100)] | None = option(
         None,
-        "alarm from this severity: 50 = once a month, 80 = once a year; 50 unless `threshold` is given",
+        "alarm from this severity: 50 = once a month, 80 = once a year; 50 unless `threshold` is given (joint without "
+        "[alarm]: threshold 1.0, 3 of 5, clear_below 0.8)",
         50,
     )
     threshold: Annotated[float, Field(gt=0)] | None = option(None, "alarm beyond this score instead", 3.0)

@@ -177,6 +177,13 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
     for name in ("predicted", "rmse", "smooth"):
         if name in detect and detect.get("method") != "residual":
             yield Problem(("detect", name), f'[detect] `{name}` goes with `method = "residual"`')
+    if detect.get("method") == "joint":
+        if isinstance(measures, list) and len(listed) == 1:
+            yield Problem(
+                ("detect", "measures"), "[detect] `measures` must be two sensors or more for joint, got 1"
+            )
+    elif "fit_rows" in detect:
+        yield Problem(("detect", "fit_rows"), '[detect] `fit_rows` goes with `method = "joint"`')
     by = names(detect.get("by", []))
     yield from _twice(("detect", "by"), by)
     if isinstance(measures, list):

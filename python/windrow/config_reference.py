@@ -48,7 +48,7 @@ def reference() -> str:
     parts.append(
         "\n".join(_section("[[window.aggregate]]", Aggregate, {"name": "cars", "distinct": "track"}))
     )
-    parts.append("\n".join(_section("[detect]", DetectSection, {"measures": ["cars"]}, residual=True)))
+    parts.append("\n".join(_section("[detect]", DetectSection, {"measures": ["cars"]}, methods=True)))
     parts.append("\n".join(_section("[alarm]", AlarmSection, {})))
     parts.append("\n".join(_section("[state]", StateSection, {"path": "/var/lib/windrow"})))
     parts.append("\n".join(_section("[[sink]]", StdoutSink, {"kind": "stdout"})))
@@ -63,7 +63,7 @@ def _section(
     given: dict[str, Any],
     *,
     hidden: bool = False,
-    residual: bool = False,
+    methods: bool = False,
     only: set[str] | None = None,
     skip: set[str] = frozenset(),  # type: ignore[assignment]
 ) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _section(
         if name in skip or (only is not None and name not in only):
             continue
         # What goes with one method only would be refused beside another.
-        conditional = residual and (field.description or "").startswith("residual:")
+        conditional = methods and (field.description or "").startswith(("residual:", "joint:"))
         conditional = conditional or (
             model is Aggregate and name in ("min_hits", "count_on", "retain") and "distinct" not in given
         )

@@ -47,7 +47,7 @@ def write(
 
     detect, section = config.detect, config.report
     by = detect_keys(detect, config.window) if detect is not None else []
-    rule = alarm(config.alarm) if detect is not None else None
+    rule = alarm(config.alarm, detect.method) if detect is not None else None
     threshold = None if rule is None else rule.threshold
     # What the alarm looks at says how bad an event is: the size of its score, or its severity.
     events = [
@@ -95,7 +95,7 @@ def write(
 def _title(config: Config) -> str:
     if config.detect is None:
         return "Windows"
-    residual = config.detect.method == "residual"
+    residual = config.detect.method in ("residual", "joint")
     return "Residuals and anomalies" if residual else "Windows and anomalies"
 
 

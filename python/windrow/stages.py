@@ -70,8 +70,10 @@ def _both(where: Mapping[str, Any], keep: Mapping[str, Any]) -> dict[str, Any]:
     return both
 
 
-def alarm(section: AlarmSection | None) -> wr.Alarm:
-    """Build the alarm; severity 50 where nothing is said."""
+def alarm(section: AlarmSection | None, method: str = "auto") -> wr.Alarm:
+    """Build the alarm; where nothing is said at severity 50, or for a machine by the rule of `joint`."""
+    if section is None and method == "joint":
+        return wr.Alarm(threshold=1.0, breaches=3, of=5, clear_below=0.8)
     given = (section or AlarmSection()).model_dump(exclude_none=True)
     if "threshold" not in given:
         given.setdefault("severity", 50.0)
@@ -95,12 +97,14 @@ def detector(config: Config, time_unit: Unit = "ns") -> wr.Detector | None:
         "time": detect_time(section, window),
         "zone": section.zone or (window.zone if window else None),
         "every": section.every or (window.every if window else None),
-        "alarm": alarm(config.alarm),
+        "alarm": alarm(config.alarm, section.method),
         # Windows bring timestamps; rows may bring integers.
         "time_unit": "ns" if window is not None else time_unit,
     }
     if section.method == "residual":
         given |= {"predicted": section.predicted, "rmse": _rmse(section.rmse), "smooth": section.smooth}
+    elif section.method == "joint":
+        given["fit_rows"] = section.fit_rows
     with _of("detect"):
         return wr.Detector(section.method, **given)
 

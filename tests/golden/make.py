@@ -269,6 +269,34 @@ def go_on_with_detector(method: str) -> Callable[[wr.Detector], Any]:
     return go_on
 
 
+def pumps(seed: int, start: int, rows: int) -> dict[str, Any]:
+    """Two pumps of three sensors that go together, one with a hole and, later on, a fault."""
+    pick = random.Random(seed)
+    columns: dict[str, list[Any]] = {"window_start": [], "pump": [], "flow": [], "power": [], "heat": []}
+    for at in range(start, start + rows):
+        for pump in ("a", "b"):
+            load = 10 + 3 * abs((at % 40) - 20) / 20 + pick.uniform(-1, 1)
+            columns["window_start"].append(at * SECOND)
+            columns["pump"].append(pump)
+            columns["flow"].append(load + pick.uniform(-0.2, 0.2))
+            columns["power"].append(5 * load + pick.uniform(-1, 1) - (15 if pump == "b" and at > 260 else 0))
+            columns["heat"].append(None if pick.random() < 0.05 else 50 - load + pick.uniform(-0.3, 0.3))
+    return columns
+
+
+def joint() -> wr.Detector:
+    d = wr.Detector("joint", measures=["flow", "power", "heat"], by="pump", every="1s", fit_rows=220)
+    d.push(pumps(1, 0, 250))
+    # One that still learns.
+    d.push({"window_start": [0], "pump": ["c"], "flow": [1.0], "power": [None], "heat": [2.5]})
+    return d
+
+
+def go_on_with_joint(d: wr.Detector) -> Any:
+    judged = rows_of(d.push(pumps(2, 250, 40)))
+    return {"judged": judged, "events": rows_of(d.events()), "status": repr(d.status), "repr": repr(d)}
+
+
 #: By name: how it is made, how it is restored, what it goes on with.
 STATES: dict[str, tuple[Callable[[], Any], Any, Callable[[Any], Any]]] = {
     "windows_lanes": (lanes, wr.TumblingWindows, go_on_with_windows),
@@ -280,6 +308,7 @@ STATES: dict[str, tuple[Callable[[], Any], Any, Callable[[Any], Any]]] = {
     "alarm": (alarm, wr.Alarm, go_on_with_alarm),
     "detector_counts": (detector("counts"), wr.Detector, go_on_with_detector("counts")),
     "detector_novelty": (detector("novelty"), wr.Detector, go_on_with_detector("novelty")),
+    "detector_joint": (joint, wr.Detector, go_on_with_joint),
     "detector_residual": (
         detector("residual", predicted="model"),
         wr.Detector,

@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyType};
-use windrow_core::alarm::{Alarm as AlarmCore, Settings as AlarmSettings};
+use windrow_core::alarm::Alarm as AlarmCore;
+use windrow_core::detect::joint::FIT_ROWS;
 use windrow_core::detect::{Detector as Core, Method, Settings};
 use windrow_core::duration;
 use windrow_core::residual::rmse::Rmse as RmseCore;
@@ -17,7 +18,7 @@ use windrow_core::times::Unit;
 use windrow_core::{Error, Result};
 
 use crate::alarm::Alarm;
-use crate::arguments::{bytes, key_values, names, shown, smoothing, text, word};
+use crate::arguments::{bytes, key_values, names, shown, size, smoothing, text, word};
 use crate::arrow::{read_table, read_table_as};
 use crate::batch::Batch;
 use crate::error::{OrRaise, config};
@@ -37,6 +38,12 @@ const DETACH_ROWS: usize = 4_096;
 /// ``"novelty"`` (any other metric): how unlike anything before a value is. Its ``score`` runs from 0 to 100. First
 /// verdict after 200 windows. ``expected`` is a regression on the last three values, made before the value is seen.
 ///
+/// ``"joint"`` (many sensors of one machine): each sensor is expected from all the others. Its ``score`` is how far a
+/// sensor's weighted mean residual has moved, with its sign, in units of the machine's limit: beyond 1 it is out, and
+/// the sensor farthest out is the one to look at. Only that one has a ``severity`` above 0 and a ``reason``; ``state``
+/// is that of the machine, on all its rows. Baselines follow slowly while no sensor is out. Where the sensors begin to
+/// go together in another way there is an event of the kind ``change_point``. First verdict after `fit_rows`.
+///
 /// ``"residual"``: predictions come in a column. Its ``score`` is the rolling mean of observed - predicted in units
 /// of the RMSE of the values before; while a series is in alarm its RMSE doesn't learn.
 ///
@@ -50,7 +57,7 @@ const DETACH_ROWS: usize = 4_096;
 ///
 /// Parameters
 /// ----------
-/// method : {"auto", "counts", "novelty", "residual"}
+/// method : {"auto", "counts", "novelty", "joint", "residual"}
 ///     How series are judged.
 /// measures : str, list of str, or dict
 ///     The columns to judge. ``{"speed": ("speed_mean", "speed_min", "speed_max")}`` is one measure of three
@@ -66,13 +73,17 @@ const DETACH_ROWS: usize = 4_096;
 ///     The length of a window. Default ``window_end - window_start`` where there are such columns, else the median
 ///     step between the rows of a series in the first batch that has two; then frozen.
 /// alarm : Alarm, optional
-///     When a series is in alarm. Default ``Alarm(severity=50)``.
+///     When a series is in alarm. Default ``Alarm(severity=50)``; with "joint" ``Alarm(threshold=1, breaches=3, of=5,
+///     clear_below=0.8)``: three of the last five rows have a sensor that is out.
 /// predicted : str, list of str, or dict, optional
 ///     With "residual": the column of predictions; one for each measure.
 /// rmse : Rmse or float, optional
 ///     With "residual": `cumulative` (default), `rolling`, `ewm`, or a known number.
 /// smooth : int, str or datetime.timedelta, optional
 ///     With "residual": over how many rows, or how long, residuals are averaged. Default 1.
+/// fit_rows : int
+///     With "joint": the rows of normal running that a machine is fitted on, 200 to 10,000; its first, or those of
+///     `learn`, of which all are taken, up to 10,000.
 /// time_unit : {"ns", "us", "ms", "s"}
 ///     The unit of integer times.
 ///
@@ -85,6 +96,9 @@ const DETACH_ROWS: usize = 4_096;
 /// -----
 /// A null, NaN or infinite value, one beyond 1e100, and a row with ``silent = true`` are missing points: they teach
 /// nothing and are not judged. A row with ``revision`` above 0 is not judged either and leaves the state as it is.
+/// With "joint" a missing reading isn't judged, the others are, with what they lead to expect in its place; a row with
+/// fewer than half of its readings is a missing point. A sensor missing in more than half of the rows of the fit is left
+/// out; one that stood still is measured in hundredths of its level.
 /// Rows are judged in the order of their arrival. One detector is for one thread at a time; a second one gets
 /// `BusyError`.
 ///
@@ -124,9 +138,9 @@ impl Detector {
     #[new]
     #[pyo3(
         signature = (method=None, *, measures, by=None, time=None, zone=None, every=None, alarm=None, predicted=None,
-            rmse=None, smooth=None, time_unit=None),
+            rmse=None, smooth=None, fit_rows=None, time_unit=None),
         text_signature = "(method='auto', *, measures, by=None, time='window_start', zone=None, every=None, \
-            alarm=None, predicted=None, rmse=None, smooth=None, time_unit='ns')"
+            alarm=None, predicted=None, rmse=None, smooth=None, fit_rows=400, time_unit='ns')"
     )]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -140,6 +154,7 @@ impl Detector {
         predicted: Option<&Bound<'_, PyAny>>,
         rmse: Option<&Bound<'_, PyAny>>,
         smooth: Option<&Bound<'_, PyAny>>,
+        fit_rows: Option<&Bound<'_, PyAny>>,
         time_unit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let method = Method::parse(&word(method, "method", "auto")?).or_raise()?;
@@ -151,6 +166,9 @@ impl Detector {
                 name.0,
                 method.name()
             )));
+        }
+        if method != Method::Joint && fit_rows.is_some() {
+            return Err(config(format!("`fit_rows` is for \"joint\" only, got it with {:?}", method.name())));
         }
         let mut measures = self::measures(measures)?;
         if let Some(predicted) = predicted {
@@ -171,10 +189,13 @@ impl Detector {
                         return Err(config(format!("`alarm` must be an Alarm, got {}", shown(alarm))));
                     }
                 },
-                None => AlarmCore::new(AlarmSettings { severity: Some(50.0), ..AlarmSettings::default() })
-                    .or_raise()?,
+                None => AlarmCore::new(method.alarm()).or_raise()?,
             },
             rule: Rule { rmse: Rmse::read(rmse)?, smooth: smoothing(smooth)? },
+            fit_rows: match size(fit_rows, "fit_rows")? {
+                Some(rows) => u32::try_from(rows).unwrap_or(u32::MAX),
+                None => FIT_ROWS,
+            },
         };
         Ok(Self { core: Mutex::new(Core::new(settings).or_raise()?) })
     }
@@ -436,6 +457,9 @@ impl Detector {
             Smooth::Rows(1) => {}
             Smooth::Rows(rows) => parts.push(format!("smooth={rows}")),
             Smooth::Time(span) => parts.push(format!("smooth='{}'", duration::print(span))),
+        }
+        if set.fit_rows != FIT_ROWS {
+            parts.push(format!("fit_rows={}", set.fit_rows));
         }
         if set.unit != Unit::Nanosecond {
             parts.push(format!("time_unit='{}'", set.unit.name()));

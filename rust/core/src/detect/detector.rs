@@ -1,12 +1,14 @@
 //! `Detector`: the series of a table, each under its method and its alarm.
 //!
 //! Owns the series by key and measure, what is frozen by the first rows, and the events. What a value means is its
-//! method's affair ([`super::counts`], [`super::novelty`], [`super::predicted`]).
+//! method's affair ([`super::counts`], [`super::novelty`], [`super::predicted`]); with [`super::joint`] a machine is the
+//! series of its first measure.
 
 use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use super::choose::{self, Queue};
+use super::joint_row::Machines;
 use super::judging::{Context, Memory, Place, Purpose, Series, pace_of, point_of};
 use super::model::{LARGEST, Model, Verdict};
 use super::output::{Output, batch, key_table};
@@ -94,7 +96,14 @@ impl Detector {
 
     /// Learns rows without judging them.
     pub fn learn(&mut self, batches: &[RecordBatch]) -> Result<()> {
-        self.read(batches, Purpose::Teach).map(drop)
+        self.read(batches, Purpose::Teach)?;
+        let (width, fit_rows) = (self.settings.measures.len(), self.settings.fit_rows);
+        for series in &mut self.series {
+            if let Memory::Joint(machine) = &mut series.memory {
+                machine.fit(width, fit_rows);
+            }
+        }
+        Ok(())
     }
 
     /// Judges rows, then learns each: one row out for each row and measure, in input order.
@@ -126,6 +135,13 @@ impl Detector {
         self.catch_up()?;
         let Self { settings, keys, series, every, methods, waiting, events, .. } = self;
         let mut context = Context::new(settings, keys, events, *every)?;
+        if context.settings.method == Method::Joint {
+            let mut machines = Machines::new(measures);
+            for (rows, ids) in tables.iter().zip(&ids) {
+                machines.read(&mut context, (rows, ids), (series, waiting), purpose, &mut output);
+            }
+            return Ok(output);
+        }
         for (rows, ids) in tables.iter().zip(&ids) {
             for (row, key) in ids.iter().enumerate() {
                 let time = rows.times.get(row).ok();
@@ -192,7 +208,9 @@ impl Detector {
         let mut context = Context::new(settings, keys, events, *every)?;
         for one in ready {
             let place = Place { key: one.key, measure: one.measure as usize, measures };
-            let Some(method) = methods[place.measure] else { continue };
+            let Some(method) = methods[place.measure].filter(|method| *method != Method::Joint) else {
+                continue;
+            };
             let series = &mut series[place.series()];
             context.take(series, place, method, one.time, &one.input(), true, Purpose::Teach);
         }
@@ -205,6 +223,17 @@ impl Detector {
         let key = self.keys.intern_one(&key)?;
         self.grow();
         let measures = self.settings.measures.len();
+        if self.settings.method == Method::Joint {
+            if self.every.is_none() {
+                self.waiting.push(key, 0, time, &Input::NONE);
+                self.decide(&[], &[], Purpose::Judge);
+            }
+            let Self { settings, keys, series, every, events, .. } = self;
+            let mut context = Context::new(settings, keys, events, *every)?;
+            let machine = &mut series[key as usize * measures];
+            Machines::new(measures).learn_one(&mut context, machine, key, time, inputs);
+            return Ok(());
+        }
         for (measure, input) in inputs.iter().enumerate().take(measures) {
             if input.value.abs() <= LARGEST {
                 self.waiting.push(key, measure, time, input);
@@ -224,11 +253,15 @@ impl Detector {
         let (Some(key), Some(every)) = (self.keys.find(&bytes), self.every) else { return Ok(scores) };
         let mut wall = WallClock::new(self.settings.zone.as_deref())?;
         let mut pace = pace_of(every, &self.settings);
+        if let Memory::Joint(machine) = &self.series[key as usize * measures].memory {
+            let at = (time, wall.seconds(time));
+            return Ok(Machines::new(measures).score_one(machine, at, &pace, inputs));
+        }
         for (measure, (input, score)) in inputs.iter().zip(&mut scores).enumerate() {
             let Some(point) = point_of(time, input, &mut wall) else { continue };
             let series = &self.series[Place { key, measure, measures }.series()];
             *score = match &series.memory {
-                Memory::Empty => continue,
+                Memory::Empty | Memory::Joint(_) => continue,
                 Memory::Counts(model) => model.score(&point, &mut pace),
                 Memory::Novelty(model) => model.score(&point, &mut pace),
                 Memory::Residual(model) if point.predicted.is_nan() => continue,
@@ -275,6 +308,9 @@ impl Detector {
                 Memory::Empty => continue,
                 Memory::Counts(model) => model.wanted(every),
                 Memory::Novelty(model) => model.wanted(every),
+                Memory::Joint(machine) => {
+                    machine.wanted(self.settings.measures.len(), self.settings.fit_rows)
+                }
                 Memory::Residual(model) => model.wanted(every),
             };
             if wanted == 0 {
@@ -299,8 +335,12 @@ impl Detector {
         let Self { settings, keys, series, every, methods, .. } = &detector;
         let measures = settings.measures.len();
         let by = keys.names().split_last().is_some_and(|(level, by)| level == "level" && by == settings.by);
-        let sound = |series: &Series| match &series.memory {
+        let sound = |(at, series): (usize, &Series)| match &series.memory {
             Memory::Empty => true,
+            Memory::Joint(machine) => {
+                settings.method == Method::Joint && at.is_multiple_of(measures) && machine.is_sound(measures)
+            }
+            _ if settings.method == Method::Joint => false,
             Memory::Counts(model) => model.is_sound(),
             Memory::Novelty(model) => model.is_sound(),
             Memory::Residual(model) => model.is_sound(&settings.rule),
@@ -310,7 +350,7 @@ impl Detector {
             || methods.len() != measures
             || methods.contains(&Some(Method::Auto))
             || every.is_some_and(|every| every <= 0)
-            || !series.iter().all(sound)
+            || !series.iter().enumerate().all(sound)
             || !detector.waiting.is_sound(keys.len(), measures)
         {
             return Err(Error::snapshot("the series of the detector don't fit its settings"));

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
+use super::joint::Machine;
 use super::model::{LARGEST, Model, Pace, Point, Verdict};
 use super::novelty::Metric;
 use super::predicted::Predicted;
@@ -27,6 +28,7 @@ pub enum Memory {
     Empty,
     Counts(Box<Counts>),
     Novelty(Box<Metric>),
+    Joint(Box<Machine>),
     Residual(Box<Predicted>),
 }
 
@@ -133,12 +135,14 @@ impl<'a> Context<'a> {
             series.memory = match method {
                 Method::Counts => Memory::Counts(Box::new(Counts::new(&point, self.pace.every))),
                 Method::Residual => Memory::Residual(Box::new(Predicted::new(&point, &self.settings.rule))),
-                Method::Auto | Method::Novelty => Memory::Novelty(Box::new(Metric::new(&point))),
+                Method::Auto | Method::Joint | Method::Novelty => {
+                    Memory::Novelty(Box::new(Metric::new(&point)))
+                }
             };
         }
         let alarm = &mut series.alarm;
         let (verdict, lost) = match &mut series.memory {
-            Memory::Empty => (Verdict::NONE, false),
+            Memory::Empty | Memory::Joint(_) => (Verdict::NONE, false),
             Memory::Counts(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
             Memory::Novelty(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
             Memory::Residual(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
@@ -183,7 +187,7 @@ impl<'a> Context<'a> {
 
     /// Steps the alarm, and notes what that means for events.
     #[inline]
-    fn step(
+    pub(super) fn step(
         &mut self,
         alarm: &mut AlarmState,
         place: Place,

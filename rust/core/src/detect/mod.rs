@@ -1,12 +1,14 @@
 //! Detecting: expect, residual and alarm together, for one series and for many.
 //!
 //! A stage never imports another one; here is where they meet. [`counts`], [`novelty`] and [`predicted`] each say
-//! how one series is judged; [`Detector`] keeps the series of a table apart by key and measure, steps their alarms
+//! how one series is judged, [`joint`] how a machine is; [`Detector`] keeps the series of a table apart by key and measure, steps their alarms
 //! and writes what was found.
 
 mod choose;
 pub mod counts;
 pub mod detector;
+pub mod joint;
+mod joint_row;
 mod judging;
 pub mod model;
 pub mod novelty;

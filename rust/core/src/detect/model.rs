@@ -109,17 +109,6 @@ impl Verdict {
 
     /// Why, in a short sentence: `day up: 132, expected 54 (20 to 88), about once in 41 days`.
     pub fn reason(&self, observed: f64, out: &mut String) {
-        let short = |value: f64| {
-            let size = value.abs();
-            // Figures that a person reads: whole where they are large, three digits where they are small.
-            if size >= 100.0 || value == value.round() && size < 1e15 {
-                format!("{value:.0}")
-            } else if size >= 1.0 {
-                format!("{value:.1}")
-            } else {
-                format!("{value:.3}")
-            }
-        };
         let _ = write!(
             out,
             "{}: {}, expected {} ({} to {}), about once in ",
@@ -134,6 +123,18 @@ impl Verdict {
             days if days >= 1.95 => write!(out, "{days:.0} days"),
             days => write!(out, "{:.0} hours", (days * 24.0).max(1.0)),
         };
+    }
+}
+
+/// A figure that a person reads: whole where it is large, three digits where it is small.
+pub fn short(value: f64) -> String {
+    let size = value.abs();
+    if size >= 100.0 || value == value.round() && size < 1e15 {
+        format!("{value:.0}")
+    } else if size >= 1.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.3}")
     }
 }
 

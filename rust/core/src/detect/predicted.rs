@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::model::{BAND, Model, Pace, Point, Verdict, confidence};
-use crate::residual::rarity::{self, Rarity};
+use crate::residual::rarity::{self, RESIDUAL, Rarity};
 use crate::residual::series::{Rule, Series};
 use crate::time::Timestamp;
 
@@ -48,7 +48,7 @@ impl Model for Predicted {
         let residual = point.value - point.predicted;
         let judgement = pace.kernel.judge(&mut self.series, self.newest, residual);
         let band = BAND * judgement.rmse;
-        let rarity = self.rarity.judge(judgement.score, point.local, pace.every);
+        let rarity = self.rarity.judge(judgement.score, point.local, pace.every, &RESIDUAL);
         let mut verdict = Verdict {
             expected: point.predicted,
             lower: point.predicted - band,

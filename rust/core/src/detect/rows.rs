@@ -25,6 +25,12 @@ pub struct Input {
     pub integer: bool,
 }
 
+impl Input {
+    /// Nothing.
+    pub const NONE: Self =
+        Self { value: f64::NAN, extremes: [f64::NAN; 2], predicted: f64::NAN, integer: false };
+}
+
 /// The columns of one measure.
 #[derive(Debug)]
 pub struct Columns {

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::joint::{FEWEST_ROWS, MOST_ROWS};
 use super::wall_clock::WallClock;
-use crate::alarm::Alarm;
+use crate::alarm::{self, Alarm};
 use crate::duration;
 use crate::error::{Error, Result};
 use crate::residual::series::Rule;
@@ -18,13 +19,15 @@ pub enum Method {
     Counts,
     /// Any other metric.
     Novelty,
+    /// All measures of a row together: the sensors of one machine.
+    Joint,
     /// Against predictions that come in a column.
     Residual,
 }
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::Counts, Self::Novelty, Self::Residual];
+    pub const ALL: [Self; 5] = [Self::Auto, Self::Counts, Self::Novelty, Self::Joint, Self::Residual];
 
     /// The word that callers use.
     pub fn name(self) -> &'static str {
@@ -32,15 +35,27 @@ impl Method {
             Self::Auto => "auto",
             Self::Counts => "counts",
             Self::Novelty => "novelty",
+            Self::Joint => "joint",
             Self::Residual => "residual",
         }
+    }
+
+    /// When a series is in alarm unless somebody says otherwise: at what happens by chance once a month; a machine
+    /// when three of its last five rows have a sensor that is out.
+    pub fn alarm(self) -> alarm::Settings {
+        let settings = alarm::Settings::default();
+        if self == Self::Joint {
+            let (threshold, clear_below) = (Some(1.0), Some(0.8));
+            return alarm::Settings { threshold, clear_below, breaches: 3, of: 5, ..settings };
+        }
+        alarm::Settings { severity: Some(50.0), ..settings }
     }
 
     /// Reads the word.
     pub fn parse(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|method| method.name() == text).ok_or_else(|| {
             Error::config(format!(
-                "`method` must be \"auto\", \"counts\", \"novelty\" or \"residual\", got {text:?}"
+                "`method` must be \"auto\", \"counts\", \"novelty\", \"joint\" or \"residual\", got {text:?}"
             ))
         })
     }
@@ -80,8 +95,12 @@ pub struct Settings {
     pub alarm: Alarm,
     /// How residuals are judged; with `residual` only.
     pub rule: Rule,
+    /// The rows that a machine is fitted on; with `joint` only.
+    pub fit_rows: u32,
 }
 
+/// Sensors of a machine: a fit takes the cube of them in time, a machine the square in memory.
+const MOST_SENSORS: usize = 500;
 /// Columns of the output that are no key.
 const OUTPUT: [&str; 10] = [
     "measure",
@@ -108,6 +127,18 @@ impl Settings {
         }
         if self.measures.is_empty() {
             return Err(Error::config("`measures` must name at least one column, got none"));
+        }
+        if self.method == Method::Joint && !(2..=MOST_SENSORS).contains(&self.measures.len()) {
+            return Err(Error::config(format!(
+                "`measures` must name 2 to {MOST_SENSORS} sensors with \"joint\", got {}",
+                self.measures.len()
+            )));
+        }
+        if !(FEWEST_ROWS..=MOST_ROWS).contains(&self.fit_rows) {
+            return Err(Error::config(format!(
+                "`fit_rows` must be between {FEWEST_ROWS} and {MOST_ROWS}, got {}",
+                self.fit_rows
+            )));
         }
         for (at, measure) in self.measures.iter().enumerate() {
             if self.measures[..at].iter().any(|other| other.name == measure.name) {

@@ -2,11 +2,14 @@
 //!
 //! Every expectation is asked first and taught afterwards, so that no value is judged by itself. Times here are
 //! seconds of local wall time: hour and weekday mean what people mean. [`Level`], [`HourOfWeek`], [`Spread`] and
-//! [`Recent`] together expect counts; [`DayProfile`] and [`Track`] expect any other metric.
+//! [`Recent`] together expect counts; [`DayProfile`] and [`Track`] expect any other metric;
+//! [`Linear`] expects each sensor of a machine from the others.
 
 pub mod autoregressive;
+mod cholesky;
 pub mod day_profile;
 pub mod level;
+pub mod linear;
 pub mod profile;
 pub mod recent;
 pub mod spread;
@@ -15,6 +18,7 @@ pub mod track;
 pub use autoregressive::LeastSquares;
 pub use day_profile::DayProfile;
 pub use level::Level;
+pub use linear::Linear;
 pub use profile::{HourOfWeek, Place};
 pub use recent::Recent;
 pub use spread::Spread;

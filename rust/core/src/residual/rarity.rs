@@ -8,10 +8,20 @@ use serde::{Deserialize, Serialize};
 use super::return_period::{Peak, Peaks, Prior, severity};
 use crate::snapshot;
 
-/// Peaks a window beyond an absolute score. Fitted on residuals that real models leave: a ridge regression of the
-/// gas turbine's emissions, and mean profiles of the development streets (both hourly, RMSE weighted over 1,000
-/// rows), whose rates are within a factor of 4 of each other: on both together, at 1 to 32.
-const PRIOR: Prior = Prior { level: -1.42, slope: 0.411, curve: 0.057 };
+/// What a score is held against before a series has a past.
+#[derive(Debug, Clone, Copy)]
+pub struct Calibration {
+    /// The score that the histogram of peaks begins at.
+    pub smallest: f64,
+    /// Peaks a window beyond a score, in units of `smallest`.
+    pub prior: Prior,
+}
+
+/// Of single residuals. Fitted on what real models leave: a ridge regression of the gas turbine's emissions, and mean
+/// profiles of the development streets (both hourly, RMSE weighted over 1,000 rows), whose rates are within a factor
+/// of 4 of each other: on both together, at 1 to 32.
+pub const RESIDUAL: Calibration =
+    Calibration { smallest: 1.0, prior: Prior { level: -1.42, slope: 0.411, curve: 0.057 } };
 /// Windows of watching that the prior is worth.
 const PRIOR_WINDOWS: f64 = 10_000.0;
 /// Peaks fade over so many days; nor does the time that was watched count any longer.
@@ -45,8 +55,8 @@ pub struct Judged {
 impl Rarity {
     /// Judges a score, which may be NaN. `local` is its time in seconds, `every` the seconds of a window.
     #[inline]
-    pub fn judge(&self, score: f64, local: f64, every: f64) -> Judged {
-        let size = score.abs();
+    pub fn judge(&self, score: f64, local: f64, every: f64, calibration: &Calibration) -> Judged {
+        let size = score.abs() / calibration.smallest;
         let mut judged = Judged { severity: f64::NAN, days: f64::NAN, size, peak: None, fade: None };
         if size.is_nan() {
             return judged;
@@ -61,7 +71,7 @@ impl Rarity {
         if let Some(peak) = &judged.peak {
             let prior_days = PRIOR_WINDOWS * every / 86_400.0;
             // Under an hour, residuals hang together: the prior's chances are those of hours.
-            let prior_peaks = PRIOR_WINDOWS * hours.min(1.0) * PRIOR.rate(size);
+            let prior_peaks = PRIOR_WINDOWS * hours.min(1.0) * calibration.prior.rate(size);
             judged.days = (watched.min(MEMORY_DAYS) + prior_days) / (peak.beyond + prior_peaks);
             judged.severity = severity(judged.days);
         }

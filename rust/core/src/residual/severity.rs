@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
-use super::rarity::Rarity;
+use super::rarity::{RESIDUAL, Rarity};
 use crate::snapshot;
 use crate::spacing;
 use crate::time::{Timestamp, seconds};
@@ -77,7 +77,7 @@ impl Severities {
             self.series.resize_with(key + 1, Rarity::default);
         }
         let (series, local, every) = (&mut self.series[key], seconds(time), every as f64 / 1e9);
-        let judged = series.judge(score, local, every);
+        let judged = series.judge(score, local, every, &RESIDUAL);
         if !held {
             series.learn(&judged, local, every);
         }
