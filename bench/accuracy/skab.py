@@ -91,7 +91,7 @@ def main() -> None:
     text = f"""\
 {sections.table(heads, rows, 2)}
 
-`*` tuned on what it is quoted for. The threshold was chosen on the development half, between {least} and {most}: {best:g}.
+`*` tuned on what it is quoted for. The development half chose the threshold, between {least} and {most}: {best:g}.
 The other constants are the reference's, which was made with this benchmark at hand; count them as tuned on all of it:
 0.79 to 0.83 is what to expect of other machines. Published figures are their authors'. Change points are worth little
 here: a clock scores as well.
