@@ -87,7 +87,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml | toolchain
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
 	@touch $@
 
-# What the tests need beside Python and Rust: a browser for the report.
+# What the tests need beside Python and Rust: a browser for the report, a broker for MQTT.
 tools:
 	@scripts/install_tools.sh
 

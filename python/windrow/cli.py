@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 #: Which extra brings what.
-EXTRAS = {"pydantic": "edge", "pyarrow": "arrow", "plotly": "report"}
+EXTRAS = {"pydantic": "edge", "paho": "edge", "pyarrow": "arrow", "plotly": "report"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

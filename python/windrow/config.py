@@ -1,18 +1,41 @@
 """The sections of a pipeline's file: every option with its type, its default and one line of meaning.
 
-Owns what can be said; whether a file says it well is `config_check`'s business, how the reference file looks
-`config_reference`'s. Secrets have no place here. Unknown words are refused, and so are kinds of sources and sinks
-that this version doesn't have: nothing is stubbed.
+Owns windows, detection, alarms and state; sources and sinks have files of their own beside this one. Whether a file
+says it well is `config_check`'s business, how the reference file looks `config_reference`'s. Secrets have no place
+here. Unknown words are refused, and so are kinds of sources and sinks that this version doesn't have: nothing is
+stubbed.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
+
+from windrow.config_option import (
+    Duration,
+    Name,
+    Names,
+    NotNegative,
+    Positive,
+    Section,
+    Unit,
+    Where,
+    nanoseconds,
+    option,
+)
+from windrow.config_sink import SINKS, FileSink, MqttSink, StdoutSink
+from windrow.config_source import (
+    DECODERS,
+    MESSAGES,
+    OF_DECODER,
+    SOURCES,
+    Decoded,
+    FileSource,
+    MqttSource,
+    SimulateSource,
+    StdinSource,
+)
 
 __all__ = [
     "DECODERS",
@@ -25,202 +48,27 @@ __all__ = [
     "Aggregate",
     "AlarmSection",
     "Config",
+    "Decoded",
     "DetectSection",
     "FileSink",
     "FileSource",
+    "MqttSink",
+    "MqttSource",
     "ReportSection",
+    "Section",
     "SimulateSource",
     "StateSection",
     "StdinSource",
     "StdoutSink",
+    "Unit",
     "WindowSection",
+    "nanoseconds",
 ]
 
 #: Kinds that the config has words for, but this version no code.
-LATER = frozenset({"mqtt", "kinesis", "kafka", "nats", "http", "s3", "shadow"})
+LATER = frozenset({"kinesis", "kafka", "nats"})
 #: The aggregates, each a key of `[[window.aggregate]]`.
 FUNCTIONS = ("count", "sum", "mean", "min", "max", "std", "var", "first", "last", "distinct", "quantile")
-#: Options of [source] that only some decoders have.
-OF_DECODER = {
-    "fields": ("rows",),
-    "time": ("rows", "panorama"),
-    "time_unit": ("rows", "panorama"),
-    "time_format": ("rows",),
-    "classes": ("panorama",),
-    "camera": ("axis", "mot", "panorama"),
-    "frames_per_second": ("mot",),
-    "start": ("mot",),
-}
-_NANOSECONDS = {
-    "w": 604_800_000_000_000,
-    "d": 86_400_000_000_000,
-    "h": 3_600_000_000_000,
-    "m": 60_000_000_000,
-    "s": 1_000_000_000,
-    "ms": 1_000_000,
-    "us": 1_000,
-    "ns": 1,
-}
-_NUMBERS: TypeAlias = "int | float"
-
-
-def nanoseconds(text: str) -> int:
-    """Read a duration by the engine's rules: `"5m"`, `"1h30m"`, `"-500ms"`.
-
-    Raises
-    ------
-    PydanticCustomError
-        With a message that `config_check` completes by the option's name.
-    """
-    found = re.fullmatch(r"\s*([+-]?)((?:[0-9]+[^\W\d_]*\s*)+)", text)
-    if not found:
-        raise PydanticCustomError(
-            "duration", 'must be a duration such as "5m" or "1h30m", got "{text}"', {"text": text}
-        )
-    total = 0
-    for number, unit in re.findall(r"([0-9]+)([^\W\d_]*)", found[2]):
-        if not unit:
-            raise PydanticCustomError(
-                "duration", 'needs a unit (ns, us, ms, s, m, h, d or w), got "{text}"', {"text": text}
-            )
-        if unit not in _NANOSECONDS:
-            raise PydanticCustomError(
-                "duration", 'has the unknown unit "{unit}": use ns, us, ms, s, m, h, d or w', {"unit": unit}
-            )
-        total += int(number) * _NANOSECONDS[unit]
-    if total >= 2**63:
-        raise PydanticCustomError("duration", 'is longer than 292 years, got "{text}"', {"text": text})
-    return -total if found[1] == "-" else total
-
-
-def _any(text: str) -> str:
-    nanoseconds(text)
-    return text
-
-
-def _positive(text: str) -> str:
-    if nanoseconds(text) <= 0:
-        raise PydanticCustomError("duration", 'must be positive, got "{text}"', {"text": text})
-    return text
-
-
-def _not_negative(text: str) -> str:
-    if nanoseconds(text) < 0:
-        raise PydanticCustomError("duration", 'must not be negative, got "{text}"', {"text": text})
-    return text
-
-
-def _time(text: str) -> str:
-    try:
-        dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise PydanticCustomError(
-            "time", 'must be a time in ISO 8601, got "{text}"', {"text": text}
-        ) from None
-    return text
-
-
-Duration: TypeAlias = Annotated[str, AfterValidator(_any)]
-Positive: TypeAlias = Annotated[str, AfterValidator(_positive)]
-NotNegative: TypeAlias = Annotated[str, AfterValidator(_not_negative)]
-Time: TypeAlias = dt.datetime | Annotated[str, AfterValidator(_time)]
-Name: TypeAlias = Annotated[str, Field(min_length=1)]
-Names: TypeAlias = Name | list[Name]
-Value: TypeAlias = str | bool | int | float
-Where: TypeAlias = dict[str, Value | list[Value]]
-Unit: TypeAlias = Literal["ns", "us", "ms", "s"]
-Format: TypeAlias = Literal["csv", "jsonl", "parquet"]
-
-
-class Section(BaseModel):
-    """What all sections share: no unknown words, no silent conversions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-def option(default: Any, meaning: str, example: Any = None) -> Any:
-    """Declare an option: its default (`...`: it must be given), what it means, a value to show where it has none."""
-    return Field(default, description=meaning, examples=None if example is None else [example])
-
-
-# ---- source
-
-
-class Decoded(Section):
-    """What a source's rows look like."""
-
-    decoder: Literal["axis", "deepstream", "frigate", "mot", "panorama", "rows"] = option(
-        "rows",
-        "what the input holds: tracker messages (axis, deepstream, frigate, mot, panorama), or rows with named columns",
-    )
-    where: Where = option({}, "keep only rows whose columns hold these values", {"class": ["car", "person"]})
-    fields: dict[Name, Name] = option(
-        {}, "rows: names for columns, ours = theirs", {"flow": "Lane 1 Flow (Veh/5 Minutes)"}
-    )
-    time: Names | None = option(
-        None,
-        'the time\'s column or field; "time" for rows, "event_time" and a few more for panorama',
-        "timestamp",
-    )
-    time_unit: Unit | None = option(None, "unit of integer times; ns for rows, ms for panorama", "ms")
-    time_format: Name | None = option(
-        None,
-        "rows: how times are written where not in ISO 8601, in the letters of strptime",
-        "%d/%m/%Y %H:%M",
-    )
-    classes: list[Name] | dict[Name, Name] | None = option(
-        None, "panorama: the fields that hold ids, as a list or as field = class", ["person", "car"]
-    )
-    camera: Name | None = option(
-        None,
-        'panorama: the camera\'s field, "camera" unless given; axis, mot: the camera of all messages',
-        "device",
-    )
-    frames_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = option(
-        None, "mot: how many frames a second has", 25
-    )
-    start: Time | None = option(None, "mot: the time of frame 1", "2026-01-01T08:00:00Z")
-
-
-#: The words for `decoder`.
-DECODERS: tuple[str, ...] = get_args(Decoded.model_fields["decoder"].annotation)
-#: Those that read what trackers send.
-MESSAGES = tuple(decoder for decoder in DECODERS if decoder != "rows")
-
-
-class FileSource(Decoded):
-    """A file, or several, read once from start to end."""
-
-    kind: Literal["file"] = option(..., "file, stdin or simulate")
-    path: Names | None = option(
-        None, "the file or files; may be left to `windrow run CONFIG --input PATH`", "day.csv.gz"
-    )
-    format: Format | None = option(None, "csv, jsonl or parquet; by the file's ending unless given", "csv")
-
-
-class StdinSource(Decoded):
-    """Standard input, as it comes."""
-
-    kind: Literal["stdin"] = option(..., "file, stdin or simulate")
-    format: Literal["csv", "jsonl"] = option("jsonl", "csv or jsonl")
-
-
-class SimulateSource(Section):
-    """Simulated input of `windrow.simulate`."""
-
-    kind: Literal["simulate"] = option(..., "file, stdin or simulate")
-    scenario: Literal["traffic", "motor"] = option(
-        ..., "traffic (tracker messages) or motor (rows)", "traffic"
-    )
-    days: Annotated[float, Field(gt=0, le=3653)] | None = option(
-        None, "length; 21 for traffic, 14 for motor", 21
-    )
-    seed: Annotated[int, Field(ge=0)] = option(7, "the same seed gives the same input")
-    healthy: bool = option(False, "leave the faults out")
-    where: Where = option({}, "keep only rows whose columns hold these values", {"class": ["car", "person"]})
-
-
-SOURCES: dict[str, type[Section]] = {"file": FileSource, "stdin": StdinSource, "simulate": SimulateSource}
 
 # ---- window
 
@@ -363,34 +211,18 @@ class AlarmSection(Section):
 
 
 class StateSection(Section):
-    """Keep the engine's state between runs."""
+    """Keep the engine's state between runs, and what isn't sent yet."""
 
     path: Name = option(
-        ..., "a folder for snapshots: restored at the start, written at the end", "/var/lib/windrow"
+        ..., "a folder for checkpoints, restored at the start, and for unsent results", "/var/lib/windrow"
     )
-
-
-class StdoutSink(Section):
-    """Results on standard output, as JSON lines."""
-
-    kind: Literal["stdout"] = option(..., "stdout or file")
-    what: Literal["events", "anomalies", "windows"] = option(
-        "events", "events (alarms that begin or end), anomalies (rows in alarm) or windows"
+    interval: Positive = option(
+        "1m", "live input: a checkpoint at the latest after this long, besides one at each window's close"
     )
-
-
-class FileSink(Section):
-    """Results in a file, as JSON lines."""
-
-    kind: Literal["file"] = option(..., "stdout or file")
-    path: Name = option(..., "the file; folders are made", "anomalies.jsonl")
-    what: Literal["events", "anomalies", "windows"] = option(
-        "events", "events (alarms that begin or end), anomalies (rows in alarm) or windows"
+    spool_bytes: Annotated[int, Field(ge=65_536)] = option(
+        67_108_864, "unsent results: at most this much; beyond it the oldest of least severity go first"
     )
-    append: bool = option(False, "add to the file instead of starting it anew")
-
-
-SINKS: dict[str, type[Section]] = {"stdout": StdoutSink, "file": FileSink}
+    spool_age: Positive = option("30d", "unsent results: at most this old")
 
 
 class ReportSection(Section):
@@ -406,10 +238,10 @@ class ReportSection(Section):
 class Config(Section):
     """A whole file."""
 
-    source: FileSource | StdinSource | SimulateSource = Field(discriminator="kind")
+    source: FileSource | MqttSource | SimulateSource | StdinSource = Field(discriminator="kind")
     window: WindowSection | None = None
     detect: DetectSection | None = None
     alarm: AlarmSection | None = None
     state: StateSection | None = None
-    sink: list[Annotated[StdoutSink | FileSink, Field(discriminator="kind")]] = []
+    sink: list[Annotated[FileSink | MqttSink | StdoutSink, Field(discriminator="kind")]] = Field(default=[])
     report: ReportSection | None = None

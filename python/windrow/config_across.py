@@ -6,11 +6,14 @@ models' affair.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from windrow import topic
 from windrow.config import DECODERS, FUNCTIONS, MESSAGES, OF_DECODER, Aggregate
 from windrow.config_problem import Place, Problem, either, mapping, names, near, nearest, show, where
+from windrow.errors import ConfigError
 
 __all__ = ["across"]
 
@@ -46,6 +49,7 @@ def across(data: Mapping[str, Any]) -> Iterator[Problem]:
     if alarm is not None:
         yield from _alarms(alarm)
     yield from _places(data)
+    yield from _links(data)
     sinks = data.get("sink")
     for at, sink in enumerate(sinks if isinstance(sinks, list) else []):
         what = (mapping(sink) or {}).get("what", "events")
@@ -76,6 +80,90 @@ def _places(data: Mapping[str, Any]) -> Iterator[Problem]:
             )
         if isinstance(path, str):
             taken.add(path)
+
+
+def _links(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Check what the ways in and out need beside each other."""
+    source = mapping(data.get("source")) or {}
+    window, detect = mapping(data.get("window")), mapping(data.get("detect"))
+    if source.get("kind") == "mqtt":
+        yield from _link(("source",), source)
+        if window is None:
+            yield Problem(
+                ("source", "kind"),
+                '[source] the kind "mqtt" gives messages, which need windows: add a section [window]',
+            )
+        yield from _topics(source)
+    if source.get("kind") == "file" and source.get("follow"):
+        paths = names(source.get("path"))
+        zipped = [path for path in paths if path.lower().endswith((".gz", ".parquet", ".pq"))]
+        if source.get("format") == "parquet" or zipped:
+            got = '`format = "parquet"`' if not zipped else show(zipped[0])
+            yield Problem(("source", "follow"), f"[source] `follow` needs lines of text that grow, got {got}")
+        if not paths:
+            yield Problem(("source", "path"), "[source] `path` is missing: which file to follow")
+    sinks = data.get("sink")
+    for at, raw in enumerate(sinks if isinstance(sinks, list) else []):
+        sink = mapping(raw) or {}
+        if sink.get("kind") == "mqtt":
+            yield from _link(("sink", at), sink)
+            known = columns_of(sink.get("what", "events"), window, detect)
+            for name in topic.names(str(sink.get("topic", ""))):
+                if known and name not in known:
+                    yield Problem(
+                        ("sink", at, "topic"),
+                        f"{where(('sink', at))} `topic` must name columns of its rows ({', '.join(known)}), got "
+                        f"{show(name)}{near(name, known, quoted=True)}",
+                    )
+
+
+def _link(place: Place, raw: Mapping[str, Any]) -> Iterator[Problem]:
+    url = raw.get("url")
+    if isinstance(url, str) and not re.fullmatch(r"mqtts?://[^/@\s:]+(:[0-9]{1,5})?/?", url):
+        yield Problem(
+            (*place, "url"),
+            f"{where(place)} `url` must be mqtt://host:1883 or mqtts://host:8883 (user and password have options of "
+            f"their own), got {show(url)}",
+        )
+    if "password_env" in raw and "password_file" in raw:
+        yield Problem(
+            (*place, "password_file"), f"{where(place)} takes `password_env` or `password_file`, got both"
+        )
+    for one, other in (("password_env", "user"), ("password_file", "user"), ("key", "certificate")):
+        if one in raw and other not in raw:
+            yield Problem((*place, one), f"{where(place)} `{one}` goes with `{other}`, which is missing")
+    if isinstance(url, str) and url.startswith("mqtt://"):
+        for name in ("ca", "certificate"):
+            if name in raw:
+                yield Problem((*place, name), f"{where(place)} `{name}` goes with mqtts://, got {show(url)}")
+
+
+def _topics(source: Mapping[str, Any]) -> Iterator[Problem]:
+    decoder = source.get("decoder", "rows")
+    for template in names(source.get("topics")):
+        try:
+            topic.Topic(template)
+        except ConfigError as error:
+            yield Problem(("source", "topics"), f"[source] `topics`: {error}")
+            continue
+        for name in topic.names(template):
+            if decoder in MESSAGES and (name != "camera" or decoder == "frigate"):
+                what = "nothing: its messages name their camera" if decoder == "frigate" else "`camera` only"
+                yield Problem(
+                    ("source", "topics"),
+                    f'[source] `topics` of the decoder "{decoder}" can name {what}, got {show(name)}',
+                )
+
+
+def columns_of(what: Any, window: Mapping[str, Any] | None, detect: Mapping[str, Any] | None) -> list[str]:
+    """Name the columns of results, as far as they are known."""
+    by = names((window or {}).get("by"))
+    if what == "windows" and window is not None:
+        return [*by, "window_start", "window_end", "revision"]
+    if what in ("events", "anomalies") and detect is not None:
+        own = ["id", "kind", "start"] if what == "events" else ["time"]
+        return [*(names(detect.get("by")) or by), "measure", "state", *own]
+    return []
 
 
 def _aggregates(window: Mapping[str, Any]) -> Iterator[Problem]:

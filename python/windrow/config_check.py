@@ -47,11 +47,16 @@ _DURATIONS = frozenset(
         "retain",
         "lasting",
         "period",
+        "interval",
+        "keepalive",
+        "session",
+        "spool_age",
     ]
 )
 #: What options of several types expect, where the branches of the union would say it piecemeal.
 _EXPECTED = {
     "path": "a file's name or a list of them",
+    "topics": "a list of topic filters",
     "by": "a column's name or a list of them",
     "time": "a column's name or a list of them",
     "start": "a time in ISO 8601",

@@ -15,9 +15,12 @@ from pydantic.fields import FieldInfo
 from windrow.config import (
     Aggregate,
     AlarmSection,
+    Decoded,
     DetectSection,
     FileSink,
     FileSource,
+    MqttSink,
+    MqttSource,
     ReportSection,
     Section,
     SimulateSource,
@@ -43,6 +46,11 @@ def reference() -> str:
     parts.append(
         "\n".join(_section("[source]", StdinSource, {"kind": "stdin"}, hidden=True, only={"kind", "format"}))
     )
+    parts.append(
+        "\n".join(
+            _section("[source]", MqttSource, {"kind": "mqtt"}, hidden=True, skip=set(Decoded.model_fields))
+        )
+    )
     parts.append("\n".join(_section("[source]", SimulateSource, {"kind": "simulate"}, hidden=True)))
     parts.append("\n".join(_section("[window]", WindowSection, {"every": "5m"}, skip={"aggregate"})))
     parts.append(
@@ -53,6 +61,7 @@ def reference() -> str:
     parts.append("\n".join(_section("[state]", StateSection, {"path": "/var/lib/windrow"})))
     parts.append("\n".join(_section("[[sink]]", StdoutSink, {"kind": "stdout"})))
     parts.append("\n".join(_section("[[sink]]", FileSink, {"kind": "file", "path": "anomalies.jsonl"})))
+    parts.append("\n".join(_section("[[sink]]", MqttSink, {"kind": "mqtt"}, hidden=True)))
     parts.append("\n".join(_section("[report]", ReportSection, {"path": "report.html"})))
     return "\n\n".join(parts) + "\n"
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import windrow as wr
-from windrow.config import Config, StdoutSink
+from windrow.commit import Commit
+from windrow.config import Config, StdoutSink, nanoseconds
 from windrow.config_check import ConfigFileError, check, load
-from windrow.sinks import Sink, open_sink
-from windrow.sources import Needs, Source, open_source
+from windrow.message_id import of_event, of_verdict, of_window
+from windrow.sinks import LOCAL, Sink, open_sink
+from windrow.sources import Needs, Resumable, Source, open_source
+from windrow.spool import open_spool
 from windrow.stages import detect_keys, detector, windows
 from windrow.stopping import Stop
 from windrow.store import Store
@@ -26,6 +29,8 @@ from windrow.store import Store
 __all__ = ["Outcome", "Pipeline"]
 
 Progress = Callable[[int, "int | None"], None]
+#: Seconds that unsent results get at the end: a service is to end within one, a single run may take its time.
+PATIENCE_LIVE, PATIENCE = 0.4, 10.0
 
 
 @dataclass
@@ -183,14 +188,7 @@ class Pipeline:
                 None if input is None else os.fspath(input),
                 keep=report is not None or self.config.report is not None,
             )
-            sinks = self.config.sink or [
-                StdoutSink(kind="stdout", what="windows" if run.detector is None else "events")
-            ]
-            for section in sinks:
-                if not (quiet and isinstance(section, StdoutSink)):
-                    sink = open_sink(section)
-                    stack.callback(sink.close)
-                    run.sinks.append(sink)
+            run.open(stack, quiet=quiet)
             try:
                 run.read(progress)
             finally:
@@ -222,7 +220,8 @@ class _Run:
         self.store = Store(config.state.path) if config.state is not None else None
         # Which columns a source has to bring, its windows know best; which unit, only the source.
         probe = windows(config, "ns")
-        self.source: Source = open_source(config, self._needs(probe), stop, override)
+        position = None if self.store is None else self.store.position
+        self.source: Source = open_source(config, self._needs(probe), stop, override, position)
         # Messages bring their time in nanoseconds whatever they are told.
         self.windows = windows(config, self.source.time_unit if probe is not None else "ns")
         self.detector = detector(config, self.source.time_unit)
@@ -237,6 +236,35 @@ class _Run:
         self.outcome = Outcome()
         self.history = History() if keep else None
         self.before = dict(self.windows.stats) if self.windows is not None else {}
+        window, detect = config.window, config.detect
+        self.by = [] if window is None else [window.by] if isinstance(window.by, str) else window.by
+        self.judged_by = [] if detect is None else detect_keys(detect, window)
+
+    def open(self, stack: contextlib.ExitStack, *, quiet: bool) -> None:
+        """Open the sinks, and what stands between them and the engine; `stack` closes them."""
+        if isinstance(self.source, Resumable):
+            stack.callback(self.source.close)
+        sections = self.config.sink or [
+            StdoutSink(kind="stdout", what="windows" if self.detector is None else "events")
+        ]
+        spool = None
+        if any(not isinstance(section, LOCAL) for section in sections):
+            spool = open_spool(self.config.state, self.store)
+            stack.callback(spool.close)
+        for at, section in enumerate(sections, 1):
+            if not (quiet and isinstance(section, StdoutSink)):
+                sink = open_sink(section, f"{at}-{section.kind}", spool)
+                stack.callback(sink.close)
+                self.sinks.append(sink)
+        if spool is not None:
+            # Closed first of all: what waits gets a moment to arrive.
+            stack.callback(spool.wait, PATIENCE_LIVE if self.source.live else PATIENCE)
+        interval = None
+        if self.source.live:
+            state = self.config.state
+            interval = 1.0 if state is None else nanoseconds(state.interval) / 1e9
+        stages = {"windows": self.windows, "detector": self.detector}
+        self.commit = Commit(self.store, spool, self.source, self.sinks, stages, interval)
 
     @property
     def faults(self) -> tuple[Any, ...]:
@@ -274,6 +302,7 @@ class _Run:
             self.config.window and (self.config.window.idle_timeout or self.config.window.max_ahead)
         )
         for piece in self.source:
+            fired = False
             now = dt.datetime.now(dt.UTC) if clock else None
             if self.windows is None:
                 if piece is not None:
@@ -284,12 +313,12 @@ class _Run:
                 if piece is None:
                     if now is not None:
                         self.windows.advance(now)
-                elif isinstance(piece, bytes):
-                    self.raw = True
-                    self.windows.push_messages(piece, self.source.decoder, now=now)
+                        self.commit.changed.add("windows")
                 else:
-                    self.windows.push(piece, now=now)
-                self.fired(self.windows.drain())
+                    self.push(piece, now)
+                fired = self.fired(self.windows.drain())
+            if self.commit.due(fired=fired):
+                self.commit.make()
             if progress is not None:
                 progress(self.source.done, self.source.total)
             if self.stop.requested:
@@ -298,27 +327,48 @@ class _Run:
             progress(self.source.done, self.source.total)
         self.outcome.interrupted = self.stop.requested
 
-    def fired(self, batch: Any) -> None:
-        """Windows that fired: written, judged."""
+    def push(self, piece: Any, now: dt.datetime | None) -> None:
+        """Rows or messages for the windows."""
+        assert self.windows is not None
+        self.commit.changed.add("windows")
+        if isinstance(piece, bytes):
+            self.raw = True
+            self.windows.push_messages(piece, self.source.decoder, now=now)
+        else:
+            self.windows.push(piece, now=now)
+
+    def fired(self, batch: Any) -> bool:
+        """Windows that fired: written, judged; whether there are any."""
         if not len(batch):
-            return
+            return False
         self.outcome.windows += len(batch)
         if self.history is not None:
             self.history.windows.append(batch)
-        self._write("windows", batch)
+        self._write("windows", ({"message_id": of_window(row, self.by), **row} for row in batch))
         if self.detector is not None:
             self.judge(batch)
+        return True
 
     def judge(self, table: Any) -> None:
         """Rows that the detector judges."""
         assert self.detector is not None
+        self.commit.changed.add("detector")
         verdicts = self.detector.push(table)
         self.outcome.judged += len(verdicts)
         if self.history is not None:
             self.history.verdicts.append(verdicts)
         if any(sink.what == "anomalies" for sink in self.sinks):
-            self._write("anomalies", (row for row in verdicts if row["state"] == "alarm"))
+            self._write("anomalies", self._anomalies(table, verdicts))
         self.events()
+
+    def _anomalies(self, table: Any, verdicts: Any) -> Iterator[dict[str, Any]]:
+        """Verdicts in alarm, each named with the revision of the window that it judges."""
+        revisions = table.to_pydict()["revision"] if self.windows is not None else []
+        each = len(verdicts) // max(1, len(revisions))
+        for at, row in enumerate(verdicts):
+            if row["state"] == "alarm":
+                revision = revisions[at // each] if revisions else 0
+                yield {"message_id": of_verdict(row, self.judged_by, revision), **row}
 
     def events(self) -> None:
         """Alarms that began or ended."""
@@ -326,7 +376,7 @@ class _Run:
             return
         rows = list(self.detector.events())
         self.outcome.events.update((row["id"], row) for row in rows)
-        self._write("events", rows)
+        self._write("events", ({"message_id": of_event(row), **row} for row in rows))
 
     def finish(self) -> None:
         """End the run: open windows fire, or are kept for the next one; the counts are drawn up."""
@@ -341,15 +391,18 @@ class _Run:
                 self.outcome.unreadable = stats["nan"] - self.before["nan"]
         self.events()
         self.outcome.unreadable += self.source.unreadable
-        if self.store is not None:
-            for name, stage in (("windows", self.windows), ("detector", self.detector)):
-                if stage is not None:
-                    self.store.keep(name, stage)
+        self.commit.changed |= {"windows", "detector"}
+        self.commit.make()
 
     def _write(self, what: str, rows: Iterable[Any]) -> None:
-        for sink in self.sinks:
-            if sink.what == what:
-                sink.write(rows)
+        wanted = [sink for sink in self.sinks if sink.what == what]
+        if not wanted:
+            return
+        rows = list(rows) if len(wanted) > 1 else rows
+        for sink in wanted:
+            sink.write(rows)
+        if self.commit.interval is None:
+            self.commit.spill()
 
 
 def _rows(piece: Any) -> int:

@@ -45,9 +45,10 @@ class Stop:
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake, b"\0")
 
-    def wait(self, descriptor: int, seconds: float | None = None) -> bool:
+    def wait(self, descriptor: int | None, seconds: float | None = None) -> bool:
         """Wait until there is something to read; whether there is (else it is time to end, or `seconds` are over)."""
-        ready, _, _ = select.select([descriptor, self._waker], [], [], seconds)
+        waiting = [self._waker] if descriptor is None else [descriptor, self._waker]
+        ready, _, _ = select.select(waiting, [], [], seconds)
         return descriptor in ready and not self.requested
 
     def _handle(self, number: int, frame: FrameType | None) -> None:

@@ -1,19 +1,30 @@
-"""The engine's state between runs: one snapshot a stage in a folder.
+"""The engine's state between runs: checkpoints in a folder, the two newest.
 
-Owns the files and their names. A snapshot is written beside its place and moved there, so a cut of power leaves the
-old one. What is inside is the engine's business; whether it fits the settings of today is checked here.
+Owns the files and their names. A checkpoint is one small file that names a snapshot a stage and says how far the
+source was read; a stage that hasn't changed keeps its snapshot. Each file is written beside its place, forced out and
+moved there, so a cut of power leaves the older checkpoint. What is inside a snapshot is the engine's business; whether
+it fits the settings of today is checked here.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import windrow as wr
 from windrow.errors import ConfigError, SnapshotError
 
 __all__ = ["Store", "inspect"]
+
+#: Checkpoints that are kept.
+GENERATIONS = 2
+#: Files that this folder's owner may remove.
+_OURS = re.compile(r"(checkpoint\.\d+\.json|[a-z]+\.\d+\.windrow)(\.new)?")
 
 
 class Stage(Protocol):
@@ -28,10 +39,29 @@ S = TypeVar("S", bound=Stage)
 
 
 class Store:
-    """A folder of snapshots."""
+    """A folder of checkpoints.
+
+    Attributes
+    ----------
+    generation : int
+        The number of the newest checkpoint; 0 where there is none.
+    position : mapping or None
+        How far the source was read when that was made.
+    damaged : list of str
+        What was wrong with newer checkpoints that had to be passed over; their files are kept aside.
+    written : int
+        Bytes written by this object.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.generation = 0
+        self.position: Mapping[str, Any] | None = None
+        self.damaged: list[str] = []
+        self.written = 0
+        self._stages: dict[str, dict[str, Any]] = {}
+        self._kept: list[int] = []
+        self._find()
 
     def resume(self, name: str, fresh: S) -> S:
         """Give the stage as it was left, or the fresh one where nothing was.
@@ -43,33 +73,147 @@ class Store:
         SnapshotError
             The file is damaged, or from a newer version.
         """
-        file = self._file(name)
-        if not file.exists():
+        if name not in self._stages:
             return fresh
+        file = self.path / self._stages[name]["file"]
         try:
             stage: S = type(fresh).restore(file.read_bytes())  # type: ignore[attr-defined]
         except SnapshotError as error:
             raise SnapshotError(f"`{file}`: {error}") from error
         if repr(stage) != repr(fresh):
             raise ConfigError(
-                f"`{file}` was made with other settings, {stage!r}, than these, {fresh!r}: take them back, or move the "
-                "file away to start anew"
+                f"`{file}` was made with other settings, {stage!r}, than these, {fresh!r}: take them back, or move "
+                f"`{self.path}` away to start anew"
             )
         return stage
 
-    def keep(self, name: str, stage: Stage) -> None:
-        """Write a stage's state, whole or not at all."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        file = self._file(name)
-        beside = file.with_suffix(".new")
-        with beside.open("wb") as out:
-            out.write(stage.snapshot())
-            out.flush()
-            os.fsync(out.fileno())
-        beside.replace(file)
+    def keep(self, stages: Mapping[str, Stage], position: Mapping[str, Any] | None = None) -> int:
+        """Make a checkpoint, whole or not at all; its number.
 
-    def _file(self, name: str) -> Path:
-        return self.path / f"{name}.windrow"
+        Parameters
+        ----------
+        stages : mapping
+            The stages that changed since the last checkpoint; the others are as they were.
+        position : mapping, optional
+            How far the source was read.
+
+        Raises
+        ------
+        OSError
+            It can't be written; the last one stands.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        number = self.generation + 1
+        named = dict(self._stages)
+        for name, stage in stages.items():
+            data = stage.snapshot()
+            file = f"{name}.{number}.windrow"
+            self._write(file, data)
+            named[name] = {"file": file, "sha256": hashlib.sha256(data).hexdigest()}
+        checkpoint = {"format": 1, "generation": number, "stages": named, "position": position}
+        self._write(_name(number), _sealed(checkpoint))
+        self._force_folder()
+        self.generation, self.position, self._stages = number, position, named
+        self._kept.append(number)
+        self._tidy()
+        return number
+
+    # ---- reading
+
+    def _find(self) -> None:
+        """Take the newest whole checkpoint; what is newer and damaged is kept aside."""
+        numbers = sorted(self._numbers(), reverse=True)
+        for number in numbers:
+            try:
+                checkpoint = self._read(number)
+            except (ValueError, KeyError, TypeError, OSError) as error:
+                self.damaged.append(f"`{self.path / _name(number)}`: {error}")
+                continue
+            self.generation, self.position = number, checkpoint["position"]
+            self._stages = checkpoint["stages"]
+            self._kept = [one for one in reversed(numbers) if one <= number]
+            break
+        if numbers and not self.generation:
+            raise SnapshotError(
+                f"no checkpoint can be read ({'; '.join(self.damaged)}): move `{self.path}` away to start anew"
+            )
+        for number in numbers:
+            if number > self.generation:
+                bad = self.path / _name(number)
+                bad.replace(bad.with_suffix(".damaged"))
+
+    def _numbers(self) -> Iterator[int]:
+        for file in self.path.glob("checkpoint.*.json"):
+            number = file.name.split(".")[1]
+            if number.isdecimal():
+                yield int(number)
+
+    def _checkpoint(self, number: int) -> dict[str, Any]:
+        seal = json.loads((self.path / _name(number)).read_text("utf-8"))
+        checkpoint: dict[str, Any] = seal["checkpoint"]
+        if _digest(checkpoint) != seal["sha256"]:
+            raise ValueError("its checksum doesn't fit")
+        return checkpoint
+
+    def _read(self, number: int) -> dict[str, Any]:
+        checkpoint = self._checkpoint(number)
+        for stage in checkpoint["stages"].values():
+            data = (self.path / Path(stage["file"]).name).read_bytes()
+            if hashlib.sha256(data).hexdigest() != stage["sha256"]:
+                raise ValueError(f"the checksum of `{stage['file']}` doesn't fit")
+        return checkpoint
+
+    # ---- writing
+
+    def _write(self, name: str, data: bytes) -> None:
+        file = self.path / name
+        beside = file.with_name(f"{name}.new")
+        try:
+            with beside.open("wb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            beside.replace(file)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
+        self.written += len(data)
+
+    def _force_folder(self) -> None:
+        """Make the moves last: a folder's entries are forced out by themselves."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _tidy(self) -> None:
+        """Remove what neither of the two newest checkpoints names."""
+        if len(self._kept) <= GENERATIONS:
+            return
+        self._kept = self._kept[-GENERATIONS:]
+        wanted = {_name(number) for number in self._kept}
+        for number in self._kept:
+            try:
+                wanted |= {stage["file"] for stage in self._checkpoint(number)["stages"].values()}
+            except (ValueError, KeyError, TypeError, OSError):
+                # The older of the two went bad meanwhile: its snapshots are no use any more.
+                continue
+        for file in self.path.iterdir():
+            if _OURS.fullmatch(file.name) and file.name not in wanted:
+                file.unlink(missing_ok=True)
+
+
+def _name(number: int) -> str:
+    return f"checkpoint.{number}.json"
+
+
+def _sealed(checkpoint: Mapping[str, Any]) -> bytes:
+    return json.dumps({"checkpoint": checkpoint, "sha256": _digest(checkpoint)}).encode()
+
+
+def _digest(checkpoint: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(checkpoint, sort_keys=True).encode()).hexdigest()
 
 
 def inspect(path: str | Path) -> dict[str, str | int]:

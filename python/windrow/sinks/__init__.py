@@ -4,7 +4,7 @@ A sink takes batches of one kind of result (`what`): events, anomalies or window
 what is there can be read at any time, and is closed in every case.
 """
 
-from windrow.sinks.choose import open_sink
+from windrow.sinks.choose import LOCAL, open_sink
 from windrow.sinks.lines import Sink
 
-__all__ = ["Sink", "open_sink"]
+__all__ = ["LOCAL", "Sink", "open_sink"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
 from typing import IO, Any, Protocol
 
@@ -19,6 +21,10 @@ class Sink(Protocol):
 
     def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take rows; they have left this process's hands when this returns."""
+        ...
+
+    def force(self) -> None:
+        """See to it that what was taken outlasts a power cut."""
         ...
 
     def close(self) -> None:
@@ -39,6 +45,11 @@ class JsonLines:
         if text:
             self._file.write(text)
             self._file.flush()
+
+    def force(self) -> None:
+        """Force lines out where they go to a disk."""
+        with contextlib.suppress(OSError, ValueError):
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Nothing to release: the file is its opener's."""

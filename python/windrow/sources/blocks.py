@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from windrow.errors import DataError
 
-__all__ = ["BLOCK", "blocks"]
+__all__ = ["BLOCK", "LONGEST", "blocks"]
 
 BLOCK = 1 << 22
 #: A line longer than this is no line.

@@ -20,7 +20,7 @@ from windrow.sources.piece import Needs
 from windrow.sources.table import Tables
 from windrow.stopping import Stop
 
-__all__ = ["File"]
+__all__ = ["File", "form_of"]
 
 #: A file's format by how its name ends.
 _ENDINGS = {
@@ -46,8 +46,7 @@ class File:
                 raise ConfigError(
                     f"there is no file `{path}`" if not path.exists() else f"`{path}` is no file"
                 )
-        lines = "jsonl" if source.decoder in MESSAGES else None
-        self.forms = [source.format or lines or _form(path) for path in self.paths]
+        self.forms = [form_of(path, source) for path in self.paths]
         self.source, self.needs, self.stop = source, needs, stop
         self.decoder = decoder(source)
         self.time_unit: Unit = source.time_unit or "ns"
@@ -95,8 +94,10 @@ class File:
                 raise DataError(f"this is no Parquet file: {error}") from error
 
 
-def _form(path: Path) -> str:
-    """Tell a file's format by its ending."""
+def form_of(path: Path, source: FileSource) -> str:
+    """Tell a file's format: as the config says, else by its ending."""
+    if source.format is not None or source.decoder in MESSAGES:
+        return source.format or "jsonl"
     zipped = path.suffix.lower() == ".gz"
     ending = (path.with_suffix("") if zipped else path).suffix.lower()
     if ending not in _ENDINGS:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from windrow.config import Unit
 
-__all__ = ["Decoder", "Needs", "Source"]
+__all__ = ["Decoder", "Needs", "Resumable", "Source"]
 
 
 #: How messages are to be read: a decoder's name, or a mapping with `kind` and options.
@@ -44,15 +44,46 @@ class Source(Protocol):
     decoder: Decoder
     #: The unit of integer times in tables.
     time_unit: Unit
-    #: Bytes in all, where that is known.
-    total: int | None
-    #: Bytes read so far.
-    done: int
-    #: Lines or values that could not be read.
-    unreadable: int
     #: Whether it comes as it happens, so that the clock means something.
     live: bool
 
+    @property
+    def total(self) -> int | None:
+        """Bytes in all, where that is known."""
+        ...
+
+    @property
+    def done(self) -> int:
+        """Bytes read so far."""
+        ...
+
+    @property
+    def unreadable(self) -> int:
+        """Lines or values that could not be read."""
+        ...
+
     def __iter__(self) -> Iterator[Any]:
         """Pieces: bytes of whole lines, or tables; `None` where nothing came for a while."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A source that can go on where the last checkpoint was."""
+
+    @property
+    def pressing(self) -> bool:
+        """Whether somebody waits for the next checkpoint."""
+        ...
+
+    def position(self) -> dict[str, Any]:
+        """How far it was read, with all pieces that were given."""
+        ...
+
+    def committed(self) -> None:
+        """Hear that the position asked for last, and all that came of it, is safe."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held."""
         ...

@@ -1,0 +1,130 @@
+"""What all network sinks have in common: results wait in the spool, a thread of the sink's own sends them.
+
+Owns the thread. The engine never waits for a network; each sink's results leave in the order in which they were made,
+and stay in the spool until the other side has them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from windrow.backoff import Backoff
+from windrow.sinks.lines import line
+from windrow.spool import Message, Spool
+
+__all__ = ["Delivery", "RefusedError", "Spooled", "UnreachableError"]
+
+log = logging.getLogger(__name__)
+
+#: Messages that are looked at together.
+BATCH = 100
+
+
+class UnreachableError(Exception):
+    """The other side can't be reached now; later it may."""
+
+
+class RefusedError(Exception):
+    """The other side will never take this message."""
+
+
+class Delivery(Protocol):
+    """How one kind of sink sends."""
+
+    def send(self, messages: Sequence[tuple[Message, Mapping[str, Any]]]) -> int:
+        """Send messages with their rows, in order; how many of them, from the first on, have arrived.
+
+        Raises
+        ------
+        UnreachableError
+            None has, now.
+        RefusedError
+            The first one never will.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop: `send` returns soon."""
+        ...
+
+
+class Spooled:
+    """A network sink behind the spool."""
+
+    def __init__(self, what: str, name: str, spool: Spool, delivery: Delivery) -> None:
+        self.what, self.name = what, name
+        #: Results that have arrived, in this run.
+        self.sent = 0
+        self._spool, self._delivery = spool, delivery
+        self._held: list[Message] = []
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=f"sink-{name}", daemon=True)
+        self._thread.start()
+
+    def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Hold rows until the next checkpoint takes them."""
+        self._held += [
+            Message(self.name, str(row["message_id"]), float(row.get("severity") or 0.0), line(row))
+            for row in rows
+        ]
+
+    def held(self) -> list[Message]:
+        """List what no checkpoint has taken yet."""
+        return self._held
+
+    def forget(self) -> None:
+        """Let go of what was held: a checkpoint has taken it."""
+        self._held = []
+
+    def shorten(self, most: int) -> int:
+        """Hold at most so many, the newest of most severity; how many went."""
+        excess = len(self._held) - most
+        if excess <= 0:
+            return 0
+        order = sorted(range(len(self._held)), key=lambda at: self._held[at].severity)
+        gone = set(order[:excess])
+        self._held = [one for at, one in enumerate(self._held) if at not in gone]
+        return excess
+
+    def force(self) -> None:
+        """Nothing to do: the spool forces its own file out."""
+
+    def close(self) -> None:
+        """Stop sending; what hasn't arrived stays in the spool."""
+        self._closing.set()
+        self._delivery.close()
+        with self._spool.arrived:
+            self._spool.arrived.notify_all()
+        self._thread.join(2.0)
+
+    def _work(self) -> None:
+        backoff = Backoff()
+        down = False
+        while not self._closing.is_set():
+            messages = self._spool.take(self.name, BATCH)
+            if not messages:
+                with self._spool.arrived:
+                    if not self._closing.is_set():
+                        self._spool.arrived.wait(1.0)
+                continue
+            try:
+                sent = self._delivery.send([(one, json.loads(one.body)) for one in messages])
+            except UnreachableError as error:
+                if not down:
+                    log.warning("sink %s: %s; results wait in the spool", self.name, error)
+                down = True
+                self._closing.wait(backoff.next())
+            except RefusedError as error:
+                log.error("sink %s refuses %s: %s", self.name, messages[0].id, error)
+                self._spool.drop(messages[:1], "refused")
+            else:
+                if down:
+                    log.info("sink %s: reachable again", self.name)
+                down = False
+                backoff.reset()
+                self._spool.done(messages[:sent])
+                self.sent += sent

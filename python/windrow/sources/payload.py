@@ -1,0 +1,74 @@
+"""A message's payload as lines for the engine, with what its topic says.
+
+Owns the bytes' form only; what they mean is the decoder's business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from windrow.config import MqttSource
+from windrow.sources.piece import Decoder
+
+__all__ = ["FIELD", "one_line", "tagged", "with_camera"]
+
+#: The field that holds the camera, by decoder; `rows` takes any column, the others only this one.
+FIELD = {"deepstream": "sensorId", "panorama": "camera"}
+#: Decoders that are told the camera.
+TOLD = ("axis", "mot")
+#: What is kept of a message that is too large: enough to know it by.
+KEPT = 1_024
+
+
+def one_line(payload: bytes, decoder: str, most: int) -> bytes:
+    """Put a JSON message that was written over several lines into one; what is too large is cut to a reject."""
+    payload = payload.strip()
+    if len(payload) > most:
+        payload = payload[:KEPT]
+    if b"\n" not in payload or decoder == "mot":
+        return payload
+    lines = payload.splitlines()
+    # Several messages stay several; line ends within one are white space.
+    if all(line.lstrip().startswith(b"{") and line.rstrip().endswith(b"}") for line in lines if line.strip()):
+        return payload
+    return b" ".join(lines)
+
+
+def tagged(payload: bytes, source: MqttSource, columns: Mapping[str, str]) -> bytes:
+    """Add the topic's columns to a message's fields; they win over fields of the same names.
+
+    Examples
+    --------
+    >>> from windrow.config import MqttSource
+    >>> source = MqttSource(kind="mqtt", url="mqtt://broker", topics=["cameras/{camera}"])
+    >>> tagged(b'{"time": 1}', source, {"camera": "gate"})
+    b'{"time": 1,"camera":"gate"}'
+    """
+    if source.decoder == "rows":
+        fields = dict(columns)
+    elif source.decoder in FIELD and "camera" in columns:
+        name = source.camera if source.decoder == "panorama" and source.camera else FIELD[source.decoder]
+        fields = {name: columns["camera"]}
+    else:
+        return payload
+    if not fields:
+        return payload
+    added = json.dumps(fields, separators=(",", ":"))[1:].encode()
+    return b"\n".join(_with(line, added) for line in payload.splitlines())
+
+
+def _with(line: bytes, added: bytes) -> bytes:
+    line = line.rstrip()
+    if not line.startswith(b"{") or not line.endswith(b"}"):
+        return line
+    body = line[:-1].rstrip()
+    return body + (b"" if body == b"{" else b",") + added
+
+
+def with_camera(decoder: Decoder, camera: str | None) -> Decoder:
+    """Tell the decoders that want to know it the camera that a topic names."""
+    kind = decoder if isinstance(decoder, str) else decoder["kind"]
+    if camera is None or kind not in TOLD:
+        return decoder
+    return {**({"kind": decoder} if isinstance(decoder, str) else decoder), "camera": camera}

@@ -1,0 +1,1 @@
+"""What breaks things: brokers that go, kills, full disks, floods. Parts for tests, no tests."""

@@ -1,0 +1,288 @@
+"""Messages in from a broker and results out to it; a real mosquitto on a loopback port."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import paho.mqtt.client as paho
+import pytest
+import windrow as wr
+from faults.broker import Broker, Certificates
+from windrow.pipeline import Pipeline
+from windrow.stopping import Stop
+from windrow.topic import Topic, fill
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory):
+    with Broker(tmp_path_factory.mktemp("broker")) as started:
+        yield started
+
+
+class Running:
+    """A pipeline in a thread, ended by `with`."""
+
+    def __init__(self, config):
+        self.stop, self.outcome = Stop(), None
+        self.pipeline = Pipeline.from_dict(config)
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        self.outcome = self.pipeline.run(stop=self.stop)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.stop.request()
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+        self.stop.__exit__(None, None, None)
+
+
+CLIENTS = []
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    while CLIENTS:
+        made = CLIENTS.pop()
+        made.disconnect()
+        made.loop_stop()
+        made._reset_sockets()  # paho leaves closing its pair of sockets to the collector
+        del made
+
+
+def client(broker, name):
+    made = paho.Client(paho.CallbackAPIVersion.VERSION2, name)
+    made.max_queued_messages_set(0)
+    made.connect_async("127.0.0.1", broker.port)
+    made.loop_start()
+    assert until(made.is_connected)
+    CLIENTS.append(made)
+    return made
+
+
+def config(broker, folder, topic="in/{camera}/#", decoder="rows", source=None, sinks=(), **window):
+    aggregates = [{"name": "n", "count": True}]
+    return {
+        "source": {"kind": "mqtt", "url": broker.url, "topics": [topic], "decoder": decoder,
+                   "client_id": f"reader-{folder.name}", **(source or {})},
+        "window": {"every": "1m", "by": ["camera"], "aggregate": aggregates, **window},
+        "state": {"path": str(folder / "state"), "interval": "50ms"},
+        "sink": [{"kind": "file", "path": str(folder / "out.jsonl"), "append": True, "what": "windows"}, *sinks],
+    }  # fmt: skip
+
+
+def written(folder):
+    path = folder / "out.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def until(what, seconds=15.0):
+    end = time.monotonic() + seconds
+    while not (found := what()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return found
+
+
+def row(minute, **more):
+    return json.dumps({"time": f"2026-01-05T00:{minute:02}:00Z", **more})
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+@pytest.mark.parametrize("qos", [0, 1])
+def test_topics_are_columns_on_the_way_in_and_out(broker, tmp_path, version, qos):
+    name = tmp_path.name
+    heard = []
+    listener = client(broker, f"{name}-listener")
+    listener.on_message = lambda client, data, message: heard.append(
+        (message.topic, json.loads(message.payload))
+    )
+    listener.subscribe(f"{name}/alerts/#", 1)
+    sink = {"kind": "mqtt", "url": broker.url, "version": version, "what": "windows", "qos": qos,
+            "topic": name + "/alerts/{camera}", "status_topic": f"{name}/status"}  # fmt: skip
+    made = config(
+        broker, tmp_path, f"{name}/in/{{camera}}/#", sinks=[sink], source={"qos": qos, "version": version}
+    )
+    with Running(made) as running:
+        sender = client(broker, f"{name}-sender")
+        assert until(lambda: (tmp_path / "state").exists())
+        time.sleep(0.5)
+        for minute in (0, 0, 1, 9):
+            sender.publish(f"{name}/in/gate/detections", row(minute), qos=qos).wait_for_publish(5)
+            sender.publish(f"{name}/in/yard", row(minute), qos=qos).wait_for_publish(5)
+        assert until(lambda: len(heard) == 4)
+    assert running.outcome.read == 8
+    assert sorted((topic, one["camera"], one["n"]) for topic, one in heard) == [
+        (f"{name}/alerts/gate", "gate", 1), (f"{name}/alerts/gate", "gate", 2),
+        (f"{name}/alerts/yard", "yard", 1), (f"{name}/alerts/yard", "yard", 2),
+    ]  # fmt: skip
+    assert [one for _, one in heard] == written(tmp_path)
+    assert len({one["message_id"] for _, one in heard}) == 4
+
+
+def test_what_isnt_safe_comes_again_and_counts_once(broker, tmp_path, monkeypatch):
+    """Two runs: the first takes messages, writes its state and never acknowledges; the broker sends them again."""
+    name = tmp_path.name
+    made = config(broker, tmp_path, f"{name}/{{camera}}")
+    from windrow.sources.mqtt import Mqtt
+
+    sender = client(broker, f"{name}-sender")
+    with Running(made):
+        time.sleep(0.5)
+    with monkeypatch.context() as patched:
+        patched.setattr(Mqtt, "_acknowledge", lambda *ignored: None)
+        with Running(made) as first:
+            for second in range(7):
+                sender.publish(f"{name}/gate", row(0, second=second), qos=1).wait_for_publish(5)
+            assert until(lambda: first.pipeline is not None and _read(tmp_path) == 7)
+    with Running(made) as second:
+        sender.publish(f"{name}/gate", row(5), qos=1).wait_for_publish(5)
+        assert until(lambda: written(tmp_path))
+        time.sleep(0.3)
+    assert second.outcome.read == 1
+    assert [one["n"] for one in written(tmp_path)] == [7]
+
+
+def _read(folder):
+    from windrow.store import Store
+
+    store = Store(folder / "state")
+    return len((store.position or {}).get("messages", ()))
+
+
+def test_a_broker_that_goes_and_comes_back_costs_nothing(tmp_path):
+    with Broker(tmp_path / "broker") as broker:
+        heard = []
+        name = tmp_path.name
+        sink = {"kind": "mqtt", "url": broker.url, "what": "windows", "topic": "alerts/{camera}"}
+        made = config(broker, tmp_path, "in/{camera}", sinks=[sink])
+        with Running(made) as running:
+            time.sleep(0.7)
+            sender = client(broker, f"{name}-sender")
+            for minute in range(10):
+                sender.publish("in/gate", row(minute), qos=1)
+            assert until(lambda: len(written(tmp_path)) == 9)
+            broker.stop()
+            for minute in range(10, 20):
+                sender.publish("in/gate", row(minute), qos=1)
+            time.sleep(0.5)
+            broker.start()
+            listener = client(broker, f"{name}-listener")
+            listener.on_message = lambda client, data, message: heard.append(json.loads(message.payload))
+            listener.subscribe("alerts/#", 1)
+            assert until(lambda: len(written(tmp_path)) == 19, 30)
+            assert until(lambda: heard and heard[-1]["window_start"] == "2026-01-05T00:18:00Z", 30)
+        assert running.outcome.read == 20
+        starts = [one["window_start"] for one in heard]
+        assert sorted(set(starts)) == list(dict.fromkeys(starts))  # in order, whatever came twice
+
+
+def test_shared_subscriptions_split_the_work(broker, tmp_path):
+    name = tmp_path.name
+    both = []
+    for at in range(2):
+        (folder := tmp_path / f"{name}-{at}").mkdir()
+        both.append(Running(config(broker, folder, f"{name}/{{camera}}", source={"share": "crew"})))
+    with both[0], both[1]:
+        time.sleep(0.7)
+        sender = client(broker, f"{name}-sender")
+        for at in range(40):
+            sender.publish(f"{name}/gate", row(at), qos=1).wait_for_publish(5)
+        time.sleep(0.7)
+    reads = [one.outcome.read for one in both]
+    assert sum(reads) == 40
+    assert min(reads) > 0
+
+
+def test_messages_of_other_makes_and_shapes(broker, tmp_path):
+    name = tmp_path.name
+    made = config(broker, tmp_path, f"{name}/{{camera}}", "deepstream")
+    frame = {"@timestamp": "2026-01-05T00:00:00Z", "objects": ["7|0|0|9|9|car"], "sensorId": "itself"}
+    with Running(made) as running:
+        time.sleep(0.5)
+        sender = client(broker, f"{name}-sender")
+        for payload in (
+            json.dumps(frame, indent=2), json.dumps(frame) + "\n" + json.dumps(frame), "", "no message",
+            b"\xff\xfe", "[" * 5000, json.dumps(frame)[:-5], "{}", json.dumps(frame | {"pad": "x" * 2_000_000}),
+        ):  # fmt: skip
+            sender.publish(f"{name}/gate", payload, qos=1).wait_for_publish(5)
+        sender.publish(f"{name}/gate", json.dumps(frame | {"@timestamp": "2026-01-05T00:05:00Z"}), qos=1)
+        assert until(lambda: written(tmp_path))
+    assert [(one["camera"], one["n"]) for one in written(tmp_path)] == [("gate", 3)]
+    assert (running.outcome.counted, running.outcome.rejected) == (4, 6)
+
+
+# A handshake that fails leaves its socket to the collector; that is paho's.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_tls_lets_the_right_certificate_in_and_no_other(tmp_path):
+    made = Certificates(tmp_path / "certificates")
+    other = Certificates(tmp_path / "other")
+    certificate, key = made.device("device")
+    with Broker(tmp_path / "broker", tls=made) as broker:
+        url = f"mqtts://127.0.0.1:{broker.port}"
+
+        def fault(**given):
+            from windrow.config import MqttSource
+            from windrow.mqtt import Connection
+
+            link = MqttSource(kind="mqtt", **({"url": url, "topics": ["#"], "ca": str(made.ca)} | given))
+            connection = Connection(link, "test")
+            connection.start()
+            until(lambda: connection.up.is_set() or connection.fault != "not yet connected", 10)
+            # A broker may refuse a certificate after the handshake has ended on our side.
+            time.sleep(0.3)
+            found = None if connection.up.is_set() else connection.fault
+            connection.close()
+            return found
+
+        right = {"certificate": str(certificate), "key": str(key)}
+        assert fault(**right) is None
+        assert fault() is not None
+        old, old_key = made.device("old", days=-1)
+        assert fault(certificate=str(old), key=str(old_key)) is not None
+        wrong, wrong_key = other.device("wrong")
+        assert fault(certificate=str(wrong), key=str(wrong_key)) is not None
+        assert "certificate is not trusted" in fault(**right, ca=str(other.ca))
+        # Without TLS there is no way in, and with it no way around.
+        assert fault(url=f"mqtt://127.0.0.1:{broker.port}", ca=None) is not None
+    with Broker(tmp_path / "plain") as plain:
+        url = f"mqtts://127.0.0.1:{plain.port}"
+        assert fault(url=url, **right) is not None
+
+
+def test_names_and_passwords_come_from_where_they_are_said_to_be(tmp_path, monkeypatch):
+    made = config(
+        type("B", (), {"url": "mqtt://127.0.0.1:1"}),
+        tmp_path,
+        source={"user": "u", "password_env": "NO_SUCH"},
+    )
+    with pytest.raises(wr.ConfigError, match="the environment variable `NO_SUCH` is not set"):
+        Pipeline.from_dict(made).run()
+    made["source"] |= {"password_file": str(tmp_path / "absent")}
+    del made["source"]["password_env"]
+    with pytest.raises(wr.ConfigError, match=r"`.*absent` can't be read: No such file"):
+        Pipeline.from_dict(made).run()
+    made["source"] = {**made["source"], "url": "mqtts://127.0.0.1:1", "ca": str(tmp_path / "ca")}
+    del made["source"]["password_file"], made["source"]["user"]
+    with pytest.raises(wr.ConfigError, match=r"`ca` `.*ca` can't be read: No such file"):
+        Pipeline.from_dict(made).run()
+    (tmp_path / "ca").write_text("no certificate")
+    with pytest.raises(wr.ConfigError, match="must be PEM files that fit"):
+        Pipeline.from_dict(made).run()
+
+
+def test_topics_are_read_and_filled():
+    assert Topic("a/{x}/+/{y}/#").columns("a/1/2/3/4/5") == {"x": "1", "y": "3"}
+    assert Topic("a/{x}/#").columns("a/1") == {"x": "1"}
+    assert Topic("a/{x}").columns("a/1/2") is None
+    assert Topic("a.b/{x}").columns("aXb/1") is None
+    for bad in ("a/x{y}", "a/#/b", "a/b+", "{x y}"):
+        with pytest.raises(wr.ConfigError):
+            Topic(bad)
+    assert fill("alerts/{camera}/{n}", {"camera": "a+/#", "n": None}) == "alerts/a___/none"
