@@ -360,12 +360,13 @@ def test_what_the_reference_hides_is_right_as_well():
             text = text.replace("by = []", 'by = "camera"')
         if name in ("predicted", "rmse", "smooth"):
             text = text.replace('method = "auto"', 'method = "residual"')
+            text = text.replace("# predicted =", "predicted =").replace('= "predicted"', '= "cars"')
         if name == "fit_rows":
             text = text.replace('method = "auto"', 'method = "joint"')
             text = text.replace('measures = ["cars"]', 'measures = ["cars", "other"]')
-            text = text.replace("[detect]", '[[window.aggregate]]\nname = "other"\ncount = true\n\n[detect]')
-        if name in ("predicted", "rmse", "smooth"):
-            text = text.replace("# predicted =", "predicted =").replace('= "predicted"', '= "cars"')
+            text = text.replace(
+                "\n[detect]", '\n[[window.aggregate]]\nname = "other"\ncount = true\n\n[detect]'
+            )
         loads(text)
         tried += 1
     assert tried > 25
