@@ -12,6 +12,7 @@ import importlib.util
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -61,6 +62,9 @@ def tool(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # What numba compiles names its module, and is kept; not beside the data.
+    sys.modules[name] = module
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"windrow-numba-{os.getuid()}"))
     with _no_bytecode():
         spec.loader.exec_module(module)
     return module
