@@ -166,9 +166,7 @@ def test_thinning_keeps_what_stands_out():
     observed = np.zeros(rows)
     observed[1234] = 99
     empty = np.full(rows, np.nan)
-    whole = Series(
-        {}, "x", np.arange(rows, dtype=float), observed, empty, empty, empty, empty, np.full(rows, "ok")
-    )
+    whole = Series({}, "x", np.arange(rows, dtype=float), observed, *[empty] * 5, np.full(rows, "ok"))
     thin = whole.thinned(100)
     assert len(thin.time) == 100
     assert (np.diff(thin.time) > 0).all()

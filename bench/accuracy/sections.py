@@ -64,7 +64,9 @@ def tool(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # What numba compiles names its module, and is kept; not beside the data.
     sys.modules[name] = module
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"windrow-numba-{os.getuid()}"))
+    os.environ.setdefault(
+        "NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"windrow-numba-{os.getuid()}")
+    )
     with _no_bytecode():
         spec.loader.exec_module(module)
     return module

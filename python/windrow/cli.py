@@ -1,4 +1,4 @@
-"""The command line: `windrow demo | simulate | run | check | snapshot`.
+"""The command line: `windrow demo | simulate | run | check | backtest | snapshot`.
 
 Owns arguments, what is printed where, and exit codes: 0, 1 (failed while running), 2 (a bad call or config).
 Results go to standard output, everything else to standard error. Whatever a command needs is imported when it runs,
@@ -79,6 +79,17 @@ def _days(text: str) -> float:
     return days
 
 
+def _share(text: str) -> float:
+    """Read a share: more than nothing and less than all."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, such as 0.7, got {text!r}")
+    return share
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="windrow", description="Events to windows, expectations, residuals, alarms."
@@ -125,6 +136,27 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="all errors of a config at once")
     check.add_argument("config", metavar="CONFIG", help="a TOML file")
     check.set_defaults(run=_check)
+
+    backtest = commands.add_parser("backtest", help="teach on the oldest part, judge the rest, report")
+    backtest.add_argument("config", metavar="CONFIG", help="a TOML file with a section [detect]")
+    backtest.add_argument(
+        "--input", metavar="PATH", help="a file instead of the config's source; - is standard input"
+    )
+    how = backtest.add_mutually_exclusive_group()
+    how.add_argument(
+        "--teach", type=_share, default=0.7, metavar="SHARE", help="of times, oldest first (default: 0.7)"
+    )
+    how.add_argument(
+        "--walk-forward", action="store_true", help="judge everything, each row before it is learned"
+    )
+    backtest.add_argument(
+        "--label",
+        metavar="COLUMN",
+        help="true, 1 or a name in rows that should be found: adds precision and recall",
+    )
+    backtest.add_argument("-o", "--report", metavar="PATH", help="write a report page here")
+    backtest.add_argument("--json", action="store_true", help="print one JSON object, and nothing else")
+    backtest.set_defaults(run=_backtest)
 
     snapshot = commands.add_parser("snapshot", help="look into saved state")
     actions = snapshot.add_subparsers(metavar="ACTION", required=True)
@@ -253,9 +285,7 @@ def _result(outcome: Outcome) -> dict[str, Any]:
         "windows": outcome.windows,
         "judged": outcome.judged,
         "interrupted": outcome.interrupted,
-        "events": [
-            {name: _finite(value) for name, value in event.items()} for event in outcome.events.values()
-        ],
+        "events": _finite(list(outcome.events.values())),
     }
 
 
@@ -284,6 +314,37 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _backtest(arguments: argparse.Namespace) -> int:
+    from windrow.backtest import backtest
+    from windrow.backtest_summary import summary, table
+    from windrow.config_check import load
+    from windrow.pipeline import check_place
+    from windrow.progress import Bar
+
+    config = load(arguments.config)
+    if arguments.report is not None:
+        check_place(Path(arguments.report))
+    with Bar("reading") as reading, Bar("judging") as judging:
+        result = backtest(
+            config,
+            input=arguments.input,
+            label=arguments.label,
+            teach=arguments.teach,
+            walk_forward=arguments.walk_forward,
+            reading=reading,
+            judging=judging,
+        )
+    if arguments.report is not None:
+        from windrow.report_backtest import write
+
+        write(arguments.report, result)
+    if arguments.json:
+        print(json.dumps(_finite(summary(result)), default=_text))
+    else:
+        print(table(result, arguments.config, arguments.report))
+    return 0
+
+
 def _inspect(arguments: argparse.Namespace) -> int:
     from windrow.store import inspect
 
@@ -297,6 +358,10 @@ def _inspect(arguments: argparse.Namespace) -> int:
 
 
 def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
     return None if isinstance(value, float) and (value != value or abs(value) == float("inf")) else value
 
 

@@ -181,8 +181,8 @@ class Pipeline:
             if stop is None:
                 stop = stack.enter_context(Stop())
             if report is not None:
-                _check_place(Path(report))
-            run = _Run(
+                check_place(Path(report))
+            run = Run(
                 self.config,
                 stop,
                 None if input is None else os.fspath(input),
@@ -202,7 +202,7 @@ class Pipeline:
         return run.outcome
 
 
-def _check_place(report: Path) -> None:
+def check_place(report: Path) -> None:
     """Find out before the input is read that a report can't be written after it."""
     try:
         report.parent.mkdir(parents=True, exist_ok=True)
@@ -212,7 +212,7 @@ def _check_place(report: Path) -> None:
         raise wr.ConfigError(f"the report `{report}` can't be written: it is a folder")
 
 
-class _Run:
+class Run:
     """One run: the stages and what has passed through them."""
 
     def __init__(self, config: Config, stop: Stop, override: str | None, *, keep: bool) -> None:

@@ -18,7 +18,7 @@ from windrow.config import Config
 from windrow.report_series import Series, series_of, windows_of
 from windrow.stages import alarm, detect_keys
 
-__all__ = ["write"]
+__all__ = ["subtitle", "write"]
 
 #: Rows of the windows table.
 MOST_WINDOWS = 200
@@ -62,9 +62,10 @@ def write(
         measures = [] if window is None else [one.name for one in window.aggregate]
         series = windows_of(history.windows, keys, measures)
     shown = series[: section.series if section is not None else 12]
+    steps = config.window is not None
+    below = None if steps else "score"
     plots = [
-        (one, timeline(one.thinned(), faults, steps=config.window is not None, threshold=threshold))
-        for one in shown
+        (one, timeline(one.thinned(), faults, steps=steps, threshold=threshold, below=below)) for one in shown
     ]
     scores = None
     if detect is not None and detect.method == "residual" and threshold is not None:
@@ -73,7 +74,7 @@ def write(
         )
     text = page(
         title=(section.title if section is not None else None) or _title(config),
-        subtitle=_subtitle(config, rule.rule if rule is not None else None),
+        subtitle=subtitle(config, rule.rule if rule is not None else None),
         judged=detect is not None,
         figures=_figures(outcome, series, None if rule is None else "score" if threshold else "severity"),
         plots=plots,
@@ -99,7 +100,7 @@ def _title(config: Config) -> str:
     return "Residuals and anomalies" if residual else "Windows and anomalies"
 
 
-def _subtitle(config: Config, rule: str | None) -> str:
+def subtitle(config: Config, rule: str | None) -> str:
     """Say what was run, in one line."""
     source = config.source
     parts = [f"simulated {source.scenario}" if source.kind == "simulate" else f"input from {source.kind}"]

@@ -11,7 +11,7 @@ from typing import Any
 import plotly
 from plotly.io import to_html
 
-__all__ = ["page"]
+__all__ = ["card", "page", "table"]
 
 STYLE = """
 :root { --ink: #1f2933; --muted: #616e7c; --line: #e4e7eb; --red: #c8322b; --amber: #b7791f; --ground: #f6f7f9; }
@@ -65,8 +65,12 @@ def page(
     windows: Sequence[dict[str, Any]],
     windows_in_all: int,
     written: dt.datetime,
+    after_figures: Sequence[str] = (),
 ) -> str:
-    """Put the page together; everything that came from data is escaped."""
+    """Put the page together; everything that came from data is escaped.
+
+    `after_figures` is markup of a page that has more to say, made of `card` and `table`.
+    """
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="muted">{escape(subtitle)}</p>',
@@ -76,6 +80,7 @@ def page(
             for label, value in figures
         ),
         "</div>",
+        *after_figures,
     ]
     if judged and (plots or events):
         body += [
@@ -106,9 +111,7 @@ def page(
     if histogram is not None:
         body += [
             "<h2>Scores</h2>",
-            '<div class="card" id="histogram">',
-            _figure(histogram),
-            "</div>",
+            card(histogram, "histogram"),
             '<p class="small muted">How large scores were, on a logarithmic scale. A good threshold stands clear of '
             "the mass on the left and before the bars on the right.</p>",
         ]
@@ -118,7 +121,7 @@ def page(
             if windows_in_all > len(windows)
             else f"{len(windows):,}"
         )
-        body += [f"<details><summary>Windows ({note})</summary>", _table(windows, "windows"), "</details>"]
+        body += [f"<details><summary>Windows ({note})</summary>", table(windows, "windows"), "</details>"]
     body.append(f"<footer>Written by windrow, {_time(written)} UTC. All times are UTC.</footer>")
     script = plotly.offline.get_plotlyjs()
     return (
@@ -137,6 +140,11 @@ def _plot(series: Any, figure: Any, weight: str | None) -> str:
         note += f", worst {weight} {series.worst:.0f}"
     head = f'<div class="head"><h3>{escape(series.name)}</h3><span class="small muted">{note}</span></div>'
     return f'<div class="card series">{head}{_figure(figure)}</div>'
+
+
+def card(figure: Any, name: str) -> str:
+    """Frame a plot."""
+    return f'<div class="card" id="{escape(name)}">{_figure(figure)}</div>'
 
 
 def _figure(figure: Any) -> str:
@@ -186,7 +194,8 @@ def _why(event: dict[str, Any]) -> str:
     return ", ".join(filter(None, (what, rarity))) or str(event["rule"])
 
 
-def _table(rows: Sequence[dict[str, Any]], name: str) -> str:
+def table(rows: Sequence[dict[str, Any]], name: str) -> str:
+    """List rows, a column for each of their fields."""
     heads = list(rows[0])
     numeric = {head for head in heads if any(isinstance(row[head], int | float) for row in rows)}
     lines = []
@@ -205,8 +214,8 @@ def _frame(heads: Iterable[str], numeric: set[str], lines: Sequence[str], name: 
         for head in heads
     )
     body = "".join(lines)
-    table = f'<table id="{name}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div class="scroll">{table}</div>'
+    whole = f'<table id="{name}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="scroll">{whole}</div>'
 
 
 def _cell(value: Any) -> str:

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from windrow.report_series import Series
 
-__all__ = ["histogram", "timeline"]
+__all__ = ["histogram", "threshold_curve", "timeline"]
 
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#edf0f3"
 BLUE, BAND, RED, FAULT = "#2563a8", "rgba(37,99,168,0.14)", "#c8322b", "rgba(201,138,20,0.16)"
@@ -21,7 +21,12 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 
 
 def timeline(
-    series: Series, faults: Sequence[Any], *, steps: bool, threshold: float | None = None
+    series: Series,
+    faults: Sequence[Any],
+    *,
+    steps: bool,
+    threshold: float | None = None,
+    below: str | None = None,
 ) -> go.Figure:
     """One series: what came, what was expected, the points in alarm, the stretches of its events.
 
@@ -37,9 +42,12 @@ def timeline(
     steps : bool
         Whether a point stands for a window, which lasts until the next.
     threshold : float, optional
-        Of the score, drawn in its own row where rows are scored.
+        Of what is drawn below.
+    below : {"score", "severity"}, optional
+        Drawn in a row of its own; nothing where the series has none.
     """
-    scored = steps is False and bool(np.isfinite(series.score).any())
+    weight = np.array([]) if below is None else getattr(series, below)
+    scored = bool(np.isfinite(weight).any())
     figure = make_subplots(
         rows=2 if scored else 1,
         cols=1,
@@ -74,15 +82,16 @@ def timeline(
     if scored:
         figure.add_scatter(
             x=series.time,
-            y=series.score,
+            y=weight,
             mode="lines",
             line={"width": 1, "color": MUTED},
-            name="score",
+            name=below,
             row=2,
             col=1,
         )
-        figure.update_yaxes(title_text="score", row=2, col=1)
-        for level in () if threshold is None else (threshold, -threshold):
+        figure.update_yaxes(title_text=below, row=2, col=1)
+        levels = () if threshold is None else (threshold,) if below == "severity" else (threshold, -threshold)
+        for level in levels:
             figure.add_hline(y=level, line={"color": RED, "width": 1, "dash": "dash"}, row=2, col=1)
     end = float(np.nanmax(series.time)) if len(series.time) else 0.0
     for event in series.events:
@@ -152,6 +161,32 @@ def histogram(scores: np.ndarray[Any, Any], threshold: float) -> go.Figure:
     figure.update_yaxes(type="log", title_text="points")
     figure.update_xaxes(title_text="|score| (smoothed residual / RMSE)")
     return _dressed(figure, 300, dates=False)
+
+
+def threshold_curve(
+    what: str,
+    threshold: np.ndarray[Any, Any],
+    per_week: np.ndarray[Any, Any],
+    rates: dict[str, Sequence[float | None]],
+    current: float,
+) -> go.Figure:
+    """How many events a week each threshold gives, and below it how right they are, where that is known."""
+    figure = make_subplots(rows=2 if rates else 1, cols=1, shared_xaxes=True, vertical_spacing=0.08)
+    figure.add_scatter(
+        x=threshold, y=per_week, mode="lines", line={"width": 2, "color": BLUE, "shape": "hv"}, name="events a week",
+        hovertemplate="%{y:.2f} a week<extra></extra>", row=1, col=1,
+    )  # fmt: skip
+    for (name, values), color in zip(rates.items(), (INK, RED, MUTED, "#b7791f"), strict=False):
+        figure.add_scatter(
+            x=threshold, y=list(values), mode="lines", line={"width": 1.5, "color": color, "shape": "hv"}, name=name,
+            hovertemplate="%{y:.2f}", row=2, col=1,
+        )  # fmt: skip
+    figure.add_vline(x=current, line={"color": RED, "width": 1.5, "dash": "dash"})
+    figure.update_yaxes(title_text="events a week", rangemode="tozero", row=1, col=1)
+    if rates:
+        figure.update_yaxes(range=[0, 1.03], row=2, col=1)
+    figure.update_xaxes(title_text=f"{what} from which there is an alarm", row=2 if rates else 1, col=1)
+    return _dressed(figure, 420 if rates else 300, dates=False)
 
 
 def _dressed(figure: go.Figure, height: int, *, dates: bool) -> go.Figure:

@@ -27,7 +27,7 @@ class Series:
         The measure's name.
     time : ndarray of float64
         Milliseconds since the epoch, which is what Plotly takes for a date.
-    observed, expected, lower, upper, score : ndarray of float64
+    observed, expected, lower, upper, score, severity : ndarray of float64
         NaN where there is none.
     state : ndarray of str
         The alarm's state after each point.
@@ -43,6 +43,7 @@ class Series:
     lower: np.ndarray[Any, Any]
     upper: np.ndarray[Any, Any]
     score: np.ndarray[Any, Any]
+    severity: np.ndarray[Any, Any]
     state: np.ndarray[Any, Any]
     events: list[dict[str, Any]] = field(default_factory=list)
 
@@ -68,13 +69,13 @@ class Series:
         stretch = np.searchsorted(edges, np.arange(rows), side="right") - 1
         order = np.lexsort((-away, stretch))
         keep = np.sort(order[np.flatnonzero(np.diff(stretch[order], prepend=-1))])
-        columns = ("time", "observed", "expected", "lower", "upper", "score", "state")
+        columns = ("time", "observed", "expected", "lower", "upper", "score", "severity", "state")
         return replace(self, **{name: getattr(self, name)[keep] for name in columns})
 
 
 def series_of(verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Sequence[str]) -> list[Series]:
     """Take a detector's batches apart into series, those with the worst events first."""
-    names = ("time", "measure", "observed", "expected", "lower", "upper", "score", "state")
+    names = ("time", "measure", "observed", "expected", "lower", "upper", "score", "severity", "state")
     columns: dict[str, list[Any]] = {name: [] for name in (*by, *names)}
     for batch in verdicts:
         for name, values in batch.to_pydict().items():
@@ -84,9 +85,8 @@ def series_of(verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Seq
     keys = zip(*(columns[name] for name in (*by, "measure")), strict=True)
     for row, key in enumerate(keys):
         rows.setdefault(key, []).append(row)
-    numbers = {
-        name: np.array(columns[name], float) for name in ("observed", "expected", "lower", "upper", "score")
-    }
+    figures = ("observed", "expected", "lower", "upper", "score", "severity")
+    numbers = {name: np.array(columns[name], float) for name in figures}
     times = np.array([np.nan if at is None else at.timestamp() * 1000 for at in columns["time"]], float)
     states = np.array([state or "" for state in columns["state"]], str)
     made = {
@@ -99,6 +99,7 @@ def series_of(verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Seq
             lower=numbers["lower"][at],
             upper=numbers["upper"][at],
             score=numbers["score"][at],
+            severity=numbers["severity"][at],
             state=states[at],
         )
         for key, at in rows.items()
@@ -138,6 +139,7 @@ def windows_of(batches: Iterable[Any], by: Sequence[str], measures: Sequence[str
                     lower=unknown,
                     upper=unknown,
                     score=unknown,
+                    severity=unknown,
                     state=np.full(len(times), ""),
                 )
             )

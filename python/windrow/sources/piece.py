@@ -29,12 +29,15 @@ class Needs:
         Rows to keep, by their columns' values; for a stage that can't choose for itself.
     numbers : frozenset of str
         Columns that are read as numbers, whatever a first block of text looks like.
+    texts : frozenset of str
+        Columns of text that stay it, whatever a first block of it looks like.
     """
 
     columns: tuple[str, ...]
     messages: bool
     where: Mapping[str, Any] = field(default_factory=dict)
     numbers: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
 
 
 class Source(Protocol):

@@ -193,6 +193,8 @@ class Tables:
         """Read a column of text in the type that its first block had; what doesn't fit is null."""
         if name == "time" and self.format is not None:
             return self._times(column)
+        if name in self.needs.texts:
+            return column
         if name not in self._types:
             number = name in self.needs.numbers
             self._types[name] = self._guess(column, time=name == "time", number=number)
