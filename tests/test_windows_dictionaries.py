@@ -98,6 +98,39 @@ def test_codes_and_text_are_the_same(series, nulls, nan, disorder, options):
             assert drained(pushes, aggregates, **options) == expected
 
 
+@pytest.mark.parametrize("words", [["a", "b", "a"], ["a", None, "b"], ["a", "b", "never"]], ids=str)
+def test_codes_are_no_series(words):
+    """A dictionary may have a text twice, a null, or one that no row has; values may be infinite."""
+    table = rows(2 if "never" in words else 3, 0.1, 0.01, 4, seed=8)
+    codes = pa.array([int(key[1:]) for key in table["k"].to_pylist()], pa.int32())
+    values = table["v"].to_numpy().copy()
+    values[7_000], values[9_000] = np.inf, -np.inf
+    table = table.set_column(2, "v", pa.array(values, mask=table["v"].is_null().to_numpy()))
+    keys = pa.DictionaryArray.from_arrays(codes, pa.array(words))
+    pushes = [[columns(table, keys)]], [[columns(table, keys.cast(pa.string()))]]
+    (coded, _), (expected, stats) = (drained(push, ALL, out_of_orderness="1s") for push in pushes)
+    # Of infinities come NaN, which equal nothing.
+    assert str(coded.to_pydict()) == str(expected.to_pydict())
+    assert stats["late"] > 0
+
+
+def test_a_leap_ends_a_run():
+    """A row too far ahead of the clock is rejected by itself, wherever it stands among rows that aren't."""
+    table = rows(3, 0, 0, 0, seed=9, count=4_000)
+    now, times = int(table["time"][2_000].as_py()), table["time"].to_numpy().copy()
+    times[3_000] = 0
+    table = table.set_column(0, "time", pa.array(times))
+    rejected = []
+    for batch in (as_text(table)[0], as_codes(table)[0]):
+        windows = wr.TumblingWindows(
+            every="1h", aggregates=ALL, by="k", out_of_orderness="1h", max_ahead="1m"
+        )
+        windows.push(batch, now=now)
+        rejected.append((windows.rejects().to_pyarrow(), windows.flush().to_pyarrow()))
+    assert rejected[0] == rejected[1]
+    assert 0 < len(rejected[0][0]) < 2_000
+
+
 def test_another_dictionary_at_hand_is_another():
     """Codes mean what the batch's own dictionary says, also when the one before was alike."""
     windows = wr.TumblingWindows(every="1m", aggregates={"n": wr.count(), "sum": wr.sum("v")}, by="k")

@@ -16,10 +16,11 @@ use super::assign::Assigner;
 use super::handoff::Handoff;
 use super::late::{Kept, KeptRow};
 use super::open::{Open, Partial};
-use super::place::{Context, Direct, Recent};
+use super::place::{Context, Recent};
 use super::renames::{Names, Renames};
 use super::rows::Rows;
 use super::spec::Spec;
+use super::together::Direct;
 use super::types::Types;
 use super::watermark::Watermark;
 use crate::column::{Kind, Values};
@@ -203,10 +204,14 @@ impl Lane {
         self.tally.read += count as u64;
         let latest = now.zip(spec.max_ahead).map(|(now, ahead)| now.saturating_add(ahead));
         let (mut ids, mut sources) = (std::mem::take(&mut self.ids), std::mem::take(&mut self.source_ids));
-        for start in (0..count).step_by(BLOCK) {
-            let block = start..(start + BLOCK).min(count);
+        let mut start = 0;
+        while start < count {
             ids.clear();
             sources.clear();
+            let context =
+                Context { spec, plan, rows, masks: &masks, start, ids: &ids, sources: &sources, latest };
+            start += self.add_run(&context, start..count);
+            let block = start..(start + BLOCK).min(count);
             // A dictionary's codes lead to cells directly. Under a limit, a row takes a place among the series only once
             // it is known to count.
             if spec.max_series.is_none() && rows.codes().is_none() {
@@ -222,6 +227,7 @@ impl Lane {
             self.fold(&context, block.end, &mut cells);
             self.block = cells;
             self.close_aside(partials);
+            start = block.end;
         }
         (self.ids, self.source_ids) = (ids, sources);
         let reached = self.watermark.get();

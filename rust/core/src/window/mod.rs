@@ -32,6 +32,7 @@ mod rows;
 mod single;
 mod spec;
 mod state;
+mod together;
 mod types;
 mod watermark;
 mod writer;

@@ -4,7 +4,7 @@
 //! asked at run time. Both ways give the same bits: nothing is contracted, and each cell sees its values in their order.
 
 use arrow_array::{Array, Float64Array};
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
 use super::SINK;
 use super::numbers::Number;
@@ -19,7 +19,7 @@ pub struct Added {
 }
 
 /// Rows whose validity is one word.
-const WORD: usize = 64;
+pub(super) const WORD: usize = 64;
 
 /// Adds floats from `start` on; `cell_of` gives a row's cell by what `rows` has of it. With `STOP`, ends before the
 /// first row that goes to the sink.
@@ -76,66 +76,83 @@ pub(super) fn add_floats<const STOP: bool>(
     added
 }
 
-fn has_nan(values: &[f64]) -> bool {
+#[inline]
+pub(super) fn has_nan(values: &[f64]) -> bool {
     values.iter().fold(false, |any, value| any | value.is_nan())
 }
 
+/// How a value is added to a cell that has begun.
+pub(super) trait Adder: Copy {
+    fn add(self, cell: &mut Number, value: f64);
+}
+
+/// As [`Number`] says itself.
+#[derive(Clone, Copy)]
+pub(super) struct Plain;
+
+impl Adder for Plain {
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn add(self, cell: &mut Number, value: f64) {
+        cell.add_further(value);
+    }
+}
+
 /// Adds each value to its cell.
-#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 fn add_each(vectors: Arch, cells: &mut [Number], into: &[u32], values: &[f64]) {
     #[cfg(target_arch = "x86_64")]
     if let Arch::V3(vectors) = vectors {
-        vectors.vectorize(wide::Each { vectors, cells, into, values });
+        vectors.vectorize(Each { adder: vectors, cells, into, values });
         return;
     }
-    for (cell, value) in into.iter().zip(values) {
-        cells[*cell as usize].add(*value);
+    Each { adder: Plain, cells, into, values }.call();
+}
+
+struct Each<'a, A> {
+    adder: A,
+    cells: &'a mut [Number],
+    into: &'a [u32],
+    values: &'a [f64],
+}
+
+impl<A: Adder> NullaryFnOnce for Each<'_, A> {
+    type Output = ();
+
+    // Always, and without closures: what is called from here would not be compiled for the wider vectors.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn call(self) {
+        let Self { adder, cells, into, values } = self;
+        let mut at = 0;
+        while at < into.len() && at < values.len() {
+            let (cell, value) = (&mut cells[into[at] as usize], values[at]);
+            at += 1;
+            if !cell.has_begun() {
+                cell.begin(value);
+            }
+            adder.add(cell, value);
+        }
     }
 }
 
 /// By AVX2.
 #[cfg(target_arch = "x86_64")]
-mod wide {
-    use pulp::x86::V3;
-    use pulp::{NullaryFnOnce, cast};
-
-    use super::Number;
-
-    pub(super) struct Each<'a> {
-        pub vectors: V3,
-        pub cells: &'a mut [Number],
-        pub into: &'a [u32],
-        pub values: &'a [f64],
-    }
-
-    impl NullaryFnOnce for Each<'_> {
-        type Output = ();
-
-        // Always, and without closures: what is called from here would not be compiled for the wider vectors.
-        #[allow(clippy::inline_always)]
-        #[inline(always)]
-        fn call(self) {
-            let Self { vectors: V3 { avx, sse2, .. }, cells, into, values } = self;
-            let ones = avx._mm256_set1_pd(1.0);
-            let negative = sse2._mm_set_pd(-0.0, 0.0);
-            let mut at = 0;
-            while at < into.len() && at < values.len() {
-                let (cell, value) = (&mut cells[into[at] as usize], values[at]);
-                at += 1;
-                if cell.sums[3].to_bits() == 0 {
-                    cell.begin(value);
-                }
-                let value = avx._mm256_set1_pd(value);
-                let deviation = avx._mm256_sub_pd(value, avx._mm256_set1_pd(cell.pivot));
-                let square = avx._mm256_mul_pd(deviation, deviation);
-                let low = avx._mm256_blend_pd::<0b0010>(value, deviation);
-                let high = avx._mm256_blend_pd::<0b1000>(square, ones);
-                let terms = avx._mm256_blend_pd::<0b1100>(low, high);
-                cell.sums = cast(avx._mm256_add_pd(cast(cell.sums), terms));
-                let ends = sse2._mm_xor_pd(avx._mm256_castpd256_pd128(value), negative);
-                cell.ends = cast(sse2._mm_min_pd(ends, cast(cell.ends)));
-            }
-        }
+impl Adder for pulp::x86::V3 {
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn add(self, cell: &mut Number, value: f64) {
+        use pulp::cast;
+        let Self { avx, sse2, .. } = self;
+        let value = avx._mm256_set1_pd(value);
+        let deviation = avx._mm256_sub_pd(value, avx._mm256_set1_pd(cell.pivot));
+        let square = avx._mm256_mul_pd(deviation, deviation);
+        let low = avx._mm256_blend_pd::<0b0010>(value, deviation);
+        let high = avx._mm256_blend_pd::<0b1000>(square, avx._mm256_set1_pd(1.0));
+        let terms = avx._mm256_blend_pd::<0b1100>(low, high);
+        cell.sums = cast(avx._mm256_add_pd(cast(cell.sums), terms));
+        let negative = sse2._mm_set_pd(-0.0, 0.0);
+        let ends = sse2._mm_xor_pd(avx._mm256_castpd256_pd128(value), negative);
+        cell.ends = cast(sse2._mm_min_pd(ends, cast(cell.ends)));
     }
 }
 

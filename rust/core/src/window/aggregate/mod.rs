@@ -18,6 +18,7 @@ mod moments;
 mod numbers;
 mod plan;
 mod quantile;
+mod run;
 mod sum;
 
 use arrow_array::{Array, Float64Array};
@@ -29,7 +30,9 @@ pub use edge::End;
 pub use filter::Condition;
 pub use first_seen::FirstSeen;
 pub use joined::Same;
+pub use numbers::Number;
 pub use plan::{Accumulator, Aggregate, CountOn, Function, Plan};
+pub use run::Run;
 
 use crate::column::{Scalar, Values};
 use crate::time::Timestamp;

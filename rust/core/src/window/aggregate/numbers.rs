@@ -9,6 +9,7 @@ use super::count::Counts;
 use super::extrema::{Extrema, FloatRange};
 use super::kernel::{Added, add_floats};
 use super::moments::{Moment, Moments};
+use super::run::{self, Ran, Run};
 use super::sum::{FloatSum, Sums};
 use super::{Block, Store, number, scalar_number};
 use crate::column::{Scalar, Values};
@@ -54,10 +55,22 @@ impl Number {
     /// Adds a value.
     #[inline]
     pub(super) fn add(&mut self, value: f64) {
-        // A positive zero, as an integer: nothing was added yet.
-        if self.sums[3].to_bits() == 0 {
+        if !self.has_begun() {
             self.begin(value);
         }
+        self.add_further(value);
+    }
+
+    /// Whether a value was added.
+    #[inline]
+    pub(super) fn has_begun(&self) -> bool {
+        // A positive zero, as an integer: nothing was added yet.
+        self.sums[3].to_bits() != 0
+    }
+
+    /// Adds a value that is not the first.
+    #[inline]
+    pub(super) fn add_further(&mut self, value: f64) {
         let deviation = value - self.pivot;
         let terms = [value, deviation, deviation * deviation, 1.0];
         for (sum, term) in self.sums.iter_mut().zip(terms) {
@@ -263,6 +276,15 @@ impl Numbers {
     pub fn add_coded(&mut self, array: &Float64Array, start: usize, codes: &[u32], table: &[u32]) -> Added {
         let Some(cells) = self.cells.as_deref_mut() else { return Added { rows: codes.len(), nan: 0 } };
         add_floats::<true>(cells, array, start, codes, |code: u32| table[code as usize])
+    }
+
+    /// Adds the rows of a run, whose cells a table has by codes, as far as that goes; nothing where they
+    /// don't line up. `line` is room for them.
+    pub fn add_run(&mut self, run: Run<'_>, table: &[u32], line: &mut Vec<Number>) -> Option<Ran> {
+        let cells = self.cells.as_deref_mut()?;
+        let ran = run::line_up(line, cells, table).then(|| run.add(line));
+        run::put_back(line, cells, table);
+        ran
     }
 
     /// Adds one row.

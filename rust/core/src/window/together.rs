@@ -1,0 +1,262 @@
+//! Rows that go together.
+//!
+//! As long as times stay in the window of the row before and can't close one, rows need no arithmetic each. Where one
+//! column of floats is all there is to fold, and a dictionary's codes are the series, they are added to their cells at once.
+
+use std::ops::Range;
+
+use arrow_array::Float64Array;
+
+use super::aggregate::{Number, Run, SINK};
+use super::lane::Lane;
+use super::open::Open;
+use super::place::Context;
+use crate::column::Values;
+use crate::room;
+use crate::times;
+
+/// The cells of a dictionary's codes in one window.
+#[derive(Debug, Default)]
+pub(super) struct Direct {
+    /// Which window and dictionary.
+    of: Option<(u64, u64)>,
+    /// By code; the sink where none was looked for.
+    cells: Vec<u32>,
+    /// Rows since the table was made: a table for another window is made only once they have paid for it.
+    rows: usize,
+    /// Whether all codes that came last were known.
+    settled: bool,
+    /// Room for those of a block that are not.
+    unknown: Vec<u32>,
+    /// Not where a run has found that some codes have no cell of their own, or one without a value.
+    lines_up: bool,
+    /// Room for the cells of a run.
+    line: Vec<Number>,
+}
+
+/// Rows from which it pays to look at codes by a table of their cells, and to fold them at once.
+const LONG: usize = 64;
+
+/// Rows below which it doesn't: around a window's border, rows of both windows take turns.
+const FEW: usize = 4;
+
+/// Rows a cell from which a run pays.
+const ROWS: usize = 4;
+
+impl Direct {
+    /// Makes the table that of a window and dictionary of so many codes, unless that costs too much.
+    fn turn_to(&mut self, of: (u64, u64), codes: usize) -> bool {
+        if self.of == Some(of) {
+            return true;
+        }
+        // Small tables cost next to nothing.
+        if codes > 1_024 && self.of.is_some() && self.rows < codes {
+            return false;
+        }
+        self.of = Some(of);
+        self.rows = 0;
+        self.settled = false;
+        self.lines_up = true;
+        self.cells.clear();
+        self.cells.resize(codes, SINK);
+        true
+    }
+}
+
+impl Context<'_> {
+    /// The column of floats that is all there is to fold.
+    fn only_floats(&self) -> Option<&Float64Array> {
+        match &self.rows.inputs[self.plan.only_column()?] {
+            Values::Float(array) => Some(array),
+            _ => None,
+        }
+    }
+}
+
+impl Lane {
+    /// Adds rows that are known to go where those before went, from the first on. Gives their number.
+    pub(super) fn add_run(&mut self, context: &Context<'_>, rest: Range<usize>) -> usize {
+        let Context { spec, rows, latest, .. } = *context;
+        let (Some(array), Some((codes, None))) = (context.only_floats(), rows.codes()) else { return 0 };
+        let Some(open) = self.current[0].and_then(|current| self.open[current].as_mut()) else { return 0 };
+        if !(self.direct.settled && self.direct.lines_up)
+            || self.direct.of != Some((open.number, self.keys.dictionaries()))
+            || !open.on_time
+            || rows.times.nulls.is_some()
+            || spec.source.is_some()
+            || spec.max_series.is_some()
+        {
+            return 0;
+        }
+        let to = open.sure.end.min(self.watermark.reached_at(self.next_end));
+        let to = latest.map_or(to, |latest| to.min(latest.saturating_add(1)));
+        // To line up the cells has to pay.
+        let times = &rows.times.values[rest.clone()];
+        let cells = &self.direct.cells;
+        if times.get(ROWS * cells.len()).is_none_or(|time| *time < open.sure.start || to <= *time) {
+            return 0;
+        }
+        let run = Run {
+            times,
+            within: (open.sure.start, to),
+            codes: &codes[rest.clone()],
+            values: array,
+            start: rest.start,
+        };
+        let Some(numbers) = self.cells.group_mut(0, true) else { return 0 };
+        let Some(ran) = numbers.add_run(run, cells, &mut self.direct.line) else {
+            self.direct.lines_up = false;
+            return 0;
+        };
+        if ran.rows == 0 {
+            return 0;
+        }
+        self.watermark.observe(0, ran.latest);
+        open.mark(spec, 0);
+        self.direct.rows += ran.rows;
+        self.tally.counted += ran.rows as u64;
+        self.tally.nan += ran.nan;
+        ran.rows
+    }
+
+    /// Cells for the first rows of a block, as far as they go together. Gives their number.
+    pub(super) fn assign_together(
+        &mut self,
+        context: &Context<'_>,
+        block: Range<usize>,
+        cells: &mut Vec<u32>,
+    ) -> usize {
+        let Context { spec, rows, latest, .. } = *context;
+        let Some(current) = self.current[0] else { return 0 };
+        let Some(known) = &self.open[current] else { return 0 };
+        if !known.on_time || rows.times.nulls.is_some() || spec.max_series.is_some() {
+            return 0;
+        }
+        let mut to = known.sure.end;
+        if context.sources.is_empty() {
+            to = to.min(self.watermark.reached_at(self.next_end));
+        }
+        let to = latest.map_or(to, |latest| to.min(latest.saturating_add(1)));
+        let times = &rows.times.values[block.clone()];
+        let (mut count, last) = times::prefix_within(times, known.sure.start, to);
+        if count < FEW {
+            return 0;
+        }
+        // Taken out, since finding cells needs the lane as well.
+        let Some(mut open) = self.open[current].take() else { return 0 };
+        if context.sources.is_empty() {
+            self.watermark.observe(0, last);
+            open.mark(spec, 0);
+        } else {
+            let first = block.start - context.start;
+            for (at, (source, time)) in context.sources[first..first + count].iter().zip(times).enumerate() {
+                self.watermark.observe(*source as usize, *time);
+                open.mark(spec, *source);
+                // This row closes windows.
+                if self.watermark.get() >= self.next_end {
+                    count = at + 1;
+                    break;
+                }
+            }
+        }
+        self.cells_together(context, &mut open, block.start..block.start + count, cells);
+        self.open[current] = Some(open);
+        self.tally.counted += count as u64;
+        if !context.sources.is_empty() {
+            self.set_aside();
+        }
+        count
+    }
+
+    /// Cells in one window for rows that go together.
+    fn cells_together(
+        &mut self,
+        context: &Context<'_>,
+        open: &mut Open,
+        block: Range<usize>,
+        cells: &mut Vec<u32>,
+    ) {
+        let Some((codes, nulls)) = context.rows.codes() else {
+            let start = cells.len();
+            let ids = &context.ids[block.start - context.start..block.end - context.start];
+            cells.extend(ids.iter().map(|key| open.pages.get(*key)));
+            for (key, cell) in ids.iter().zip(&mut cells[start..]) {
+                if *cell == SINK {
+                    *cell = open.cell(*key, &mut self.cells, &mut self.of_cell);
+                }
+            }
+            return;
+        };
+        let of = (open.number, self.keys.dictionaries());
+        self.direct.rows += block.len();
+        if nulls.is_some() || block.len() < LONG || !self.direct.turn_to(of, self.keys.codes()) {
+            for row in block {
+                let code = (!nulls.is_some_and(|nulls| nulls.is_null(row))).then_some(codes[row]);
+                cells.push(open.cell(self.keys.intern_code(code), &mut self.cells, &mut self.of_cell));
+            }
+            return;
+        }
+        let floats = context.only_floats();
+        if !self.direct.settled || floats.is_none() {
+            self.find_cells(open, &codes[block.clone()]);
+        }
+        if let Some(array) = floats {
+            // What came before goes in before.
+            self.fold(context, block.start, cells);
+            self.fold_coded(context, open, array, block);
+            return;
+        }
+        let known = &self.direct.cells;
+        cells.extend(codes[block].iter().map(|code| known[*code as usize]));
+    }
+
+    /// Notes the cells of codes in the table, all at once for those that have none there.
+    fn find_cells(&mut self, open: &mut Open, codes: &[u32]) {
+        let known = &mut self.direct.cells;
+        self.direct.unknown.clear();
+        self.direct.unknown.extend(codes.iter().copied().filter(|code| known[*code as usize] == SINK));
+        let unknown = self.direct.unknown.len();
+        self.direct.settled = unknown == 0;
+        if unknown == 0 {
+            return;
+        }
+        self.keys.intern_codes(self.direct.unknown.iter().copied());
+        let expected = self.keys.codes().max(open.keys.len());
+        self.cells.expect(expected - open.keys.len());
+        room::reserve(&mut self.of_cell, unknown, expected);
+        room::reserve(&mut open.keys, unknown, expected);
+        room::reserve(&mut open.cells, unknown, expected);
+        for code in &self.direct.unknown {
+            let known = &mut known[*code as usize];
+            if *known == SINK {
+                let key = self.keys.intern_code(Some(*code));
+                *known = open.cell(key, &mut self.cells, &mut self.of_cell);
+            }
+        }
+        // Of a small dictionary a block nearly always has all codes: then there is nothing to look for in the next one.
+        self.direct.settled = known.len() <= codes.len() && !known.contains(&SINK);
+    }
+
+    /// Adds rows that go together to their cells at once.
+    fn fold_coded(
+        &mut self,
+        context: &Context<'_>,
+        open: &mut Open,
+        array: &Float64Array,
+        block: Range<usize>,
+    ) {
+        let Some((codes, _)) = context.rows.codes() else { return };
+        let mut row = block.start;
+        while let Some(numbers) = self.cells.group_mut(0, true) {
+            let added = numbers.add_coded(array, row, &codes[row..block.end], &self.direct.cells);
+            self.tally.nan += added.nan;
+            row += added.rows;
+            if row == block.end {
+                return;
+            }
+            self.direct.settled = false;
+            let key = self.keys.intern_code(Some(codes[row]));
+            self.direct.cells[codes[row] as usize] = open.cell(key, &mut self.cells, &mut self.of_cell);
+        }
+    }
+}
