@@ -67,11 +67,11 @@ def client(broker, name):
     return made
 
 
-def config(broker, folder, topic="in/{camera}/#", decoder="rows", source=None, sinks=(), **window):
+def config(broker, folder, topic="in/{camera}/#", decoder="rows", way=None, sinks=(), **window):
     aggregates = [{"name": "n", "count": True}]
     return {
         "source": {"kind": "mqtt", "url": broker.url, "topics": [topic], "decoder": decoder,
-                   "client_id": f"reader-{folder.name}", **(source or {})},
+                   "client_id": f"reader-{folder.name}", **(way or {})},
         "window": {"every": "1m", "by": ["camera"], "aggregate": aggregates, **window},
         "state": {"path": str(folder / "state"), "interval": "50ms"},
         "sink": [{"kind": "file", "path": str(folder / "out.jsonl"), "append": True, "what": "windows"}, *sinks],
@@ -107,7 +107,7 @@ def test_topics_are_columns_on_the_way_in_and_out(broker, tmp_path, version, qos
     sink = {"kind": "mqtt", "url": broker.url, "version": version, "what": "windows", "qos": qos,
             "topic": name + "/alerts/{camera}", "status_topic": f"{name}/status"}  # fmt: skip
     made = config(
-        broker, tmp_path, f"{name}/in/{{camera}}/#", sinks=[sink], source={"qos": qos, "version": version}
+        broker, tmp_path, f"{name}/in/{{camera}}/#", sinks=[sink], way={"qos": qos, "version": version}
     )
     with Running(made) as running:
         sender = client(broker, f"{name}-sender")
@@ -188,7 +188,7 @@ def test_shared_subscriptions_split_the_work(broker, tmp_path):
     both = []
     for at in range(2):
         (folder := tmp_path / f"{name}-{at}").mkdir()
-        both.append(Running(config(broker, folder, f"{name}/{{camera}}", source={"share": "crew"})))
+        both.append(Running(config(broker, folder, f"{name}/{{camera}}", way={"share": "crew"})))
     with both[0], both[1]:
         time.sleep(0.7)
         sender = client(broker, f"{name}-sender")
@@ -286,3 +286,59 @@ def test_topics_are_read_and_filled():
         with pytest.raises(wr.ConfigError):
             Topic(bad)
     assert fill("alerts/{camera}/{n}", {"camera": "a+/#", "n": None}) == "alerts/a___/none"
+
+
+def test_fields_topics_and_arrival_are_columns(broker, tmp_path):
+    name = tmp_path.name
+    made = config(
+        broker, tmp_path, f"{name}/{{site}}/{{camera}}",
+        way={"fields": {"speed": "data.speed", "time": "ts"}, "where": {"kind": ["car"]}},
+        by=["site", "camera"],
+        aggregate=[{"name": "speed", "max": "speed"}, {"name": "arrival", "last": "arrival"}],
+    )  # fmt: skip
+    begin = time.time_ns()
+    with Running(made):
+        time.sleep(0.5)
+        sender = client(broker, f"{name}-sender")
+        for minute, speed, kind in ((0, 50, "car"), (0, 90, "bus"), (2, 1, "car")):
+            stamp = {
+                "ts": f"2026-01-05T00:{minute:02}:00Z",
+                "kind": kind,
+                "data": {"speed": speed},
+                "camera": "liar",
+            }
+            sender.publish(f"{name}/north/gate", json.dumps(stamp), qos=1).wait_for_publish(5)
+        assert until(lambda: written(tmp_path))
+    (only,) = written(tmp_path)
+    assert (only["site"], only["camera"], only["speed"]) == ("north", "gate", 50)
+    assert begin < only["arrival"] < time.time_ns()
+
+
+def test_a_camera_lives_while_its_status_says_so(broker, tmp_path):
+    """An empty street that is looked at is a zero; nobody looking is silence."""
+    name = tmp_path.name
+    made = config(
+        broker, tmp_path, f"{name}/in/{{camera}}", way={"alive": [f"{name}/status/{{camera}}"]},
+        every="1s", source="camera", fill=True, idle_timeout="1s", out_of_orderness="200ms",
+    )  # fmt: skip
+    with Running(made):
+        time.sleep(0.5)
+        sender = client(broker, f"{name}-sender")
+        for camera in ("gate", "yard"):
+            stamp = json.dumps({"time": time.time_ns()})
+            sender.publish(f"{name}/in/{camera}", stamp, qos=1).wait_for_publish(5)
+
+        def says():
+            sender.publish(f"{name}/status/gate", "online").wait_for_publish(5)
+            sender.publish(f"{name}/status/yard", "offline").wait_for_publish(5)
+            time.sleep(0.1)
+            rows = written(tmp_path)
+            return {
+                camera: [row["silent"] for row in rows if row["camera"] == camera]
+                for camera in ("gate", "yard")
+            }
+
+        assert until(lambda: len(found := says()) == 2 and min(map(len, found.values())) > 3)
+    found = says()
+    assert not any(found["gate"])
+    assert any(found["yard"])

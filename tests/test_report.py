@@ -10,10 +10,10 @@ import subprocess
 import numpy as np
 import pytest
 from windrow.config_check import check
-from windrow.pipeline import History, Outcome
 from windrow.report import write
 from windrow.report_page import _number
 from windrow.report_series import Series, series_of, windows_of
+from windrow.run import History, Outcome
 from windrow.simulate import Fault
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -21,8 +21,8 @@ from windrow.backtest_curve import Curve, curve
 from windrow.backtest_labels import Figures, Labels, figures
 from windrow.config import Config
 from windrow.errors import ConfigError, DataError
-from windrow.pipeline import Outcome, Progress, Run
 from windrow.report_series import Series, series_of
+from windrow.run import Outcome, Progress, Run
 from windrow.sources import Needs
 from windrow.stages import detect_keys, detect_time
 from windrow.stopping import Stop
@@ -131,7 +131,8 @@ def backtest(
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(Stop())
         run = _Reading(config, stop, input, label)
-        run.open(stack, quiet=True)
+        stack.callback(run.close)
+        run.open(quiet=True)
         run.read(reading)
         run.finish()
         if run.outcome.interrupted:
@@ -148,7 +149,7 @@ class _Reading(Run):
             raise ConfigError("a backtest needs an input that ends: give a file by `--input`")
         self.label = label
         self.tables: list[Any] = []
-        bare = config.model_copy(update={"state": None, "sink": [], "report": None})
+        bare = config.model_copy(update={"state": None, "sink": [], "report": None, "service": None})
         super().__init__(bare, stop, override, keep=False)
         self.labels = (
             None if label is None else Labels(bare, label, self.source.decoder, self.source.time_unit)

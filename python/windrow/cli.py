@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -272,7 +273,10 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     if arguments.json:
         print(json.dumps(_result(outcome), default=_text))
-    print(_counts(outcome), file=sys.stderr)
+    if pipeline.config.service is not None:
+        logging.getLogger("windrow").info(_counts(outcome).removeprefix("windrow: "))
+    else:
+        print(_counts(outcome), file=sys.stderr)
     return 0
 
 

@@ -36,12 +36,8 @@ class Commit:
     ----------
     store : Store or None
         Where; without one only the spool is released.
-    spool : Spool or None
-        Results for the network.
     source : Source
         What was read.
-    sinks : sequence of Sink
-        What was written.
     stages : mapping
         The engine's stages by name.
     interval : float or None
@@ -51,15 +47,16 @@ class Commit:
     def __init__(
         self,
         store: Store | None,
-        spool: Spool | None,
         source: Any,
-        sinks: Sequence[Sink],
         stages: Mapping[str, Stage | None],
         interval: float | None,
     ) -> None:
-        self.store, self.spool, self.interval = store, spool, interval
+        self.store, self.interval = store, interval
+        #: Results for the network, and what writes them; others after a reload.
+        self.spool: Spool | None = None
+        self.sinks: Sequence[Sink] = ()
         self._source: Resumable | None = source if isinstance(source, Resumable) else None
-        self._sinks, self._stages = sinks, stages
+        self._stages = stages
         #: Stages that changed since the last checkpoint.
         self.changed: set[str] = set()
         #: Why the last one failed; nothing where it didn't.
@@ -77,12 +74,17 @@ class Commit:
         pressing = self._source is not None and self._source.pressing
         return fired or pressing or now - self._last >= self.interval
 
+    @property
+    def age(self) -> float:
+        """Seconds since the last one."""
+        return time.monotonic() - self._last
+
     def make(self) -> bool:
         """Make a checkpoint; whether it is on disk."""
-        spooled = [sink for sink in self._sinks if isinstance(sink, Spooled)]
+        spooled = [sink for sink in self.sinks if isinstance(sink, Spooled)]
         generation = 0 if self.store is None else self.store.generation + 1
         try:
-            for sink in self._sinks:
+            for sink in self.sinks:
                 if self.store is not None:
                     sink.force()
             if self.spool is not None:
@@ -111,7 +113,7 @@ class Commit:
 
     def spill(self) -> None:
         """Let results be sent at once: of input that is read once there is no checkpoint before its end."""
-        spooled = [sink for sink in self._sinks if isinstance(sink, Spooled) and sink.held()]
+        spooled = [sink for sink in self.sinks if isinstance(sink, Spooled) and sink.held()]
         if self.spool is None or not spooled:
             return
         generation = 0 if self.store is None else self.store.generation

@@ -56,6 +56,7 @@ __all__ = [
     "MqttSource",
     "ReportSection",
     "Section",
+    "ServiceSection",
     "SimulateSource",
     "StateSection",
     "StdinSource",
@@ -235,6 +236,19 @@ class ReportSection(Section):
     )
 
 
+class ServiceSection(Section):
+    """What a service says of itself, and to whom."""
+
+    log: Literal["text", "json"] = option("text", "how lines on standard error are written")
+    level: Literal["debug", "info", "warning", "error"] = option("info", "which of them")
+    health: Name | None = option(
+        None, "a file that says how it goes, written anew every ten seconds", "/run/windrow/health.json"
+    )
+    listen: Name | None = option(
+        None, "a loopback address for /healthz and Prometheus /metrics", "127.0.0.1:9108"
+    )
+
+
 class Config(Section):
     """A whole file."""
 
@@ -245,3 +259,4 @@ class Config(Section):
     state: StateSection | None = None
     sink: list[Annotated[FileSink | MqttSink | StdoutSink, Field(discriminator="kind")]] = Field(default=[])
     report: ReportSection | None = None
+    service: ServiceSection | None = None

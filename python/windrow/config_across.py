@@ -94,6 +94,7 @@ def _links(data: Mapping[str, Any]) -> Iterator[Problem]:
                 '[source] the kind "mqtt" gives messages, which need windows: add a section [window]',
             )
         yield from _topics(source)
+        yield from _alive(source, window)
     if source.get("kind") == "file" and source.get("follow"):
         paths = names(source.get("path"))
         zipped = [path for path in paths if path.lower().endswith((".gz", ".parquet", ".pq"))]
@@ -102,9 +103,19 @@ def _links(data: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(("source", "follow"), f"[source] `follow` needs lines of text that grow, got {got}")
         if not paths:
             yield Problem(("source", "path"), "[source] `path` is missing: which file to follow")
+    listen = (mapping(data.get("service")) or {}).get("listen")
+    if isinstance(listen, str) and not re.fullmatch(r"(127(\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}", listen):
+        yield Problem(
+            ("service", "listen"),
+            f"[service] `listen` must be a loopback address such as 127.0.0.1:9108, got {show(listen)}",
+        )
     sinks = data.get("sink")
+    taken: list[Any] = []
     for at, raw in enumerate(sinks if isinstance(sinks, list) else []):
         sink = mapping(raw) or {}
+        if sink and sink.get("kind") not in ("file", "stdout") and sink in taken:
+            yield Problem(("sink", at), f"{where(('sink', at))} is there twice")
+        taken.append(sink)
         if sink.get("kind") == "mqtt":
             yield from _link(("sink", at), sink)
             known = columns_of(sink.get("what", "events"), window, detect)
@@ -136,6 +147,19 @@ def _link(place: Place, raw: Mapping[str, Any]) -> Iterator[Problem]:
         for name in ("ca", "certificate"):
             if name in raw:
                 yield Problem((*place, name), f"{where(place)} `{name}` goes with mqtts://, got {show(url)}")
+
+
+def _alive(source: Mapping[str, Any], window: Mapping[str, Any] | None) -> Iterator[Problem]:
+    for template in names(source.get("alive")):
+        if topic.names(template) != ["camera"]:
+            yield Problem(
+                ("source", "alive"),
+                f"[source] `alive` must name the camera as {{camera}}, got {show(template)}",
+            )
+    if source.get("alive") and not (window or {}).get("source"):
+        yield Problem(
+            ("source", "alive"), "[source] `alive` says which source lives: set `source` in [window]"
+        )
 
 
 def _topics(source: Mapping[str, Any]) -> Iterator[Problem]:

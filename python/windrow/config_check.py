@@ -25,6 +25,7 @@ from windrow.config import (
     DetectSection,
     ReportSection,
     Section,
+    ServiceSection,
     StateSection,
     WindowSection,
 )
@@ -49,6 +50,7 @@ _DURATIONS = frozenset(
         "period",
         "interval",
         "keepalive",
+        "max_leap",
         "session",
         "spool_age",
     ]
@@ -57,6 +59,7 @@ _DURATIONS = frozenset(
 _EXPECTED = {
     "path": "a file's name or a list of them",
     "topics": "a list of topic filters",
+    "alive": "a list of topic filters",
     "by": "a column's name or a list of them",
     "time": "a column's name or a list of them",
     "start": "a time in ISO 8601",
@@ -78,6 +81,7 @@ _SECTIONS: dict[str, type[Section]] = {
     "alarm": AlarmSection,
     "state": StateSection,
     "report": ReportSection,
+    "service": ServiceSection,
 }
 _TOP = ("source", *_SECTIONS, "sink")
 

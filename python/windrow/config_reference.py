@@ -23,6 +23,7 @@ from windrow.config import (
     MqttSource,
     ReportSection,
     Section,
+    ServiceSection,
     SimulateSource,
     StateSection,
     StdinSource,
@@ -63,6 +64,7 @@ def reference() -> str:
     parts.append("\n".join(_section("[[sink]]", FileSink, {"kind": "file", "path": "anomalies.jsonl"})))
     parts.append("\n".join(_section("[[sink]]", MqttSink, {"kind": "mqtt"}, hidden=True)))
     parts.append("\n".join(_section("[report]", ReportSection, {"path": "report.html"})))
+    parts.append("\n".join(_section("[service]", ServiceSection, {})))
     return "\n\n".join(parts) + "\n"
 
 

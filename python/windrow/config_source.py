@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from windrow.config_mqtt import MqttLink
-from windrow.config_option import Format, Name, Names, Section, Time, Unit, Where, option
+from windrow.config_option import Format, Name, Names, Positive, Section, Time, Unit, Where, option
 
 __all__ = [
     "DECODERS",
@@ -68,6 +68,9 @@ class Decoded(Section):
         'panorama: the camera\'s field, "camera" unless given; axis, mot: the camera of all messages',
         "device",
     )
+    max_leap: Positive | None = option(
+        None, "messages: hold a source aside whose clock leaps by more than this", "1h"
+    )
     frames_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = option(
         None, "mot: how many frames a second has", 25
     )
@@ -121,6 +124,9 @@ class MqttSource(Decoded, MqttLink):
         ...,
         "topic filters; a part in braces becomes a column: cameras/{camera}/detections",
         ["cameras/{camera}/detections"],
+    )
+    alive: list[Name] = option(
+        [], "topics that say which camera lives, by anything but offline; they need `source` in [window]"
     )
     share: Name | None = option(None, "share the topics with the other members of this group", "windrow")
     qos: Literal[0, 1] = option(

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from windrow.pipeline import Outcome, Pipeline, Progress
+from windrow.pipeline import Outcome, Pipeline
+from windrow.run import Progress
 from windrow.simulate import Fault, motor, traffic
 
 __all__ = ["PIPELINES", "Finding", "Shown", "show"]

@@ -127,7 +127,7 @@ class Connection:
         """Begin to connect; returns at once."""
         self._thread.start()
 
-    def close(self, patience: float = 1.0) -> None:
+    def close(self, patience: float = 0.2) -> None:
         """Say goodbye, so that no last will is sent."""
         if self.link.status_topic and self.up.is_set():
             self.client.publish(self.link.status_topic, "offline", qos=0, retain=True)

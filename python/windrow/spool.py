@@ -161,6 +161,15 @@ class Spool:
                 )
             self._bytes -= sum(map(_size, messages))
 
+    def keep_only(self, sinks: Sequence[str]) -> None:
+        """Give up, and count, what waits for sinks that there are no more."""
+        with self._lock, self._writing:
+            holes = ", ".join("?" * len(sinks))
+            rows = self._writing.execute(
+                f"SELECT number, bytes FROM message WHERE sink NOT IN ({holes})", tuple(sinks)
+            ).fetchall()
+            self._bytes -= self._give_up(rows, "gone")
+
     def drop(self, messages: Sequence[Message], reason: str) -> None:
         """Take out and count what will never arrive."""
         with self._lock:
@@ -271,9 +280,10 @@ class Spool:
             return 0
         self._writing.executemany("DELETE FROM message WHERE number = ?", [(number,) for number, _ in rows])
         self._count(reason, len(rows), self._writing)
-        log.warning(
-            "%d unsent results dropped: the spool is %s", len(rows), {"age": "too old"}.get(reason, reason)
-        )
+        why = {"age": "they are too old", "full": "the spool is full", "gone": "their sink is no more"}[
+            reason
+        ]
+        log.warning("%d unsent results dropped: %s", len(rows), why, extra={"dropped": len(rows)})
         return sum(size for _, size in rows)
 
     @staticmethod

@@ -57,6 +57,8 @@ class Spooled:
 
     def __init__(self, what: str, name: str, spool: Spool, delivery: Delivery) -> None:
         self.what, self.name = what, name
+        #: Why nothing can be sent now; nothing where it can.
+        self.fault: str | None = None
         #: Results that have arrived, in this run.
         self.sent = 0
         self._spool, self._delivery = spool, delivery
@@ -99,11 +101,10 @@ class Spooled:
         self._delivery.close()
         with self._spool.arrived:
             self._spool.arrived.notify_all()
-        self._thread.join(2.0)
+        self._thread.join(0.3)
 
     def _work(self) -> None:
         backoff = Backoff()
-        down = False
         while not self._closing.is_set():
             messages = self._spool.take(self.name, BATCH)
             if not messages:
@@ -114,17 +115,17 @@ class Spooled:
             try:
                 sent = self._delivery.send([(one, json.loads(one.body)) for one in messages])
             except UnreachableError as error:
-                if not down:
+                if self.fault is None:
                     log.warning("sink %s: %s; results wait in the spool", self.name, error)
-                down = True
+                self.fault = str(error)
                 self._closing.wait(backoff.next())
             except RefusedError as error:
                 log.error("sink %s refuses %s: %s", self.name, messages[0].id, error)
                 self._spool.drop(messages[:1], "refused")
             else:
-                if down:
+                if self.fault is not None:
                     log.info("sink %s: reachable again", self.name)
-                down = False
+                self.fault = None
                 backoff.reset()
                 self._spool.done(messages[:sent])
                 self.sent += sent

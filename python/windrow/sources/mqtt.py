@@ -7,6 +7,7 @@ kept in the checkpoint, and not read twice. A full queue stops the reading, and 
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import threading
 import time
@@ -22,7 +23,7 @@ from windrow.config_option import nanoseconds
 from windrow.mqtt import Connection
 from windrow.sources.lines import decoder
 from windrow.sources.payload import one_line, tagged, with_camera
-from windrow.sources.piece import Needs
+from windrow.sources.piece import Alive, Needs
 from windrow.stopping import Stop
 from windrow.topic import Topic
 
@@ -30,6 +31,8 @@ __all__ = ["Mqtt"]
 
 #: Received and not yet taken by the engine: beyond this the network has to wait.
 MOST_BYTES = 8 << 20
+#: Cameras whose word of life waits for the engine.
+MOST_LIVES = 10_000
 #: Bytes handed to the engine at once.
 PIECE_BYTES = 1 << 20
 #: A broker that sends no more after some messages may be waiting for acknowledgements.
@@ -53,6 +56,7 @@ class Mqtt:
     """Messages, as they come; ends when asked to."""
 
     live = True
+    name = "source"
     total: int | None = None
     time_unit: Unit = "ns"
 
@@ -71,10 +75,12 @@ class Mqtt:
         self.stale = 0
         self._source, self._stop, self._tick = source, stop, tick
         self._topics = [Topic(template) for template in source.topics]
+        self._alive = [Topic(template) for template in source.alive]
         self._forget_seconds = 2 * nanoseconds(source.keepalive) / 1e9
         self._changed = threading.Condition()
-        self._queue: deque[tuple[str | None, dict[str, str], bytes]] = deque()
+        self._queue: deque[tuple[str | None, dict[str, str], bytes, int]] = deque()
         self._queued = 0
+        self._lives: dict[str, dt.datetime] = {}
         self._known: OrderedDict[str, _Known] = OrderedDict()
         #: Keys of messages that the engine has, but no state on disk.
         self._taken: list[str] = []
@@ -86,7 +92,10 @@ class Mqtt:
         self.connection = Connection(
             source,
             "source",
-            subscribe=[(share + topic.filter, source.qos) for topic in self._topics],
+            subscribe=[
+                *((share + topic.filter, source.qos) for topic in self._topics),
+                *((topic.filter, 0) for topic in self._alive),
+            ],
             receive=self._receive,
             connected=self._connected,
             most_unacknowledged=source.max_unacknowledged,
@@ -97,10 +106,11 @@ class Mqtt:
         self.connection.start()
         while not self._stop.requested:
             with self._changed:
-                if not self._queue:
+                if not self._queue and not self._lives:
                     self._changed.wait(self._tick)
-                batch = self._take()
-            if not batch:
+                batch, lives = self._take(), self._living()
+            yield from lives
+            if not batch and not lives:
                 yield None
             for columns, keys, piece in batch:
                 self._taken += keys
@@ -115,6 +125,11 @@ class Mqtt:
             self._queued = 0
             self._changed.notify_all()
         self.connection.close()
+
+    @property
+    def fault(self) -> str | None:
+        """Why there is no connection; nothing where there is one."""
+        return self.connection.fault
 
     # ---- what is safe
 
@@ -178,6 +193,9 @@ class Mqtt:
         except UnicodeDecodeError:
             topic = ""
         received = bytes(message.payload)
+        if any((lives := one.columns(topic)) is not None for one in self._alive):
+            self._heard(lives or {}, message)
+            return
         columns = next((found for one in self._topics if (found := one.columns(topic)) is not None), {})
         with self._changed:
             self._last = time.monotonic()
@@ -199,23 +217,38 @@ class Mqtt:
                 payload = one_line(received, self._source.decoder, self._source.max_message_bytes)
             while self._queued > MOST_BYTES and not self.connection.closing:
                 self._changed.wait(1.0)
-            self._queue.append((key, columns, payload))
+            self._queue.append((key, columns, payload, time.time_ns()))
             self._queued += len(payload) + 1
             self._changed.notify_all()
+
+    def _heard(self, columns: dict[str, str], message: MQTTMessage) -> None:
+        """Note that a camera lives; what the broker kept was true at another time."""
+        source, word = columns.get("camera"), bytes(message.payload).strip().lower()
+        if source is not None and not message.retain and word not in (b"", b"offline", b"0", b"false"):
+            with self._changed:
+                self._lives[source] = dt.datetime.now(dt.UTC)
+                while len(self._lives) > MOST_LIVES:
+                    self._lives.pop(next(iter(self._lives)))
+                self._changed.notify_all()
+
+    def _living(self) -> list[Alive]:
+        lives = [Alive(source, at) for source, at in self._lives.items()]
+        self._lives.clear()
+        return lives
 
     def _take(self) -> list[tuple[dict[str, str], list[str], bytes]]:
         """Take what is queued, grouped by what its topics say."""
         batch: list[tuple[dict[str, str], list[str], list[bytes]]] = []
         size = 0
         while self._queue and size < PIECE_BYTES:
-            key, columns, payload = self._queue.popleft()
+            key, columns, payload, arrival = self._queue.popleft()
             size += len(payload) + 1
             if not batch or batch[-1][0] != columns:
                 batch.append((columns, [], []))
             if key is not None:
                 batch[-1][1].append(key)
             if payload:
-                batch[-1][2].append(tagged(payload, self._source, columns))
+                batch[-1][2].append(tagged(payload, self._source, columns, arrival))
         self._queued -= size
         self._changed.notify_all()
         return [(columns, keys, b"\n".join(lines) + b"\n") for columns, keys, lines in batch]

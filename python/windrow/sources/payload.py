@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from windrow.config import MqttSource
 from windrow.sources.piece import Decoder
@@ -17,6 +18,7 @@ __all__ = ["FIELD", "one_line", "tagged", "with_camera"]
 FIELD = {"deepstream": "sensorId", "panorama": "camera"}
 #: Decoders that are told the camera.
 TOLD = ("axis", "mot")
+UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 #: What is kept of a message that is too large: enough to know it by.
 KEPT = 1_024
 
@@ -35,8 +37,13 @@ def one_line(payload: bytes, decoder: str, most: int) -> bytes:
     return b" ".join(lines)
 
 
-def tagged(payload: bytes, source: MqttSource, columns: Mapping[str, str]) -> bytes:
-    """Add the topic's columns to a message's fields; they win over fields of the same names.
+def tagged(
+    payload: bytes, source: MqttSource, columns: Mapping[str, str], arrival: int | None = None
+) -> bytes:
+    """Add to a message's fields what its topic says and when it arrived; these win over fields of the same names.
+
+    Rows can have all of the topic's columns, `arrival` (in the unit of their times) and renamed fields; of the messages
+    of trackers only the camera is told.
 
     Examples
     --------
@@ -46,7 +53,11 @@ def tagged(payload: bytes, source: MqttSource, columns: Mapping[str, str]) -> by
     b'{"time": 1,"camera":"gate"}'
     """
     if source.decoder == "rows":
-        fields = dict(columns)
+        fields: dict[str, Any] = dict(columns)
+        if arrival is not None:
+            fields["arrival"] = arrival // UNITS[source.time_unit or "ns"]
+        if source.fields:
+            payload = b"\n".join(_renamed(line, source.fields) for line in payload.splitlines())
     elif source.decoder in FIELD and "camera" in columns:
         name = source.camera if source.decoder == "panorama" and source.camera else FIELD[source.decoder]
         fields = {name: columns["camera"]}
@@ -56,6 +67,22 @@ def tagged(payload: bytes, source: MqttSource, columns: Mapping[str, str]) -> by
         return payload
     added = json.dumps(fields, separators=(",", ":"))[1:].encode()
     return b"\n".join(_with(line, added) for line in payload.splitlines())
+
+
+def _renamed(line: bytes, fields: Mapping[str, str]) -> bytes:
+    """Give fields the names that the config has for them; `a.b` is a field within one."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return line
+    if not isinstance(message, dict):
+        return line
+    for ours, theirs in fields.items():
+        value: Any = message
+        for part in [theirs] if theirs in message else theirs.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        message[ours] = value
+    return json.dumps(message, separators=(",", ":")).encode()
 
 
 def _with(line: bytes, added: bytes) -> bytes:

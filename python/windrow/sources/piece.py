@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from windrow.config import Unit
 
-__all__ = ["Decoder", "Needs", "Resumable", "Source"]
+__all__ = ["Alive", "Decoder", "Linked", "Needs", "Resumable", "Source"]
 
 
 #: How messages are to be read: a decoder's name, or a mapping with `kind` and options.
 Decoder: TypeAlias = "str | dict[str, Any]"
+
+
+@dataclass(frozen=True)
+class Alive:
+    """A piece that holds no rows: word that a source lives, at a time of the clock."""
+
+    source: str
+    time: dt.datetime
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,21 @@ class Source(Protocol):
 
     def __iter__(self) -> Iterator[Any]:
         """Pieces: bytes of whole lines, or tables; `None` where nothing came for a while."""
+        ...
+
+
+@runtime_checkable
+class Linked(Protocol):
+    """A way in or out over a network."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in reports."""
+        ...
+
+    @property
+    def fault(self) -> str | None:
+        """Why it doesn't work now; nothing where it does."""
         ...
 
 

@@ -1,0 +1,365 @@
+"""One run of a pipeline: the stages, and what passes through them.
+
+Owns the order of things: what is read is windowed, what fires is judged, what is found is written before more is
+read, and made safe when it is time. Decides nothing about data; the engine does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import windrow as wr
+from windrow.clocks import Clocks
+from windrow.commit import Commit
+from windrow.config import Config, StdoutSink, nanoseconds
+from windrow.message_id import of_event, of_verdict, of_window
+from windrow.service import Service
+from windrow.sinks import LOCAL, Sink, open_sink
+from windrow.sinks.spooled import Spooled
+from windrow.sources import Alive, Linked, Needs, Resumable, Source, open_source
+from windrow.spool import open_spool
+from windrow.stages import detect_keys, detector, windows
+from windrow.stopping import Stop
+from windrow.store import Store
+
+__all__ = ["History", "Outcome", "Progress", "Run"]
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, "int | None"], None]
+#: Seconds that unsent results get at the end: a service is to end within one, a single run may take its time.
+PATIENCE_LIVE, PATIENCE = 0.4, 10.0
+
+
+@dataclass
+class Outcome:
+    """What a run came to.
+
+    Attributes
+    ----------
+    read, counted, late, rejected : int
+        Rows; `counted + late + rejected = read`.
+    unreadable : int
+        Lines and values of which nothing could be made (a line among them was never a row).
+    windows : int
+        Rows of windows that fired.
+    judged : int
+        Verdicts of the detector.
+    events : dict of str to dict
+        Events by their id, each in its newest form.
+    interrupted : bool
+        Whether the run was ended from outside.
+    """
+
+    read: int = 0
+    counted: int = 0
+    late: int = 0
+    rejected: int = 0
+    unreadable: int = 0
+    windows: int = 0
+    judged: int = 0
+    events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+@dataclass
+class History:
+    """All that a report shows, kept only for one."""
+
+    windows: list[Any] = field(default_factory=list)
+    verdicts: list[Any] = field(default_factory=list)
+
+
+class Run:
+    """One run: the stages and what has passed through them."""
+
+    def __init__(self, config: Config, stop: Stop, override: str | None, *, keep: bool) -> None:
+        self.config, self.stop = config, stop
+        self.store = Store(config.state.path) if config.state is not None else None
+        # Which columns a source has to bring, its windows know best; which unit, only the source.
+        probe = windows(config, "ns")
+        position = None if self.store is None else self.store.position
+        self.source: Source = open_source(config, self._needs(probe), stop, override, position)
+        # Messages bring their time in nanoseconds whatever they are told.
+        self.windows = windows(config, self.source.time_unit if probe is not None else "ns")
+        self.detector = detector(config, self.source.time_unit)
+        if self.store is not None:
+            if self.windows is not None:
+                self.windows = self.store.resume("windows", self.windows)
+            if self.detector is not None:
+                self.detector = self.store.resume("detector", self.detector)
+        #: Whether the engine itself reads the input, and so knows what in it is no number.
+        self.raw = False
+        self.sinks: list[Sink] = []
+        self.outcome = Outcome()
+        self.history = History() if keep else None
+        self.before = dict(self.windows.stats) if self.windows is not None else {}
+        #: Pieces that the engine refused as a whole, in a service that goes on.
+        self.failed = 0
+        self.clocks = self._clocks(config)
+        stages = {"windows": self.windows, "detector": self.detector}
+        interval = None
+        if self.source.live:
+            interval = 1.0 if config.state is None else nanoseconds(config.state.interval) / 1e9
+        self.commit = Commit(self.store, self.source, stages, interval)
+        self._opened: list[tuple[Any, Sink]] = []
+        self._quiet = False
+        self._service: Service | None = None
+        self._again: Callable[[], Config] | None = None
+        window, detect = config.window, config.detect
+        self.by = [] if window is None else [window.by] if isinstance(window.by, str) else window.by
+        self.judged_by = [] if detect is None else detect_keys(detect, window)
+
+    def _clocks(self, config: Config) -> Clocks | None:
+        """Whoever watches the clocks of messages' sources, where somebody wants to know."""
+        leap = getattr(config.source, "max_leap", None)
+        if self.windows is None or config.window is None or not (leap or config.service):
+            return None
+        column = config.window.source
+        if column is None:
+            by = [config.window.by] if isinstance(config.window.by, str) else config.window.by
+            column = "camera" if getattr(config.source, "decoder", "rows") != "rows" else next(iter(by), None)
+        watermark = self.windows.stats["watermark"]
+        now = watermark.timestamp() if isinstance(watermark, dt.datetime) else None
+        return Clocks(nanoseconds(leap) / 1e9 if leap else None, column, now)
+
+    def serve(self, service: Service, again: Callable[[], Config]) -> None:
+        """Be a service: look up between pieces, go on where one run would end, read the config anew when asked."""
+        self._service, self._again = service, again
+
+    def links(self) -> dict[str, str | None]:
+        """Say what is wrong with each way in and out."""
+        return {one.name: one.fault for one in (self.source, *self.sinks) if isinstance(one, Linked)}
+
+    def open(self, *, quiet: bool) -> None:
+        """Open the sinks, and what stands between them and the engine."""
+        self._quiet = quiet
+        self._use(self.config)
+        if self.commit.spool is not None:
+            self.commit.spool.keep_only([sink.name for sink in self.sinks if isinstance(sink, Spooled)])
+
+    def close(self) -> None:
+        """Close everything; unsent results get a moment to arrive."""
+        if self.commit.spool is not None:
+            self.commit.spool.wait(PATIENCE_LIVE if self.source.live else PATIENCE)
+        for sink in self.sinks:
+            sink.close()
+        if self.commit.spool is not None:
+            self.commit.spool.close()
+        if isinstance(self.source, Resumable):
+            self.source.close()
+
+    def _use(self, config: Config) -> None:
+        """Open the sinks of a config that aren't open yet, all of them or none, and close the others."""
+        spool = self.commit.spool
+        sections = config.sink or [
+            StdoutSink(kind="stdout", what="windows" if self.detector is None else "events")
+        ]
+        sections = [one for one in sections if not (self._quiet and isinstance(one, StdoutSink))]
+        known = list(self._opened)
+        with contextlib.ExitStack() as undo:
+            if spool is None and any(not isinstance(section, LOCAL) for section in sections):
+                spool = open_spool(self.config.state, self.store)
+                undo.callback(spool.close)
+            opened: list[tuple[Any, Sink]] = []
+            for section in sections:
+                at = next((at for at, (one, _) in enumerate(known) if one == section), None)
+                if at is not None:
+                    opened.append(known.pop(at))
+                    continue
+                sink = open_sink(section, spool)
+                undo.callback(sink.close)
+                opened.append((section, sink))
+            undo.pop_all()
+        before, self._opened = self.sinks, opened
+        self.sinks = [sink for _, sink in opened]
+        self.commit.sinks, self.commit.spool = self.sinks, spool
+        for sink in before:
+            if sink not in self.sinks:
+                sink.close()
+
+    def reload(self) -> None:
+        """Read the config anew: other sinks at once, without losing a row; what the engine is built of stays."""
+        assert self._service is not None
+        self._service.reloading()
+        try:
+            assert self._again is not None
+            config = self._again()
+            for name in ("source", "window", "detect", "alarm", "state"):
+                if getattr(config, name) != getattr(self.config, name):
+                    raise wr.ConfigError(
+                        f"[{name}] can't change while it is in use: restart the service instead"
+                    )
+            self.commit.make()
+            self._use(config)
+            self.config = config
+            log.info("the config was read anew")
+        except wr.ConfigError as error:
+            log.error("the config is refused, and nothing changes: %s", error)
+        self._service.ready()
+
+    @property
+    def faults(self) -> tuple[Any, ...]:
+        """What was injected, where the source is simulated."""
+        return getattr(self.source, "faults", ())
+
+    def _needs(self, probe: Any) -> Needs:
+        section, window = self.config.detect, self.config.window
+        if window is not None:
+            by = [window.by] if isinstance(window.by, str) else window.by
+            columns = [*by, *probe.inputs, *([window.source] if window.source else [])]
+            numeric = {"sum", "mean", "min", "max", "std", "var", "quantile"}
+            numbers = {getattr(one, one.function) for one in window.aggregate if one.function in numeric}
+            return Needs(tuple(dict.fromkeys(columns)), messages=True, numbers=frozenset(numbers))
+        if section is None:
+            raise wr.ConfigError("there is nothing to do: add a section [window] or [detect]")
+        measures = section.measures
+        columns = (
+            [one for group in measures.values() for one in group]
+            if isinstance(measures, dict)
+            else list(measures)
+        )
+        if section.method == "residual":
+            columns.append(section.predicted)
+        columns = [*detect_keys(section, window), *columns, *([section.time] if section.time else [])]
+        unique = tuple(name for name in dict.fromkeys(columns) if name != "time")
+        keys = {*detect_keys(section, window), section.time}
+        values = frozenset(name for name in unique if name not in keys)
+        return Needs(unique, messages=False, where=self.config.source.where, numbers=values)
+
+    def read(self, progress: Progress | None) -> None:
+        """All of the input."""
+        clock = self.source.live and self.config.window is not None
+        clock = clock and bool(
+            self.config.window and (self.config.window.idle_timeout or self.config.window.max_ahead)
+        )
+        for piece in self.source:
+            fired = False
+            now = dt.datetime.now(dt.UTC) if clock else None
+            if self.windows is None:
+                if piece is not None:
+                    self.outcome.read += _rows(piece)
+                    self.outcome.counted = self.outcome.read
+                    self.judge(piece)
+            else:
+                if piece is None:
+                    if now is not None:
+                        self.windows.advance(now)
+                        self.commit.changed.add("windows")
+                else:
+                    self.push(piece, now)
+                fired = self.fired(self.windows.drain())
+            if self.commit.due(fired=fired):
+                self.commit.make()
+            if progress is not None:
+                progress(self.source.done, self.source.total)
+            if self._service is not None:
+                self._service.tick(self)
+                if self._service.reload_requested:
+                    self.reload()
+            if self.stop.requested:
+                break
+        if progress is not None:
+            progress(self.source.done, self.source.total)
+        self.outcome.interrupted = self.stop.requested
+
+    def push(self, piece: Any, now: dt.datetime | None) -> None:
+        """Rows or messages for the windows."""
+        assert self.windows is not None
+        self.commit.changed.add("windows")
+        try:
+            if isinstance(piece, bytes):
+                self.raw = True
+                if self.clocks is not None:
+                    piece = self.clocks.admit(piece, self.source.decoder)
+                self.windows.push_messages(piece, self.source.decoder, now=now)
+            elif isinstance(piece, Alive):
+                self.windows.alive(piece.source, piece.time)
+                if now is not None:
+                    self.windows.advance(now)
+            else:
+                self.windows.push(piece, now=now)
+        except (wr.DataError, wr.LimitError) as error:
+            if self._service is None:
+                raise
+            # A service outlives what it can't take; it says so, and goes on with what comes next.
+            self.failed += 1
+            log.error("a piece of the input can't be taken: %s", error)
+
+    def fired(self, batch: Any) -> bool:
+        """Windows that fired: written, judged; whether there are any."""
+        if not len(batch):
+            return False
+        self.outcome.windows += len(batch)
+        if self.history is not None:
+            self.history.windows.append(batch)
+        self._write("windows", ({"message_id": of_window(row, self.by), **row} for row in batch))
+        if self.detector is not None:
+            self.judge(batch)
+        return True
+
+    def judge(self, table: Any) -> None:
+        """Rows that the detector judges."""
+        assert self.detector is not None
+        self.commit.changed.add("detector")
+        verdicts = self.detector.push(table)
+        self.outcome.judged += len(verdicts)
+        if self.history is not None:
+            self.history.verdicts.append(verdicts)
+        if any(sink.what == "anomalies" for sink in self.sinks):
+            self._write("anomalies", self._anomalies(table, verdicts))
+        self.events()
+
+    def _anomalies(self, table: Any, verdicts: Any) -> Iterator[dict[str, Any]]:
+        """Verdicts in alarm, each named with the revision of the window that it judges."""
+        revisions = table.to_pydict()["revision"] if self.windows is not None else []
+        each = len(verdicts) // max(1, len(revisions))
+        for at, row in enumerate(verdicts):
+            if row["state"] == "alarm":
+                revision = revisions[at // each] if revisions else 0
+                yield {"message_id": of_verdict(row, self.judged_by, revision), **row}
+
+    def events(self) -> None:
+        """Alarms that began or ended."""
+        if self.detector is None:
+            return
+        rows = list(self.detector.events())
+        self.outcome.events.update((row["id"], row) for row in rows)
+        self._write("events", ({"message_id": of_event(row), **row} for row in rows))
+
+    def finish(self) -> None:
+        """End the run: open windows fire, or are kept for the next one; the counts are drawn up."""
+        if self.windows is not None:
+            if self.store is None:
+                # Half a window would read as a drop, so with a state it waits for its other half instead.
+                self.fired(self.windows.flush())
+            stats = self.windows.stats
+            for name in ("read", "counted", "late", "rejected"):
+                setattr(self.outcome, name, stats[name] - self.before[name])
+            if self.raw:
+                self.outcome.unreadable = stats["nan"] - self.before["nan"]
+        self.events()
+        self.outcome.unreadable += self.source.unreadable
+        self.commit.changed |= {"windows", "detector"}
+        self.commit.make()
+
+    def _write(self, what: str, rows: Iterable[Any]) -> None:
+        wanted = [sink for sink in self.sinks if sink.what == what]
+        if not wanted:
+            return
+        rows = list(rows) if len(wanted) > 1 else rows
+        for sink in wanted:
+            sink.write(rows)
+        if self.commit.interval is None:
+            self.commit.spill()
+
+
+def _rows(piece: Any) -> int:
+    if isinstance(piece, dict):
+        return len(next(iter(piece.values()), ()))
+    return int(piece.num_rows)
