@@ -260,7 +260,7 @@ def test_names_and_passwords_come_from_where_they_are_said_to_be(tmp_path, monke
     made = config(
         type("B", (), {"url": "mqtt://127.0.0.1:1"}),
         tmp_path,
-        source={"user": "u", "password_env": "NO_SUCH"},
+        way={"user": "u", "password_env": "NO_SUCH"},
     )
     with pytest.raises(wr.ConfigError, match="the environment variable `NO_SUCH` is not set"):
         Pipeline.from_dict(made).run()
