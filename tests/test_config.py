@@ -15,6 +15,7 @@ from windrow.config import OF_DECODER, nanoseconds
 from windrow.config_check import ConfigFileError, check, load, loads
 from windrow.config_reference import reference
 from windrow.demo import PIPELINES
+from windrow.stages import detector
 
 READY = Path(__file__).parents[1] / "edge_configs"
 
@@ -424,3 +425,46 @@ def test_decoders_have_their_own_options():
     assert problems(SOURCE + 'decoder = "frigate"\ncamera = "gate"\n' + window) == [
         'line 4: [source] `camera` goes with the decoder axis, mot or panorama, got "frigate"'
     ]
+
+
+FILTERS = """\
+[source]
+kind = "file"
+[window]
+every = "5m"
+by = ["camera"]
+[[window.aggregate]]
+name = "cars"
+count = true
+[detect]
+measures = ["cars"]
+by = ["camera"]
+[detect.filters]
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("min_deviation = -1", "`min_deviation` must be a number of at least 0, or measure = number, got -1"),
+        ("directoin = 'up'", "unknown option `directoin` (did you mean `direction`?)"),
+        ('direction = { bikes = "up" }', "`direction` must name measures (cars), got 'bikes'"),
+        ('quiet_hours = "22-06"', '`quiet_hours` must be hours such as "22:00-06:00", days'),
+        ("sensitivity = { lane = { a = 2 } }", "`sensitivity` must name columns of `by` (camera, measure)"),
+        ('maintenance = [{ start = "2021-01-02", end = "2021-01-01" }]', "`maintenance` must end after it"),
+    ],
+)
+def test_mistakes_in_filters_are_named(line, message):
+    [problem] = problems(FILTERS + line)
+    assert problem.startswith(f"line 13: [detect.filters] {message}")
+
+
+def test_filters_reach_the_detector():
+    work = '[{ start = "2021-01-01", end = 2021-01-02T00:00:00Z, where = { camera = ["north"] } }]'
+    config = loads(
+        FILTERS + f'quiet_hours = "sat-sun"\nmin_deviation = {{ cars = 5.0 }}\nmaintenance = {work}'
+    )
+    assert repr(detector(config)).endswith(
+        "min_deviation=5.0, quiet_hours=['sat-sun'], "
+        "maintenance=[(1609459200000000000, 1609545600000000000, {'camera': ['north']})])"
+    )

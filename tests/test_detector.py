@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 FIGURES = ["expected", "lower", "upper", "score", "severity", "confidence"]
-COLUMNS = ["time", "measure", "observed", *FIGURES, "state", "reason"]
+COLUMNS = ["time", "measure", "observed", *FIGURES, "state", "channel", "lowered_by", "reason"]
 SETTINGS: dict[str, dict[str, Any]] = {
     "counts": {},
     "novelty": {},
@@ -334,7 +334,8 @@ def test_residuals_are_those_of_the_scorer() -> None:
     found = rows(strict.push(columns))
     assert found[400]["state"] == "alarm"
     assert [row["upper"] for row in found if row["camera"] == "c0"][201] == found[400]["upper"]
-    assert found[400]["reason"].startswith("above prediction: 4000, expected 40 (")
+    assert found[400]["channel"] == "above prediction"
+    assert found[400]["reason"].startswith("x 4000, expected ")
     [event] = [event for event in strict.events() if event["observed"] == 4_000]
     assert (event["camera"], event["measure"], event["kind"], event["state"]) == ("c0", "x", "anomaly", "ok")
     assert event["start"] <= found[400]["time"] < event["end"]

@@ -207,7 +207,7 @@ def test_learning_says_how_far_it_is() -> None:
     batch = ours.push(columns(rows[:120], times[:120]))
     assert ours.status["learning"] == 1
     assert ours.status["windows_wanted"] == 180
-    assert set(figures(batch, "state", 4).ravel()) == {"insufficient_data"}
+    assert set(figures(batch, "state", 4).ravel()) == {"learning"}
     assert np.isnan(figures(batch, "score", 4).astype(float)).all()
     batch = ours.push(columns(rows[120:], times[120:]))
     assert ours.status["active"] == 1

@@ -142,7 +142,8 @@ def test_severity_grows_with_rarity() -> None:
     severity = column(table, "severity")
     assert np.nanargmax(severity) == 3_000
     assert severity[3_000] > 80
-    assert table["reason"].to_pylist()[3_000].startswith("novelty: 30, expected ")
+    assert table["channel"].to_pylist()[3_000] == "novelty"
+    assert table["reason"].to_pylist()[3_000].startswith("metric 30, expected ")
     assert table["state"].to_pylist()[3_000] == "alarm"
     assert ((severity[200:] >= 0) & (severity[200:] <= 100)).all()
 

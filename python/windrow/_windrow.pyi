@@ -24,10 +24,16 @@ _Table: TypeAlias = _ArrowStream | _ArrowArray | Mapping[str, Any]
 _Duration: TypeAlias = str | timedelta
 _Time: TypeAlias = datetime | int
 _State: TypeAlias = Literal["ok", "alarm", "insufficient_data"]
+_Side: TypeAlias = Literal["both", "up", "down"]
 # A decoder's name, or a mapping of `kind` and options.
 _Decoder: TypeAlias = str | Mapping[str, str | float | datetime | Sequence[str] | Mapping[str, str]]
 _KeyValue: TypeAlias = str | int | float | bool | None
 _Key: TypeAlias = _KeyValue | tuple[_KeyValue, ...]
+# Planned work: from, to, and of which series.
+_Maintenance: TypeAlias = (
+    tuple[_Time | str, _Time | str]
+    | tuple[_Time | str, _Time | str, Mapping[str, _KeyValue | Sequence[_KeyValue]]]
+)
 
 @final
 class Batch:
@@ -238,7 +244,23 @@ class Detector:
         smooth: int | _Duration | None = None,
         fit_rows: int = 400,
         time_unit: Literal["ns", "us", "ms", "s"] = "ns",
+        min_deviation: float | Mapping[str, float] = 0.0,
+        min_relative_deviation: float | Mapping[str, float] = 0.0,
+        direction: _Side | Mapping[str, _Side] = "both",
+        sensitivity: Mapping[str, Mapping[_KeyValue, float]] | None = None,
+        quiet_hours: str | Sequence[str] | None = None,
+        maintenance: Sequence[_Maintenance] | None = None,
     ) -> Detector: ...
+    def filter(
+        self,
+        *,
+        min_deviation: float | Mapping[str, float] = 0.0,
+        min_relative_deviation: float | Mapping[str, float] = 0.0,
+        direction: _Side | Mapping[str, _Side] = "both",
+        sensitivity: Mapping[str, Mapping[_KeyValue, float]] | None = None,
+        quiet_hours: str | Sequence[str] | None = None,
+        maintenance: Sequence[_Maintenance] | None = None,
+    ) -> None: ...
     @property
     def inputs(self) -> list[str]: ...
     @property

@@ -99,7 +99,7 @@ def _events(result: Backtest) -> list[str]:
                 _time(event["start"]),
                 until,
                 *("–" if event[key] is None else f"{event[key]:.6g}" for key in ("observed", "expected")),
-                str(event["reason"] or event["kind"]).partition(":")[0].replace("_", " "),
+                str(event["channel"] or event["kind"]).replace("_", " "),
             )
         )
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]

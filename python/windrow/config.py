@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from windrow.config_filters import FiltersSection, Maintenance
 from windrow.config_option import (
     Duration,
     Name,
@@ -52,6 +53,8 @@ __all__ = [
     "DetectSection",
     "FileSink",
     "FileSource",
+    "FiltersSection",
+    "Maintenance",
     "MqttSink",
     "MqttSource",
     "ReportSection",
@@ -180,6 +183,7 @@ class DetectSection(Section):
     fit_rows: Annotated[int, Field(ge=200, le=10_000)] = option(
         400, "joint: rows of normal running that a machine is fitted on"
     )
+    filters: FiltersSection | None = option(None, "a section of its own")
 
 
 class AlarmSection(Section):

@@ -23,6 +23,8 @@ from windrow.config import (
     AlarmSection,
     Config,
     DetectSection,
+    FiltersSection,
+    Maintenance,
     ReportSection,
     Section,
     ServiceSection,
@@ -69,6 +71,9 @@ _EXPECTED = {
     "where": 'column = value, or column = ["this", "that"]',
     "rollup": "a list of lists of columns",
     "measures": "a list of columns, or name = [mean, min, max]",
+    "min_deviation": "a number of at least 0, or measure = number",
+    "min_relative_deviation": "a number of at least 0, or measure = number",
+    "quiet_hours": 'hours such as "22:00-06:00" or a list of them',
     "rmse": '"cumulative", a positive number, { ewm = 1000 } or { rolling = "6h" }',
     "smooth": "a number of rows or a duration",
     "ewm": "a number of rows or a duration",
@@ -82,6 +87,12 @@ _SECTIONS: dict[str, type[Section]] = {
     "state": StateSection,
     "report": ReportSection,
     "service": ServiceSection,
+}
+#: Sections inside of others.
+_INNER: dict[str, type[Section]] = {
+    "aggregate": Aggregate,
+    "filters": FiltersSection,
+    "maintenance": Maintenance,
 }
 _TOP = ("source", *_SECTIONS, "sink")
 
@@ -241,8 +252,8 @@ def _problems(place: Place, error: ValidationError, model: type[Section], raw: A
         given = show(found["input"])
         match found["type"]:
             case "extra_forbidden":
-                owner = Aggregate if "aggregate" in location else model
-                yield _unknown(at, owner.model_fields)
+                owners = [model, *(_INNER[str(part)] for part in location[:-1] if part in _INNER)]
+                yield _unknown(at, owners[-1].model_fields)
                 continue
             case _ if (
                 union is not None and isinstance(_dig(raw, at[len(place) :]), Mapping) and name == "rmse"

@@ -15,10 +15,10 @@ from typing import Any
 from pydantic import ValidationError
 
 import windrow as wr
-from windrow.config import DECODERS, FUNCTIONS, Aggregate, AlarmSection
+from windrow.config import DECODERS, FUNCTIONS, Aggregate, AlarmSection, FiltersSection
 from windrow.config_problem import Place, Problem, mapping, names, near, where
 from windrow.errors import ConfigError
-from windrow.stages import aggregate, alarm
+from windrow.stages import aggregate, alarm, filters
 
 __all__ = ["engine"]
 
@@ -115,8 +115,28 @@ def _detects(detect: Mapping[str, Any]) -> Iterator[Problem]:
     if isinstance(detect.get("time"), str):
         yield from ask("time", time=detect["time"])
     measures, method = detect.get("measures"), detect.get("method", "auto")
+    yield from _filters(detect)
     if isinstance(measures, Mapping) and isinstance(method, str) and method != "residual":
         yield from ask("measures", method=method, measures=dict(measures))
+
+
+def _filters(detect: Mapping[str, Any]) -> Iterator[Problem]:
+    """Ask about one filter at a time, beside the keys and measures that there are."""
+    raw, measures = mapping(detect.get("filters")), detect.get("measures")
+    if raw is None or not isinstance(measures, list | Mapping) or not measures:
+        return
+    named = [name for name in measures if isinstance(name, str)]
+    by = [name for name in names(detect.get("by")) if name]
+    for name in raw.keys() & FiltersSection.model_fields.keys():
+        if name in ("sensitivity", "maintenance") and not by:
+            # The keys are those of [window] then, and checked when the pipeline is built.
+            continue
+        try:
+            given = filters(FiltersSection.model_validate({name: raw[name]}))[name]
+        except ValidationError:
+            continue
+        asked = {"measures": list(dict.fromkeys(named)), "by": list(dict.fromkeys(by)), name: given}
+        yield from _ask(("detect", "filters", name), partial(wr.Detector, **asked))
 
 
 def _alarms(raw: Mapping[str, Any]) -> Iterator[Problem]:

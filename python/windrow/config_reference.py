@@ -19,6 +19,7 @@ from windrow.config import (
     DetectSection,
     FileSink,
     FileSource,
+    FiltersSection,
     MqttSink,
     MqttSource,
     ReportSection,
@@ -57,7 +58,10 @@ def reference() -> str:
     parts.append(
         "\n".join(_section("[[window.aggregate]]", Aggregate, {"name": "cars", "distinct": "track"}))
     )
-    parts.append("\n".join(_section("[detect]", DetectSection, {"measures": ["cars"]}, methods=True)))
+    parts.append(
+        "\n".join(_section("[detect]", DetectSection, {"measures": ["cars"]}, methods=True, skip={"filters"}))
+    )
+    parts.append("\n".join(_section("[detect.filters]", FiltersSection, {})))
     parts.append("\n".join(_section("[alarm]", AlarmSection, {})))
     parts.append("\n".join(_section("[state]", StateSection, {"path": "/var/lib/windrow"})))
     parts.append("\n".join(_section("[[sink]]", StdoutSink, {"kind": "stdout"})))

@@ -189,9 +189,12 @@ def _events(events: Sequence[dict[str, Any]], by: Sequence[str], threshold: floa
 
 def _why(event: dict[str, Any]) -> str:
     """Shorten the reason to what no other column of the table says, or take the rule where there is none."""
-    what, _, figures = str(event["reason"] or "").partition(":")
-    rarity = next((part.strip() for part in figures.split(",") if part.strip().startswith("about once")), "")
-    return ", ".join(filter(None, (what, rarity))) or str(event["rule"])
+    reason = str(event["reason"] or "")
+    if event.get("channel"):
+        # The figures have columns of their own.
+        rarity = next((part.strip() for part in reason.split(";") if "once" in part), "")
+        reason = ", ".join(filter(None, (event["channel"], rarity)))
+    return reason or str(event["rule"])
 
 
 def table(rows: Sequence[dict[str, Any]], name: str) -> str:

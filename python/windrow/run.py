@@ -23,7 +23,7 @@ from windrow.sinks import LOCAL, Sink, open_sink
 from windrow.sinks.spooled import Spooled
 from windrow.sources import Alive, Linked, Needs, Resumable, Source, open_source
 from windrow.spool import open_spool
-from windrow.stages import detect_keys, detector, windows
+from windrow.stages import detect_keys, detector, filters, windows
 from windrow.stopping import Stop
 from windrow.store import Store
 
@@ -92,7 +92,11 @@ class Run:
             if self.windows is not None:
                 self.windows = self.store.resume("windows", self.windows)
             if self.detector is not None:
-                self.detector = self.store.resume("detector", self.detector)
+                section = config.detect
+                given = filters(section.filters if section is not None else None)
+                self.detector = self.store.resume(
+                    "detector", self.detector, lambda stage: stage.filter(**given)
+                )
         #: Whether the engine itself reads the input, and so knows what in it is no number.
         self.raw = False
         self.sinks: list[Sink] = []

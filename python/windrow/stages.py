@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import windrow as wr
-from windrow.config import AlarmSection, Config, DetectSection, Rmse, Unit, WindowSection
+from windrow.config import AlarmSection, Config, DetectSection, FiltersSection, Rmse, Unit, WindowSection
 from windrow.config_problem import show
 from windrow.errors import ConfigError
 
-__all__ = ["aggregate", "alarm", "detector", "windows"]
+__all__ = ["aggregate", "alarm", "detector", "filters", "windows"]
 
 
 def windows(config: Config, time_unit: Unit) -> wr.TumblingWindows | None:
@@ -100,6 +100,7 @@ def detector(config: Config, time_unit: Unit = "ns") -> wr.Detector | None:
         "alarm": alarm(config.alarm, section.method),
         # Windows bring timestamps; rows may bring integers.
         "time_unit": "ns" if window is not None else time_unit,
+        **filters(section.filters),
     }
     if section.method == "residual":
         given |= {"predicted": section.predicted, "rmse": _rmse(section.rmse), "smooth": section.smooth}
@@ -107,6 +108,15 @@ def detector(config: Config, time_unit: Unit = "ns") -> wr.Detector | None:
         given["fit_rows"] = section.fit_rows
     with _of("detect"):
         return wr.Detector(section.method, **given)
+
+
+def filters(section: FiltersSection | None) -> dict[str, Any]:
+    """Give the filters as the detector takes them."""
+    if section is None:
+        return {}
+    given = section.model_dump(exclude={"maintenance"})
+    work = [(one.start, one.end, one.where) for one in section.maintenance]
+    return given | {"maintenance": work}
 
 
 def detect_keys(section: DetectSection, window: WindowSection | None) -> list[str]:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -63,8 +63,10 @@ class Store:
         self._kept: list[int] = []
         self._find()
 
-    def resume(self, name: str, fresh: S) -> S:
+    def resume(self, name: str, fresh: S, settle: Callable[[S], None] = lambda stage: None) -> S:
         """Give the stage as it was left, or the fresh one where nothing was.
+
+        `settle` sets in the restored stage what may change between runs.
 
         Raises
         ------
@@ -80,6 +82,7 @@ class Store:
             stage: S = type(fresh).restore(file.read_bytes())  # type: ignore[attr-defined]
         except SnapshotError as error:
             raise SnapshotError(f"`{file}`: {error}") from error
+        settle(stage)
         if repr(stage) != repr(fresh):
             raise ConfigError(
                 f"`{file}` was made with other settings, {stage!r}, than these, {fresh!r}: take them back, or move "

@@ -5,15 +5,12 @@
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyType};
+use pyo3::types::{PyBytes, PyDict, PyType};
 use windrow_core::alarm::Alarm as AlarmCore;
 use windrow_core::detect::joint::FIT_ROWS;
 use windrow_core::detect::{Detector as Core, Method, Settings};
 use windrow_core::duration;
-use windrow_core::residual::rmse::Rmse as RmseCore;
 use windrow_core::residual::series::Rule;
-use windrow_core::residual::smooth::Smooth;
-use windrow_core::snapshot::{self, Kind};
 use windrow_core::times::Unit;
 use windrow_core::{Error, Result};
 
@@ -22,6 +19,7 @@ use crate::arguments::{bytes, key_values, names, shown, size, smoothing, text, w
 use crate::arrow::{read_table, read_table_as};
 use crate::batch::Batch;
 use crate::error::{OrRaise, config};
+use crate::filters;
 use crate::measures::{inputs, measures, predicted};
 use crate::rmse::Rmse;
 use crate::time;
@@ -53,7 +51,10 @@ const DETACH_ROWS: usize = 4_096;
 ///
 /// ``severity`` means the same for all: 50 is what happens by chance once a month, 80 once a year. ``confidence`` is
 /// ``d**2 / (d**2 + 25)`` of d days of windows seen: 0 at the first, 0.66 after a week, 0.95 after three.
-/// ``reason`` says in a few words what spoke, from severity 25 on, or from the alarm's where that is lower.
+/// From severity 25 on, or from the alarm's where that is lower, ``channel`` names what spoke and ``reason`` says it in a
+/// sentence; ``state`` is ``learning`` before a series' first verdict.
+///
+/// Filters keep anomalies from the alarm: ``lowered_by`` names the one that did, and the row keeps its numbers.
 ///
 /// Parameters
 /// ----------
@@ -86,6 +87,18 @@ const DETACH_ROWS: usize = 4_096;
 ///     `learn`, of which all are taken, up to 10,000.
 /// time_unit : {"ns", "us", "ms", "s"}
 ///     The unit of integer times.
+/// min_deviation, min_relative_deviation : float or dict of str to float
+///     No alarm where a value is nearer to its expectation: in the measure's units, as a share of what was expected.
+///     One number, or one a measure.
+/// direction : {"both", "up", "down"} or dict of str to str
+///     The side of the expectation that alarms.
+/// sensitivity : dict of str to dict, optional
+///     ``{"camera": {"north": 0.5}}``: that series is told of half as often; 2 twice as often, 0 never. Of ``by``, or of
+///     ``"measure"``; factors that hold at once are multiplied. With ``Alarm(severity=...)``.
+/// quiet_hours : str or list of str, optional
+///     No alarm in these hours of `zone`: ``"22:00-06:00"``, ``"sat-sun"``, ``"mon-fri 07:00-09:00"``.
+/// maintenance : list of tuple, optional
+///     ``(start, end)`` or ``(start, end, {"camera": "north"})``: planned work, neither told of nor learned from.
 ///
 /// Raises
 /// ------
@@ -114,15 +127,18 @@ const DETACH_ROWS: usize = 4_096;
 /// >>> hour = 24 * 25 + 6
 /// >>> found["severity"][hour] > 50, found["state"][hour]
 /// (True, 'alarm')
-/// >>> found["reason"][hour].split(",")[0]
-/// 'silence: 0'
+/// >>> found["channel"][hour]
+/// 'silence'
+/// >>> found["reason"][hour]
+/// '0 cars, expected 82 to 134 on a Monday at 06:00; as rare as once in 5 months'
 #[pyclass(frozen, module = "windrow")]
 pub struct Detector {
     core: Mutex<Core>,
 }
 
 impl Detector {
-    fn lock(&self) -> Result<MutexGuard<'_, Core>> {
+    /// The engine's detector, unless another thread has it.
+    pub fn lock(&self) -> Result<MutexGuard<'_, Core>> {
         match self.core.try_lock() {
             Ok(guard) => Ok(guard),
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
@@ -138,9 +154,11 @@ impl Detector {
     #[new]
     #[pyo3(
         signature = (method=None, *, measures, by=None, time=None, zone=None, every=None, alarm=None, predicted=None,
-            rmse=None, smooth=None, fit_rows=None, time_unit=None),
+            rmse=None, smooth=None, fit_rows=None, time_unit=None, min_deviation=None, min_relative_deviation=None,
+            direction=None, sensitivity=None, quiet_hours=None, maintenance=None),
         text_signature = "(method='auto', *, measures, by=None, time='window_start', zone=None, every=None, \
-            alarm=None, predicted=None, rmse=None, smooth=None, fit_rows=400, time_unit='ns')"
+            alarm=None, predicted=None, rmse=None, smooth=None, fit_rows=400, time_unit='ns', min_deviation=0.0, \
+            min_relative_deviation=0.0, direction='both', sensitivity=None, quiet_hours=None, maintenance=None)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -156,6 +174,12 @@ impl Detector {
         smooth: Option<&Bound<'_, PyAny>>,
         fit_rows: Option<&Bound<'_, PyAny>>,
         time_unit: Option<&Bound<'_, PyAny>>,
+        min_deviation: Option<&Bound<'_, PyAny>>,
+        min_relative_deviation: Option<&Bound<'_, PyAny>>,
+        direction: Option<&Bound<'_, PyAny>>,
+        sensitivity: Option<&Bound<'_, PyAny>>,
+        quiet_hours: Option<&Bound<'_, PyAny>>,
+        maintenance: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let method = Method::parse(&word(method, "method", "auto")?).or_raise()?;
         if method != Method::Residual
@@ -174,12 +198,22 @@ impl Detector {
         if let Some(predicted) = predicted {
             self::predicted(predicted, &mut measures)?;
         }
+        let unit = Unit::parse(&word(time_unit, "time_unit", "ns")?).or_raise()?;
+        let filters = filters::Arguments {
+            min_deviation,
+            min_relative_deviation,
+            direction,
+            sensitivity,
+            quiet_hours,
+            maintenance,
+        };
         let settings = Settings {
             method,
+            filters: filters.read(&measures, unit)?,
             measures,
             by: by.map(|by| names(by, "by")).transpose()?.unwrap_or_default(),
             time: word(time, "time", "window_start")?,
-            unit: Unit::parse(&word(time_unit, "time_unit", "ns")?).or_raise()?,
+            unit,
             zone: text(zone, "zone")?,
             every: every.map(|every| time::duration(every, "every")).transpose()?,
             alarm: match alarm {
@@ -230,7 +264,7 @@ impl Detector {
     /// -------
     /// Batch
     ///     One row for each row and measure, in input order: `by`, (``level``, once there was such a column), ``time``,
-    ///     measure, observed, expected, lower, upper, score, severity, confidence, state, reason.
+    ///     measure, observed, expected, lower, upper, score, severity, confidence, state, channel, lowered_by, reason.
     ///
     /// Raises
     /// ------
@@ -343,8 +377,8 @@ impl Detector {
     /// -------
     /// Batch
     ///     `by`, (``level``), measure, id, kind, state, start, end (null while it lasts), peak and its time, points,
-    ///     rule; observed, expected, lower, upper, severity and reason at the peak. The reason of a silence says how long
-    ///     nothing came.
+    ///     rule; observed, expected, lower, upper, severity, channel and reason at the peak; in ``lowered_by`` the filter
+    ///     that ended it. The reason of a silence says how long nothing came.
     fn events(&self) -> PyResult<Batch> {
         Ok(Batch::new(self.lock().or_raise()?.events().or_raise()?))
     }
@@ -405,65 +439,5 @@ impl Detector {
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
         Ok((slf.get_type().getattr("restore")?, (slf.get().snapshot(slf.py())?,)))
-    }
-
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let core = self.lock().or_raise()?;
-        let set = core.settings();
-        let text = |text: &str| PyString::new(py, text).repr().map(|text| text.to_string());
-        let list = |names: &[&String]| {
-            PyList::new(py, names).and_then(|list| list.repr()).map(|text| text.to_string())
-        };
-        let mut parts = vec![text(set.method.name())?];
-        let named = set.measures.iter().any(|one| one.extremes.is_some() || one.name != one.column);
-        parts.push(format!(
-            "measures={}",
-            if named {
-                let dict = PyDict::new(py);
-                for one in &set.measures {
-                    match &one.extremes {
-                        Some([low, high]) => dict.set_item(&one.name, (&one.column, low, high))?,
-                        None => dict.set_item(&one.name, &one.column)?,
-                    }
-                }
-                dict.repr()?.to_string()
-            } else {
-                list(&set.measures.iter().map(|one| &one.name).collect::<Vec<_>>())?
-            }
-        ));
-        if !set.by.is_empty() {
-            parts.push(format!("by={}", list(&set.by.iter().collect::<Vec<_>>())?));
-        }
-        if set.time != "window_start" {
-            parts.push(format!("time={}", text(&set.time)?));
-        }
-        if let Some(zone) = &set.zone {
-            parts.push(format!("zone={}", text(zone)?));
-        }
-        if let Some(every) = set.every {
-            parts.push(format!("every='{}'", duration::print(every)));
-        }
-        let alarm = snapshot::write(Kind::Alarm, &set.alarm).or_raise()?;
-        let alarm = py.get_type::<Alarm>().call_method1("restore", (PyBytes::new(py, &alarm),))?;
-        parts.push(format!("alarm={}", alarm.repr()?));
-        let predicted: Vec<&String> = set.measures.iter().filter_map(|one| one.predicted.as_ref()).collect();
-        if !predicted.is_empty() {
-            parts.push(format!("predicted={}", list(&predicted)?));
-        }
-        if set.rule.rmse != RmseCore::Cumulative {
-            parts.push(format!("rmse={}", Rmse::print(set.rule.rmse)));
-        }
-        match set.rule.smooth {
-            Smooth::Rows(1) => {}
-            Smooth::Rows(rows) => parts.push(format!("smooth={rows}")),
-            Smooth::Time(span) => parts.push(format!("smooth='{}'", duration::print(span))),
-        }
-        if set.fit_rows != FIT_ROWS {
-            parts.push(format!("fit_rows={}", set.fit_rows));
-        }
-        if set.unit != Unit::Nanosecond {
-            parts.push(format!("time_unit='{}'", set.unit.name()));
-        }
-        Ok(format!("Detector({})", parts.join(", ")))
     }
 }

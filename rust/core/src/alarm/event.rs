@@ -62,6 +62,10 @@ pub struct Judged<'a> {
     pub upper: Option<f64>,
     /// How rare it is, 0 to 100.
     pub severity: Option<f64>,
+    /// What spoke, in the detector's words.
+    pub channel: &'a str,
+    /// What kept it from the alarm, in the detector's words.
+    pub lowered_by: &'a str,
     /// Why, in the detector's words.
     pub reason: &'a str,
 }
@@ -99,6 +103,10 @@ pub struct Event {
     pub upper: Option<f64>,
     /// How rare it is, 0 to 100.
     pub severity: Option<f64>,
+    /// What spoke, in the detector's words.
+    pub channel: String,
+    /// What kept the point that ended it from the alarm, in the detector's words.
+    pub lowered_by: String,
     /// Why, in the detector's words.
     pub reason: String,
 }
@@ -122,6 +130,8 @@ impl Event {
             lower: None,
             upper: None,
             severity: None,
+            channel: String::new(),
+            lowered_by: String::new(),
             reason: String::new(),
         }
     }
@@ -148,25 +158,24 @@ impl Event {
         // A silence says how long it lasts, which grows.
         let grown = self.kind == EventKind::Silence;
         if !judged.reason.is_empty() && (rarer || grown || self.reason.is_empty()) {
-            self.reason.clear();
-            self.reason.push_str(judged.reason);
+            judged.reason.clone_into(&mut self.reason);
+            judged.channel.clone_into(&mut self.channel);
         }
     }
 }
 
-/// FNV-1a of the series' name, the kind and the start, as 16 hexadecimal digits: short, the same on every
-/// machine, and no secret.
+/// Of the series' name, the kind and the start.
 fn id(series: &[u8], kind: EventKind, start: Timestamp) -> String {
-    let start = start.to_le_bytes();
-    let parts = [kind.name().as_bytes(), b":", &start, series];
-    let hash = parts.into_iter().flatten().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    format!("{hash:016x}")
+    crate::id::of(&[kind.name().as_bytes(), b":", &start.to_le_bytes(), series])
+}
+
+/// A column of words, null where there is none.
+fn words<'a>(words: impl Iterator<Item = &'a String>) -> ArrayRef {
+    Arc::new(words.map(|word| (!word.is_empty()).then_some(word.as_str())).collect::<StringArray>())
 }
 
 /// The columns of events, all but those that name the series: `id, kind, state, start, end, peak, peak_time,
-/// points, rule, observed, expected, lower, upper, severity, reason`.
+/// points, rule, observed, expected, lower, upper, severity, channel, lowered_by, reason`.
 pub fn columns(events: &[Event]) -> Vec<(&'static str, ArrayRef)> {
     let text = |of: fn(&Event) -> &str| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(events.iter().map(of)))
@@ -192,7 +201,9 @@ pub fn columns(events: &[Event]) -> Vec<(&'static str, ArrayRef)> {
         ("lower", float(|event| event.lower)),
         ("upper", float(|event| event.upper)),
         ("severity", float(|event| event.severity)),
-        ("reason", text(|event| &event.reason)),
+        ("channel", words(events.iter().map(|event| &event.channel))),
+        ("lowered_by", words(events.iter().map(|event| &event.lowered_by))),
+        ("reason", words(events.iter().map(|event| &event.reason))),
     ]
 }
 

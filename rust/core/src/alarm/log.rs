@@ -47,11 +47,11 @@ impl EventLog {
             return;
         }
         if step.state != State::Alarm {
-            if kind == EventKind::Silence
-                && let Some(open) = self.open.get_mut(&(series.id, kind))
-                && !judged.reason.is_empty()
-            {
-                judged.reason.clone_into(&mut open.event.reason);
+            if let Some(open) = self.open.get_mut(&(series.id, kind)) {
+                judged.lowered_by.clone_into(&mut open.event.lowered_by);
+                if kind == EventKind::Silence && !judged.reason.is_empty() {
+                    judged.reason.clone_into(&mut open.event.reason);
+                }
             }
             self.close(series.id, kind, step.time, step.state);
             return;

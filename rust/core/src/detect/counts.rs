@@ -187,6 +187,7 @@ impl Counts {
 impl Model for Counts {
     type Judged = Judged;
     const HELD: bool = false;
+    const COUNTS: bool = true;
 
     #[inline]
     fn judge(&mut self, point: &Point, pace: &mut Pace) -> (Verdict, Judged) {

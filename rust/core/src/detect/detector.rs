@@ -8,6 +8,7 @@ use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use super::choose::{self, Queue};
+use super::filters::Filters;
 use super::joint_row::Machines;
 use super::judging::{Context, Memory, Place, Purpose, Series, pace_of, point_of};
 use super::model::{LARGEST, Model, Verdict};
@@ -82,6 +83,12 @@ impl Detector {
     /// What was set.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Replaces the filters.
+    pub fn filter(&mut self, filters: Filters) -> Result<()> {
+        let before = std::mem::replace(&mut self.settings.filters, filters);
+        self.settings.check().inspect_err(|_| self.settings.filters = before)
     }
 
     /// The length of a window in nanoseconds, once it is known.
@@ -162,7 +169,8 @@ impl Detector {
                     }
                     if purpose == Purpose::Judge {
                         std::mem::swap(&mut output.reason, &mut context.reason);
-                        output.push(*key, time, input.value, &verdict, series.alarm.state());
+                        let state = series.state(context.every, context.settings);
+                        output.push(*key, time, input.value, &verdict, state);
                     }
                 }
             }
@@ -302,17 +310,9 @@ impl Detector {
     /// How far the series are.
     pub fn status(&self) -> Status {
         let mut status = Status::default();
-        let every = self.every.unwrap_or(1) as f64 / 1e9;
         for series in &self.series {
-            let wanted = match &series.memory {
-                Memory::Empty => continue,
-                Memory::Counts(model) => model.wanted(every),
-                Memory::Novelty(model) => model.wanted(every),
-                Memory::Joint(machine) => {
-                    machine.wanted(self.settings.measures.len(), self.settings.fit_rows)
-                }
-                Memory::Residual(model) => model.wanted(every),
-            };
+            let wanted = series.memory.wanted(self.every.unwrap_or(1), &self.settings);
+            let Some(wanted) = wanted else { continue };
             if wanted == 0 {
                 status.active += 1;
             } else {

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{BAND, Pace, Verdict, confidence, short};
+use super::model::{BAND, Pace, Verdict, confidence};
+use super::reason::Short;
 use crate::expect::Linear;
 use crate::residual::joint::{FEWEST, Farthest, Joint};
 use crate::residual::rarity::{Calibration, Rarity};
@@ -123,11 +124,11 @@ impl Machine {
         let _ = write!(
             out,
             "{name}: {}, expected {} from the other sensors ({} to {}), {} times its limit",
-            short(observed),
-            short(*expected),
-            short(*lower),
-            short(*upper),
-            short(score.abs())
+            Short(observed),
+            Short(*expected),
+            Short(*lower),
+            Short(*upper),
+            Short(score.abs())
         );
     }
 

@@ -5,7 +5,7 @@
 use super::choose::Queue;
 use super::joint::{MOST_ROWS, Machine, Room, is_missing};
 use super::judging::{Context, Memory, Place, Purpose, Series};
-use super::model::{LARGEST, Pace, Verdict};
+use super::model::{LARGEST, Pace, Point, Verdict};
 use super::output::Output;
 use super::rows::{Input, Rows};
 use crate::alarm::{self, EventKind, Judged, State};
@@ -53,7 +53,9 @@ impl Machines {
             let machine = &mut series[*key as usize * sensors];
             self.verdicts.fill(Verdict::NONE);
             let mut speaks = None;
-            if let Some(time) = time.filter(|_| !rows.is_revised(row)) {
+            // A machine is judged and learned in one: what is maintained isn't judged either.
+            let maintained = |time| context.settings.filters.is_maintained(context.keys, *key, time);
+            if let Some(time) = time.filter(|time| !rows.is_revised(row) && !maintained(*time)) {
                 if context.every == 0 {
                     // Only its time counts.
                     waiting.push(*key, 0, time, &Input::NONE);
@@ -66,7 +68,13 @@ impl Machines {
                         std::mem::swap(&mut output.reason, &mut context.reason);
                     }
                     let observed = rows.measures[sensor].get(row).value;
-                    output.push(*key, time, observed, verdict, machine.alarm.state());
+                    output.push(
+                        *key,
+                        time,
+                        observed,
+                        verdict,
+                        machine.state(context.every, context.settings),
+                    );
                 }
                 context.reason.clear();
             }
@@ -141,17 +149,27 @@ impl Machines {
             place.measure = farthest.sensor;
         }
         let names = &context.settings.measures;
-        let verdict = verdicts[farthest.sensor];
+        let mut verdict = verdicts[farthest.sensor];
+        let judges_severity = context.settings.alarm.judges_severity();
+        let value = if judges_severity { verdict.severity } else { farthest.score };
+        let point = Point {
+            time,
+            local,
+            value: row[farthest.sensor],
+            extremes: [row[farthest.sensor]; 2],
+            predicted: f64::NAN,
+        };
+        let farthest_place = Place { measure: farthest.sensor, ..place };
+        let (value, _) = context.filtered(alarm.state(), farthest_place, &point, &mut verdict, value, false);
+        verdicts[farthest.sensor].lowered = verdict.lowered;
         let rare = verdict.severity > 0.0 && verdict.severity >= context.remarkable;
         let speaks = rare || farthest.score.abs() >= OUT;
         if speaks {
             let sensor = place.measure;
             Machine::reason(&names[sensor].name, row[sensor], &verdicts[sensor], &mut context.reason);
         }
-        let judges_severity = context.settings.alarm.judges_severity();
-        let value = if judges_severity { verdict.severity } else { farthest.score };
         let told = Verdict { severity: verdict.severity, ..verdicts[place.measure] };
-        let state = context.step(alarm, place, time, Some(value), &told, row[place.measure]);
+        let state = context.step(alarm, place, time, value, &told, row[place.measure]);
         if state == State::Alarm {
             machine.named = place.measure as u32;
         }
@@ -184,6 +202,8 @@ impl Context<'_> {
             lower: known(verdict.lower),
             upper: known(verdict.upper),
             severity: None,
+            channel: "change point",
+            lowered_by: "",
             reason: &format!("the sensors go together in another way from here on, {name} most of all"),
         };
         let rule = || "change point: 1 of 1 above 1.0".to_owned();

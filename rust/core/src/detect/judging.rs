@@ -5,14 +5,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
+use super::filters::Lowered;
 use super::joint::Machine;
 use super::model::{LARGEST, Model, Pace, Point, Verdict};
 use super::novelty::Metric;
 use super::predicted::Predicted;
+use super::reason;
 use super::rows::Input;
 use super::settings::{Method, Settings};
 use super::wall_clock::WallClock;
-use crate::alarm::{self, AlarmState, EventKind, EventLog, Judged, State};
+use crate::alarm::{self, AlarmState, EventKind, EventLog, Judged, Point as Counted, State};
 use crate::duration;
 use crate::error::Result;
 use crate::key::Keys;
@@ -36,6 +38,31 @@ pub enum Memory {
 pub struct Series {
     pub memory: Memory,
     pub alarm: AlarmState,
+}
+
+impl Memory {
+    /// Windows until the first verdict; 0 once there are verdicts, none where nothing came yet.
+    pub fn wanted(&self, every: i64, settings: &Settings) -> Option<u64> {
+        let every = every as f64 / 1e9;
+        match self {
+            Self::Empty => None,
+            Self::Counts(model) => Some(model.wanted(every)),
+            Self::Novelty(model) => Some(model.wanted(every)),
+            Self::Joint(machine) => Some(machine.wanted(settings.measures.len(), settings.fit_rows)),
+            Self::Residual(model) => Some(model.wanted(every)),
+        }
+    }
+}
+
+impl Series {
+    /// What rows say of it: `learning` before its first verdict, then what its alarm says.
+    #[inline]
+    pub fn state(&self, every: i64, settings: &Settings) -> &'static str {
+        if !self.alarm.has_begun() && self.memory.wanted(every, settings) != Some(0) {
+            return "learning";
+        }
+        self.alarm.state().name()
+    }
 }
 
 /// What rows are for.
@@ -162,27 +189,65 @@ impl<'a> Context<'a> {
         point: &Point,
         purpose: Purpose,
     ) -> (Verdict, bool) {
-        let (verdict, judged) = model.judge(point, &mut self.pace);
-        let mut held = false;
+        let (mut verdict, judged) = model.judge(point, &mut self.pace);
+        let maintained = self.settings.filters.is_maintained(self.keys, place.key, point.time);
+        let mut held = maintained;
         if purpose == Purpose::Judge {
-            if verdict.is_remarkable(self.remarkable) {
-                verdict.reason(point.value, &mut self.reason);
-            }
             // Nothing to tell is a calm point, not a missing one.
             let calm = if verdict.severity.is_nan() { None } else { Some(0.0) };
-            let value = if self.settings.alarm.judges_severity() { verdict.severity } else { verdict.score };
-            let value = if value.is_nan() { calm } else { Some(value) };
+            let by_severity = self.settings.alarm.judges_severity();
+            let value = if by_severity { verdict.severity } else { verdict.score };
+            let (value, breach) = if value.is_nan() {
+                (calm, false)
+            } else {
+                self.filtered(alarm.state(), place, point, &mut verdict, value, maintained)
+            };
+            if breach || verdict.is_remarkable(self.remarkable) {
+                let measure = &self.settings.measures[place.measure].name;
+                reason::write(&mut self.reason, measure, M::COUNTS, self.pace.every, point, &verdict);
+            }
             // Before its first verdict a series is learning: its points are there, only not judged.
             let state = match value {
                 None => alarm.state(),
                 value => self.step(alarm, place, point.time, value, &verdict, point.value),
             };
-            held = M::HELD && state == State::Alarm;
+            held |= M::HELD && state == State::Alarm;
         }
         if !held {
             model.learn(point, &judged, &mut self.pace);
         }
         (verdict, model.is_lost())
+    }
+
+    /// What the alarm looks at, and whether it breaches, or would without the filters that keep it from the alarm.
+    #[inline]
+    pub(super) fn filtered(
+        &mut self,
+        state: State,
+        place: Place,
+        point: &Point,
+        verdict: &mut Verdict,
+        value: f64,
+        maintained: bool,
+    ) -> (Option<f64>, bool) {
+        let rule = &self.settings.alarm;
+        let breaches = |value: f64| rule.classify(Some(value), state) == Counted::Breach;
+        let filters = &self.settings.filters;
+        let mut weighed = value;
+        if !filters.sensitivity.is_empty() {
+            let measure = &self.settings.measures[place.measure].name;
+            weighed = filters.weighed(self.keys, place.key, measure, value);
+            if breaches(value) && !breaches(weighed) {
+                verdict.lowered = Some(Lowered::Sensitivity);
+                return (Some(weighed), true);
+            }
+        }
+        if !breaches(weighed) {
+            return (Some(weighed), false);
+        }
+        let lowered = if maintained { Some(Lowered::Maintenance) } else { None };
+        verdict.lowered = lowered.or_else(|| filters.lower(place.measure, point, verdict));
+        (Some(if verdict.lowered.is_some() { 0.0 } else { weighed }), true)
     }
 
     /// Steps the alarm, and notes what that means for events.
@@ -215,6 +280,8 @@ impl<'a> Context<'a> {
                 lower: known(verdict.lower),
                 upper: known(verdict.upper),
                 severity: known(verdict.severity),
+                channel: if reason.is_empty() { "" } else { verdict.channel },
+                lowered_by: verdict.lowered.map_or("", Lowered::name),
                 reason: &reason,
             };
             let silence = match value {

@@ -7,6 +7,7 @@
 mod choose;
 pub mod counts;
 pub mod detector;
+pub mod filters;
 pub mod joint;
 mod joint_row;
 mod judging;
@@ -14,10 +15,13 @@ pub mod model;
 pub mod novelty;
 mod output;
 pub mod predicted;
+pub mod quiet_hours;
+mod reason;
 mod rows;
 pub mod settings;
 mod wall_clock;
 
 pub use detector::{Detector, Status};
+pub use filters::Filters;
 pub use rows::Input;
 pub use settings::{Measure, Method, Settings};

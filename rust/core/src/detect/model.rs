@@ -1,7 +1,7 @@
 //! What a detector asks of a method: judge a window, say the verdict, then learn.
 
-use std::fmt::Write as _;
-
+use super::filters::Lowered;
+use crate::alarm::Direction;
 use crate::expect;
 use crate::residual;
 use crate::time::Timestamp;
@@ -86,6 +86,8 @@ pub struct Verdict {
     pub days: f64,
     /// What spoke: a channel's name.
     pub channel: &'static str,
+    /// What kept it from the alarm.
+    pub lowered: Option<Lowered>,
 }
 
 impl Verdict {
@@ -99,6 +101,7 @@ impl Verdict {
         confidence: f64::NAN,
         days: f64::NAN,
         channel: "",
+        lowered: None,
     };
 
     /// Whether there is something to tell from this severity on.
@@ -107,34 +110,15 @@ impl Verdict {
         self.severity > 0.0 && self.severity >= from && !self.channel.is_empty()
     }
 
-    /// Why, in a short sentence: `day up: 132, expected 54 (20 to 88), about once in 41 days`.
-    pub fn reason(&self, observed: f64, out: &mut String) {
-        let _ = write!(
-            out,
-            "{}: {}, expected {} ({} to {}), about once in ",
-            self.channel,
-            short(observed),
-            short(self.expected),
-            short(self.lower),
-            short(self.upper)
-        );
-        let _ = match self.days {
-            days if days >= 1825.0 => write!(out, "five years or more"),
-            days if days >= 1.95 => write!(out, "{days:.0} days"),
-            days => write!(out, "{:.0} hours", (days * 24.0).max(1.0)),
-        };
-    }
-}
-
-/// A figure that a person reads: whole where it is large, three digits where it is small.
-pub fn short(value: f64) -> String {
-    let size = value.abs();
-    if size >= 100.0 || value == value.round() && size < 1e15 {
-        format!("{value:.0}")
-    } else if size >= 1.0 {
-        format!("{value:.1}")
-    } else {
-        format!("{value:.3}")
+    /// The side of the expectation that it is about: the channel's, else the value's own.
+    pub fn side(&self, observed: f64) -> Direction {
+        match self.channel {
+            channel if channel.ends_with(" up") => Direction::Up,
+            channel if channel.ends_with(" down") || channel == "silence" => Direction::Down,
+            _ if observed > self.expected => Direction::Up,
+            _ if observed < self.expected => Direction::Down,
+            _ => Direction::Both,
+        }
     }
 }
 
@@ -152,6 +136,8 @@ pub trait Model {
     type Judged;
     /// Whether it stops learning while the series is in alarm.
     const HELD: bool;
+    /// Whether its values are numbers of things.
+    const COUNTS: bool = false;
 
     /// Judges a point that comes next, before it is learned.
     fn judge(&mut self, point: &Point, pace: &mut Pace) -> (Verdict, Self::Judged);

@@ -9,8 +9,8 @@ use arrow_array::{
 use arrow_buffer::{BooleanBuffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{Field, Schema};
 
+use super::filters::Lowered;
 use super::model::Verdict;
-use crate::alarm::State;
 use crate::error::{Error, Result};
 use crate::key::Keys;
 use crate::residual::rows::key_columns;
@@ -30,7 +30,9 @@ pub struct Output {
     score: Vec<f64>,
     severity: Vec<f64>,
     confidence: Vec<f64>,
-    states: Vec<State>,
+    states: Vec<&'static str>,
+    channels: StringBuilder,
+    lowered: StringBuilder,
     reasons: StringBuilder,
     /// The reason of the row at hand.
     pub reason: String,
@@ -52,12 +54,15 @@ impl Output {
             severity: column(),
             confidence: column(),
             states: Vec::with_capacity(rows),
+            channels: StringBuilder::new(),
+            lowered: StringBuilder::new(),
             reasons: StringBuilder::new(),
             reason: String::new(),
         }
     }
 
-    /// Appends a row; its reason is what [`Output::reason`] holds, null where that is empty.
+    /// Appends a row; its reason is what [`Output::reason`] holds. Where that is empty, it is null, as are the channel
+    /// and what lowered it.
     #[inline]
     pub fn push(
         &mut self,
@@ -65,7 +70,7 @@ impl Output {
         time: Option<Timestamp>,
         observed: f64,
         verdict: &Verdict,
-        state: State,
+        state: &'static str,
     ) {
         if time.is_none() {
             self.untimed.push(self.times.len());
@@ -81,8 +86,12 @@ impl Output {
         self.confidence.push(verdict.confidence);
         self.states.push(state);
         if self.reason.is_empty() {
+            self.channels.append_null();
+            self.lowered.append_null();
             self.reasons.append_null();
         } else {
+            self.channels.append_option((!verdict.channel.is_empty()).then_some(verdict.channel));
+            self.lowered.append_option(verdict.lowered.map(Lowered::name));
             self.reasons.append_value(&self.reason);
             self.reason.clear();
         }
@@ -114,7 +123,9 @@ impl Output {
             let nulls = (valid.null_count() > 0).then_some(valid);
             columns.push((name, Arc::new(Float64Array::new(values.into(), nulls))));
         }
-        columns.push(("state", words(rows, |row| self.states[row].name())));
+        columns.push(("state", words(rows, |row| self.states[row])));
+        columns.push(("channel", Arc::new(self.channels.finish())));
+        columns.push(("lowered_by", Arc::new(self.lowered.finish())));
         columns.push(("reason", Arc::new(self.reasons.finish())));
         batch(columns, rows)
     }

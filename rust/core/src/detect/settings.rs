@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::filters::Filters;
 use super::joint::{FEWEST_ROWS, MOST_ROWS};
 use super::wall_clock::WallClock;
 use crate::alarm::{self, Alarm};
@@ -97,12 +98,14 @@ pub struct Settings {
     pub rule: Rule,
     /// The rows that a machine is fitted on; with `joint` only.
     pub fit_rows: u32,
+    /// What keeps an anomaly from the alarm.
+    pub filters: Filters,
 }
 
 /// Sensors of a machine: a fit takes the cube of them in time, a machine the square in memory.
 const MOST_SENSORS: usize = 500;
 /// Columns of the output that are no key.
-const OUTPUT: [&str; 10] = [
+const OUTPUT: [&str; 12] = [
     "measure",
     "observed",
     "expected",
@@ -112,6 +115,8 @@ const OUTPUT: [&str; 10] = [
     "severity",
     "confidence",
     "state",
+    "channel",
+    "lowered_by",
     "reason",
 ];
 
@@ -119,6 +124,12 @@ impl Settings {
     /// Checks what can be meant.
     pub fn check(&self) -> Result<()> {
         self.rule.check()?;
+        self.filters.check(&self.by, &self.measures)?;
+        if !self.filters.sensitivity.is_empty() && !self.alarm.judges_severity() {
+            return Err(Error::config(
+                "`sensitivity` goes with `Alarm(severity=...)`, got a threshold of scores",
+            ));
+        }
         WallClock::new(self.zone.as_deref())?;
         if let Some(every) = self.every
             && every <= 0
