@@ -77,7 +77,10 @@ impl Lane {
     pub(super) fn assign_block(&mut self, context: &Context<'_>, block: Range<usize>, cells: &mut Vec<u32>) {
         let mut row = block.start;
         while row < block.end {
-            let together = self.assign_together(context, row..block.end, cells);
+            let mut together = self.assign_together(context, row..block.end, cells);
+            if together == 0 {
+                together = self.assign_around(context, row..block.end, cells);
+            }
             row += together;
             if together == 0 {
                 cells.push(self.assign(context, row));
@@ -87,7 +90,7 @@ impl Lane {
     }
 
     /// The series of a row.
-    fn key_of(&mut self, context: &Context<'_>, row: usize) -> u32 {
+    pub(super) fn key_of(&mut self, context: &Context<'_>, row: usize) -> u32 {
         match context.rows.codes() {
             Some((codes, nulls)) => {
                 let code = (!nulls.is_some_and(|nulls| nulls.is_null(row))).then_some(codes[row]);
@@ -185,7 +188,7 @@ impl Lane {
         Place::Open(at)
     }
 
-    fn turn_to(&mut self, window: usize) {
+    pub(super) fn turn_to(&mut self, window: usize) {
         if self.current[0] != Some(window) {
             self.current = [Some(window), self.current[0]];
         }

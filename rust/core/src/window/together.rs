@@ -8,11 +8,13 @@ use std::ops::Range;
 use arrow_array::Float64Array;
 
 use super::aggregate::{Number, Run, SINK};
+use super::assign::Window;
 use super::lane::Lane;
 use super::open::Open;
 use super::place::Context;
 use crate::column::Values;
 use crate::room;
+use crate::time::Timestamp;
 use crate::times;
 
 /// The cells of a dictionary's codes in one window.
@@ -37,11 +39,14 @@ pub(super) struct Direct {
 /// Rows from which it pays to look at codes by a table of their cells, and to fold them at once.
 const LONG: usize = 64;
 
+/// Codes of a dictionary whose table costs next to nothing, and lies in the caches with all that it leads to.
+const SMALL: usize = 1_024;
+
 /// Rows below which it doesn't: around a window's border, rows of both windows take turns.
 const FEW: usize = 4;
 
 /// Rows a cell from which a run pays.
-const ROWS: usize = 4;
+const ROWS: usize = 16;
 
 impl Direct {
     /// Makes the table that of a window and dictionary of so many codes, unless that costs too much.
@@ -49,8 +54,7 @@ impl Direct {
         if self.of == Some(of) {
             return true;
         }
-        // Small tables cost next to nothing.
-        if codes > 1_024 && self.of.is_some() && self.rows < codes {
+        if codes > SMALL && self.of.is_some() && self.rows < codes {
             return false;
         }
         self.of = Some(of);
@@ -74,12 +78,19 @@ impl Context<'_> {
 }
 
 impl Lane {
+    /// Up to when times close no window and are no leap, where there is but one source.
+    fn uneventful_before(&self, latest: Option<Timestamp>) -> Timestamp {
+        let closes = self.watermark.reached_at(self.next_end);
+        latest.map_or(closes, |latest| closes.min(latest.saturating_add(1)))
+    }
+
     /// Adds rows that are known to go where those before went, from the first on. Gives their number.
     pub(super) fn add_run(&mut self, context: &Context<'_>, rest: Range<usize>) -> usize {
         let Context { spec, rows, latest, .. } = *context;
         let (Some(array), Some((codes, None))) = (context.only_floats(), rows.codes()) else { return 0 };
+        let to = self.uneventful_before(latest);
         let Some(open) = self.current[0].and_then(|current| self.open[current].as_mut()) else { return 0 };
-        if !(self.direct.settled && self.direct.lines_up)
+        if !(self.direct.settled && self.direct.lines_up && self.direct.cells.len() <= SMALL)
             || self.direct.of != Some((open.number, self.keys.dictionaries()))
             || !open.on_time
             || rows.times.nulls.is_some()
@@ -88,21 +99,15 @@ impl Lane {
         {
             return 0;
         }
-        let to = open.sure.end.min(self.watermark.reached_at(self.next_end));
-        let to = latest.map_or(to, |latest| to.min(latest.saturating_add(1)));
+        let (from, to) = (open.sure.start, open.sure.end.min(to));
         // To line up the cells has to pay.
         let times = &rows.times.values[rest.clone()];
         let cells = &self.direct.cells;
-        if times.get(ROWS * cells.len()).is_none_or(|time| *time < open.sure.start || to <= *time) {
+        if times.get(ROWS * cells.len()).is_none_or(|time| *time < from || to <= *time) {
             return 0;
         }
-        let run = Run {
-            times,
-            within: (open.sure.start, to),
-            codes: &codes[rest.clone()],
-            values: array,
-            start: rest.start,
-        };
+        let run =
+            Run { times, within: (from, to), codes: &codes[rest.clone()], values: array, start: rest.start };
         let Some(numbers) = self.cells.group_mut(0, true) else { return 0 };
         let Some(ran) = numbers.add_run(run, cells, &mut self.direct.line) else {
             self.direct.lines_up = false;
@@ -168,6 +173,49 @@ impl Lane {
         count
     }
 
+    /// Cells for rows around the border of the two windows that rows went to of late, where they go back and forth, as far
+    /// as nothing can close. Gives their number.
+    pub(super) fn assign_around(
+        &mut self,
+        context: &Context<'_>,
+        block: Range<usize>,
+        cells: &mut Vec<u32>,
+    ) -> usize {
+        let Context { spec, rows, latest, .. } = *context;
+        let [Some(one), Some(other)] = self.current else { return 0 };
+        let sure = |at: usize| self.open[at].as_ref().filter(|open| open.on_time).map(|open| open.sure);
+        let (Some(first), Some(second)) = (sure(one), sure(other)) else { return 0 };
+        if rows.times.nulls.is_some() || spec.source.is_some() || spec.max_series.is_some() {
+            return 0;
+        }
+        let to = self.uneventful_before(latest);
+        let (mut furthest, mut window, mut alone) = (Timestamp::MIN, one, 0);
+        let start = cells.len();
+        for row in block {
+            let time = rows.times.values[row];
+            let holds = |window: Window| window.start <= time && time < window.end.min(to);
+            let before = std::mem::replace(&mut window, if holds(first) { one } else { other });
+            if !holds(first) && !holds(second) || alone == LONG {
+                window = before;
+                break;
+            }
+            alone = if window == before { alone + 1 } else { 0 };
+            furthest = furthest.max(time);
+            let key = self.key_of(context, row);
+            cells.push(self.cell(window, key));
+            if let Some(open) = &mut self.open[window] {
+                open.mark(spec, 0);
+            }
+        }
+        let count = cells.len() - start;
+        if count > 0 {
+            self.tally.counted += count as u64;
+            self.watermark.observe(0, furthest);
+            self.turn_to(window);
+        }
+        count
+    }
+
     /// Cells in one window for rows that go together.
     fn cells_together(
         &mut self,
@@ -210,8 +258,25 @@ impl Lane {
         cells.extend(codes[block].iter().map(|code| known[*code as usize]));
     }
 
-    /// Notes the cells of codes in the table, all at once for those that have none there.
+    /// Notes the cells of codes in the table.
     fn find_cells(&mut self, open: &mut Open, codes: &[u32]) {
+        if self.direct.cells.len() > SMALL {
+            return self.find_many_cells(open, codes);
+        }
+        for code in codes {
+            let known = &mut self.direct.cells[*code as usize];
+            if *known == SINK {
+                let key = self.keys.intern_code(Some(*code));
+                *known = open.cell(key, &mut self.cells, &mut self.of_cell);
+            }
+        }
+        // A block nearly always has all codes: then there is nothing to look for in the next one.
+        let known = &self.direct.cells;
+        self.direct.settled = known.len() <= codes.len() && !known.contains(&SINK);
+    }
+
+    /// Likewise, all at once for those that have none there: what they lead to lies anywhere in memory.
+    fn find_many_cells(&mut self, open: &mut Open, codes: &[u32]) {
         let known = &mut self.direct.cells;
         self.direct.unknown.clear();
         self.direct.unknown.extend(codes.iter().copied().filter(|code| known[*code as usize] == SINK));
@@ -233,8 +298,6 @@ impl Lane {
                 *known = open.cell(key, &mut self.cells, &mut self.of_cell);
             }
         }
-        // Of a small dictionary a block nearly always has all codes: then there is nothing to look for in the next one.
-        self.direct.settled = known.len() <= codes.len() && !known.contains(&SINK);
     }
 
     /// Adds rows that go together to their cells at once.
