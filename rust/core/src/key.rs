@@ -332,8 +332,12 @@ impl Keys {
     /// The only key column, where it is of text.
     fn texts(&self, ids: &[Option<u32>]) -> ArrayRef {
         let mut builder = StringBuilder::with_capacity(ids.len(), 16 * ids.len());
-        for id in ids {
-            builder.append_option(id.and_then(|id| text(self.bytes(id))));
+        if ids.len() > self.len() {
+            // Each is read once, however many rows it has.
+            let texts: Vec<_> = (0..self.len() as u32).map(|id| text(self.bytes(id))).collect();
+            ids.iter().for_each(|id| builder.append_option(id.and_then(|id| texts[id as usize].as_deref())));
+        } else {
+            ids.iter().for_each(|id| builder.append_option(id.and_then(|id| text(self.bytes(id)))));
         }
         Arc::new(builder.finish())
     }

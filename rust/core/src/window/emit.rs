@@ -31,6 +31,8 @@ struct Row {
 struct Out {
     rows: Vec<Row>,
     totals: Cells,
+    /// Whether all came in the order in which they go out.
+    in_order: bool,
 }
 
 impl Collector {
@@ -42,12 +44,14 @@ impl Collector {
         assigner: &mut Assigner,
         reached: Timestamp,
     ) -> Result<RecordBatch> {
-        let mut out = Out { rows: Vec::new(), totals: Cells::new(plan) };
+        let mut out = Out { rows: Vec::new(), totals: Cells::new(plan), in_order: true };
         self.coarse.learn(&mut self.keys);
         let due = self.take_due(reached);
         let whole =
             |start: &Timestamp| self.windows[start].whole.as_ref().map_or(0, |whole| whole.keys.len());
-        self.rank(due.iter().map(whole).sum());
+        let whole = due.iter().map(whole).sum();
+        self.rank(whole);
+        out.rows.reserve(whole);
         let mut due = due.into_iter().peekable();
         if spec.fill {
             loop {
@@ -114,16 +118,20 @@ impl Collector {
         {
             // Nothing can come after it and nothing else is made of it.
             self.whole -= whole.keys.len();
-            let moved = out.totals.append(&whole.cells);
-            let row = |at: u32| Row {
+            if out.totals.is_empty() {
+                out.totals.reserve(out.rows.capacity(), &whole.cells);
+            }
+            let order = self.in_order(&whole.keys);
+            let first = out.totals.append(&whole.cells, &order);
+            let row = |(at, cell): (&u32, u32)| Row {
                 window,
-                key: whole.keys[at as usize],
+                key: whole.keys[*at as usize],
                 level: 0,
                 revision: 0,
                 silent: false,
-                cell: Some(at + 1 + moved),
+                cell: Some(cell),
             };
-            out.rows.extend(self.in_order(&whole.keys).into_iter().map(row));
+            out.rows.extend(order.iter().zip(first..).map(row));
             pending.fired = true;
         }
         self.whole -= pending.merge_whole(&mut self.cells, &self.views);
@@ -139,6 +147,7 @@ impl Collector {
             if spec.fill && in_turn {
                 let coarse_present = pending.coarse.keys().copied().collect();
                 let (keys, coarse) = (&self.keys, &self.coarse);
+                out.in_order = false;
                 for filled in self.fill.rows(spec, keys, &pending, &present, &coarse_present, coarse) {
                     if filled.level == 0 {
                         pending.series.entry(filled.key).or_default().revision = Some(0);
@@ -173,6 +182,7 @@ impl Collector {
         with_late: bool,
         out: &mut Out,
     ) {
+        out.in_order = false;
         let next = |revision: Option<u64>| revision.map_or(0, |revision| revision + 1);
         let mut coarse: BTreeSet<(u32, u32)> = BTreeSet::new();
         for key in keys {
@@ -258,13 +268,15 @@ impl Collector {
 
     /// The columns of drained windows.
     fn columns(&mut self, spec: &Spec, plan: &Plan, out: Out) -> Result<RecordBatch> {
-        let Out { mut rows, totals } = out;
-        self.rank(rows.len());
-        let order = |row: &Row| (row.window.start, row.window.end);
-        rows.sort_by(|a, b| {
-            let keys = || self.compare(a.key, b.key).then(a.level.cmp(&b.level));
-            order(a).cmp(&order(b)).then_with(keys).then(a.revision.cmp(&b.revision))
-        });
+        let Out { mut rows, totals, in_order } = out;
+        if !in_order {
+            self.rank(rows.len());
+            let order = |row: &Row| (row.window.start, row.window.end);
+            rows.sort_by(|a, b| {
+                let keys = || self.compare(a.key, b.key).then(a.level.cmp(&b.level));
+                order(a).cmp(&order(b)).then_with(keys).then(a.revision.cmp(&b.revision))
+            });
+        }
         let keys: Vec<Option<u32>> = rows.iter().map(|row| Some(row.key)).collect();
         let mut columns: Vec<(String, ArrayRef)> =
             spec.by.iter().cloned().zip(self.keys.columns(&keys)).collect();

@@ -182,26 +182,30 @@ impl Cells {
         out
     }
 
-    /// Copies all cells of another set, sink apart, and says how far each has moved: its cell `i` is `i + moved` here.
-    pub fn append(&mut self, other: &Self) -> u32 {
-        let moved = self.len - 1;
-        self.len += other.len - 1;
-        self.make_room();
+    /// Makes room for exactly so many more, as another set has them.
+    pub fn reserve(&mut self, more: usize, other: &Self) {
         self.join_as(other);
-        for (at, numbers) in self.numbers.iter_mut().enumerate() {
-            match other.numbers.get(at).and_then(Numbers::cells) {
-                Some(others) => numbers.copy(moved as usize + 1, others),
-                None => (1..other.len).for_each(|cell| {
-                    numbers.merge(cell + moved, None, &other.stores, cell);
-                }),
-            }
+        self.room = self.room.max(self.len as usize + more);
+        self.stores.iter_mut().for_each(|store| store.resize(self.room));
+        self.numbers.iter_mut().for_each(|numbers| numbers.resize(self.room, self.room));
+    }
+
+    /// Copies cells of another set, by their places behind its sink, and gives the first of the copies.
+    pub fn append(&mut self, other: &Self, places: &[u32]) -> u32 {
+        self.join_as(other);
+        let at = self.len;
+        self.len += places.len() as u32;
+        self.make_room();
+        let cells = || places.iter().map(|place| place + 1);
+        for (numbers, others) in self.numbers.iter_mut().zip(&other.numbers) {
+            numbers.copy(at, others, &other.stores, cells());
         }
-        for (store, other_store) in self.stores.iter_mut().zip(&other.stores) {
+        for (store, others) in self.stores.iter_mut().zip(&other.stores) {
             if !matches!(store, Store::Grouped) {
-                (1..other.len).for_each(|cell| store.merge(cell + moved, other_store, cell));
+                (at..).zip(cells()).for_each(|(into, cell)| store.merge(into, others, cell));
             }
         }
-        moved
+        at
     }
 
     /// Whether this set could have been made by the plan; for state that comes from outside.

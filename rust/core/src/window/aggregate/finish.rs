@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array};
-use arrow_buffer::NullBuffer;
 
 use super::numbers::Number;
 use super::plan::Function;
@@ -37,37 +36,57 @@ impl Plan {
 }
 
 fn floats(rows: &[Option<u32>], get: impl Fn(u32) -> Option<f64>) -> ArrayRef {
+    float_column(rows.iter().map(|cell| cell.and_then(&get)))
+}
+
+fn float_column(values: impl Iterator<Item = Option<f64>> + Clone) -> ArrayRef {
     let mut whole = true;
-    let value = |cell: &Option<u32>| {
-        let value = cell.and_then(&get);
+    let column = values.clone().map(|value| {
         whole &= value.is_some();
         value.unwrap_or(0.0)
-    };
-    let values: Vec<f64> = rows.iter().map(value).collect();
-    let valid = || rows.iter().map(|cell| cell.and_then(&get).is_some()).collect::<Vec<bool>>();
-    let nulls = (!whole).then(|| NullBuffer::from(valid()));
-    Arc::new(Float64Array::new(values.into(), nulls))
+    });
+    let column: Vec<f64> = column.collect();
+    let nulls = (!whole).then(|| values.map(|value| value.is_some()).collect::<Vec<bool>>().into());
+    Arc::new(Float64Array::new(column.into(), nulls))
 }
 
 fn counts(rows: &[Option<u32>], get: impl Fn(u32) -> u64) -> ArrayRef {
-    let values: Vec<i64> = rows.iter().map(|cell| cell.map_or(0, |cell| get(cell) as i64)).collect();
-    let whole = rows.iter().all(Option::is_some);
-    let nulls = (!whole).then(|| rows.iter().map(Option::is_some).collect::<Vec<bool>>().into());
-    Arc::new(Int64Array::new(values.into(), nulls))
+    count_column(rows.iter().map(|cell| cell.map(&get)))
+}
+
+fn count_column(values: impl Iterator<Item = Option<u64>> + Clone) -> ArrayRef {
+    let whole = values.clone().all(|value| value.is_some());
+    let nulls = (!whole).then(|| values.clone().map(|value| value.is_some()).collect::<Vec<bool>>().into());
+    let column: Vec<i64> = values.map(|value| value.unwrap_or(0) as i64).collect();
+    Arc::new(Int64Array::new(column.into(), nulls))
 }
 
 /// One aggregate's column, of cells that hold all about a column of floats.
 fn finish_number(function: Function, of_rows: bool, numbers: &[Number], rows: &[Option<u32>]) -> ArrayRef {
-    let at = |cell: u32| &numbers[cell as usize];
+    // Nearly always they lie one behind the other.
+    let first = rows.first().copied().flatten().unwrap_or(0);
+    if rows.iter().zip(first..).all(|(cell, next)| *cell == Some(next)) {
+        let cells = &numbers[first as usize..][..rows.len()];
+        return number_column(function, of_rows, cells.iter().map(Some));
+    }
+    number_column(function, of_rows, rows.iter().map(|cell| cell.map(|cell| &numbers[cell as usize])))
+}
+
+fn number_column<'a>(
+    function: Function,
+    of_rows: bool,
+    cells: impl Iterator<Item = Option<&'a Number>> + Clone,
+) -> ArrayRef {
+    let count = |get: fn(&Number) -> u64| count_column(cells.clone().map(move |cell| cell.map(get)));
     match function {
-        Function::Count if of_rows => counts(rows, |cell| at(cell).rows()),
-        Function::Sum => floats(rows, |cell| at(cell).sum().get()),
-        Function::Mean => floats(rows, |cell| at(cell).sum().mean()),
-        Function::Min => floats(rows, |cell| at(cell).range().get().map(|(min, _)| min)),
-        Function::Max => floats(rows, |cell| at(cell).range().get().map(|(_, max)| max)),
-        Function::Std => floats(rows, |cell| at(cell).moment().variance().map(f64::sqrt)),
-        Function::Var => floats(rows, |cell| at(cell).moment().variance()),
-        _ => counts(rows, |cell| at(cell).values()),
+        Function::Count if of_rows => count(Number::rows),
+        Function::Sum => float_column(cells.map(|cell| cell?.sum().get())),
+        Function::Mean => float_column(cells.map(|cell| cell?.sum().mean())),
+        Function::Min => float_column(cells.map(|cell| cell?.range().get().map(|(min, _)| min))),
+        Function::Max => float_column(cells.map(|cell| cell?.range().get().map(|(_, max)| max))),
+        Function::Std => float_column(cells.map(|cell| cell?.moment().variance().map(f64::sqrt))),
+        Function::Var => float_column(cells.map(|cell| cell?.moment().variance())),
+        _ => count(Number::values),
     }
 }
 

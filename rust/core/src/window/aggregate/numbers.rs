@@ -250,10 +250,13 @@ impl Numbers {
         cells[into as usize].merge(&other);
     }
 
-    /// Copies another set's cells from the second on to the cells from `at` on, which are empty.
-    pub fn copy(&mut self, at: usize, others: &[Number]) {
-        if let Some(cells) = &mut self.cells {
-            cells[at..at + others.len() - 1].copy_from_slice(&others[1..]);
+    /// Copies another set's cells to those from `at` on, which are empty. The other's state is there, or in `stores`.
+    pub fn copy(&mut self, at: u32, other: &Self, stores: &[Store], cells: impl Iterator<Item = u32>) {
+        let Some(known) = &mut self.cells else { return };
+        let into = known[at as usize..].iter_mut().zip(cells);
+        match &other.cells {
+            Some(others) => into.for_each(|(into, cell)| *into = others[cell as usize]),
+            None => into.for_each(|(into, cell)| *into = Number::from_stores(&self.group, stores, cell)),
         }
     }
 
