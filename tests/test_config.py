@@ -53,7 +53,8 @@ def test_five_mistakes_are_five_problems_with_their_lines_and_the_right_words():
         "line 6: [window] unknown option `evrey` (did you mean `every`?)",
         'line 7: [window] `every` has the unknown unit "mo": use ns, us, ms, s, m, h, d or w',
         'line 14: [detect] `measures` must be aggregates of [window] (cars), got "car" (did you mean "cars"?)',
-        'line 17: [[sink]] 1 the kind "kafka" is not in this version: use file, mqtt or stdout',
+        'line 17: [[sink]] 1 the kind "kafka" is not in this version: use command, file, mqtt, object, shadow, stdout '
+        "or webhook",
     ]
 
 
@@ -381,7 +382,7 @@ def test_kinds_that_the_reference_hides_are_right_as_well(part):
     """A source or sink of another kind, with every option of it at its example."""
     lines = [line.removeprefix("# ") for line in part.splitlines() if re.match(r"# (\[|\w+ = )", line)]
     # A password comes from one place; TLS and columns of the window go with the others.
-    text = "\n".join(line for line in lines if not line.startswith("password_file"))
+    text = "\n".join(line for line in lines if not re.match(r"(password|secret|token)_file", line))
     if text.startswith("[source]"):
         loads(text.replace('scenario = "traffic"', 'scenario = "motor"') + "\n" + WINDOW)
     else:

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 #: Which extra brings what.
-EXTRAS = {"pydantic": "edge", "paho": "edge", "pyarrow": "arrow", "plotly": "report"}
+EXTRAS = {
+    **dict.fromkeys(("paho", "prometheus_client", "pydantic", "urllib3"), "edge"),
+    "pyarrow": "arrow",
+    "plotly": "report",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

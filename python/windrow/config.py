@@ -25,7 +25,16 @@ from windrow.config_option import (
     nanoseconds,
     option,
 )
-from windrow.config_sink import SINKS, FileSink, MqttSink, StdoutSink
+from windrow.config_sink import (
+    SINKS,
+    CommandSink,
+    FileSink,
+    MqttSink,
+    ObjectSink,
+    ShadowSink,
+    StdoutSink,
+    WebhookSink,
+)
 from windrow.config_source import (
     DECODERS,
     MESSAGES,
@@ -48,6 +57,7 @@ __all__ = [
     "SOURCES",
     "Aggregate",
     "AlarmSection",
+    "CommandSink",
     "Config",
     "Decoded",
     "DetectSection",
@@ -57,14 +67,17 @@ __all__ = [
     "Maintenance",
     "MqttSink",
     "MqttSource",
+    "ObjectSink",
     "ReportSection",
     "Section",
     "ServiceSection",
+    "ShadowSink",
     "SimulateSource",
     "StateSection",
     "StdinSource",
     "StdoutSink",
     "Unit",
+    "WebhookSink",
     "WindowSection",
     "nanoseconds",
 ]
@@ -261,6 +274,11 @@ class Config(Section):
     detect: DetectSection | None = None
     alarm: AlarmSection | None = None
     state: StateSection | None = None
-    sink: list[Annotated[FileSink | MqttSink | StdoutSink, Field(discriminator="kind")]] = Field(default=[])
+    sink: list[
+        Annotated[
+            CommandSink | FileSink | MqttSink | ObjectSink | ShadowSink | StdoutSink | WebhookSink,
+            Field(discriminator="kind"),
+        ]
+    ] = Field(default=[])
     report: ReportSection | None = None
     service: ServiceSection | None = None

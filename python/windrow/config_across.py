@@ -14,6 +14,7 @@ from windrow import topic
 from windrow.config import DECODERS, FUNCTIONS, MESSAGES, OF_DECODER, Aggregate
 from windrow.config_problem import Place, Problem, either, mapping, names, near, nearest, show, where
 from windrow.errors import ConfigError
+from windrow.object_path import ObjectPath
 
 __all__ = ["across"]
 
@@ -52,7 +53,10 @@ def across(data: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _links(data)
     sinks = data.get("sink")
     for at, sink in enumerate(sinks if isinstance(sinks, list) else []):
-        what = (mapping(sink) or {}).get("what", "events")
+        raw = mapping(sink) or {}
+        what = raw.get("what", "windows" if raw.get("kind") == "object" else "events")
+        if raw.get("kind") == "shadow":
+            continue
         if what == "windows" and window is None:
             yield Problem(
                 ("sink", at, "what"), f'{where(("sink", at))} `what` is "windows": add a section [window]'
@@ -116,16 +120,51 @@ def _links(data: Mapping[str, Any]) -> Iterator[Problem]:
         if sink and sink.get("kind") not in ("file", "stdout") and sink in taken:
             yield Problem(("sink", at), f"{where(('sink', at))} is there twice")
         taken.append(sink)
-        if sink.get("kind") == "mqtt":
-            yield from _link(("sink", at), sink)
-            known = columns_of(sink.get("what", "events"), window, detect)
-            for name in topic.names(str(sink.get("topic", ""))):
-                if known and name not in known:
-                    yield Problem(
-                        ("sink", at, "topic"),
-                        f"{where(('sink', at))} `topic` must name columns of its rows ({', '.join(known)}), got "
-                        f"{show(name)}{near(name, known, quoted=True)}",
-                    )
+        yield from _sink(("sink", at), sink, window, detect)
+
+
+def _sink(
+    place: Place, sink: Mapping[str, Any], window: Mapping[str, Any] | None, detect: Mapping[str, Any] | None
+) -> Iterator[Problem]:
+    """Check what a network sink says of its rows and its secrets."""
+    kind = sink.get("kind")
+    if kind in ("mqtt", "shadow"):
+        yield from _link(place, sink)
+    if kind == "webhook":
+        url = sink.get("url")
+        if isinstance(url, str) and not re.fullmatch(r"https?://[^\s/?#]+\S*", url):
+            yield Problem(
+                (*place, "url"), f"{where(place)} `url` must be http:// or https://, got {show(url)}"
+            )
+        for secret in ("secret", "token"):
+            if f"{secret}_env" in sink and f"{secret}_file" in sink:
+                got = f"{where(place)} takes `{secret}_env` or `{secret}_file`, got both"
+                yield Problem((*place, f"{secret}_file"), got)
+    used: list[tuple[str, str]] = []
+    if kind == "mqtt":
+        used += [("topic", name) for name in topic.names(str(sink.get("topic", "")))]
+    if kind == "shadow":
+        states = [
+            value for name in ("desired", "restored") for value in (mapping(sink.get(name)) or {}).values()
+        ]
+        used += [("thing", name) for name in topic.names(str(sink.get("thing", "")))]
+        used += [("desired", name) for value in states for name in topic.names(str(value))]
+        if detect is None:
+            yield Problem(place, f"{where(place)} is set by events: add a section [detect]")
+    if kind == "object" and isinstance(sink.get("path"), str):
+        try:
+            used += [("path", name) for name in ObjectPath(sink["path"]).partitions]
+        except ConfigError as error:
+            yield Problem((*place, "path"), f"{where(place)} {error}")
+    what = "events" if kind == "shadow" else sink.get("what", "windows" if kind == "object" else "events")
+    known = columns_of(what, window, detect)
+    for option, name in used:
+        if known and name not in known:
+            yield Problem(
+                (*place, option),
+                f"{where(place)} `{option}` must name columns of its rows ({', '.join(known)}), got {show(name)}"
+                f"{near(name, known, quoted=True)}",
+            )
 
 
 def _link(place: Place, raw: Mapping[str, Any]) -> Iterator[Problem]:
@@ -183,10 +222,13 @@ def columns_of(what: Any, window: Mapping[str, Any] | None, detect: Mapping[str,
     """Name the columns of results, as far as they are known."""
     by = names((window or {}).get("by"))
     if what == "windows" and window is not None:
-        return [*by, "window_start", "window_end", "revision"]
+        aggregates = window.get("aggregate")
+        made = names([one.get("name") for one in aggregates if isinstance(one, dict)] if aggregates else [])
+        return [*by, "window_start", "window_end", "revision", *made]
     if what in ("events", "anomalies") and detect is not None:
-        own = ["id", "kind", "start"] if what == "events" else ["time"]
-        return [*(names(detect.get("by")) or by), "measure", "state", *own]
+        judged = ["observed", "expected", "lower", "upper", "severity", "reason"]
+        own = ["id", "kind", "start", "end", "peak"] if what == "events" else ["time", "score"]
+        return [*(names(detect.get("by")) or by), "measure", "state", *own, *judged]
     return []
 
 

@@ -52,6 +52,7 @@ _DURATIONS = frozenset(
         "period",
         "interval",
         "keepalive",
+        "timeout",
         "max_leap",
         "session",
         "spool_age",
@@ -60,6 +61,7 @@ _DURATIONS = frozenset(
 #: What options of several types expect, where the branches of the union would say it piecemeal.
 _EXPECTED = {
     "path": "a file's name or a list of them",
+    "command": "a list of the program and its arguments",
     "topics": "a list of topic filters",
     "alive": "a list of topic filters",
     "by": "a column's name or a list of them",

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
 from windrow.config import (
     Aggregate,
     AlarmSection,
+    CommandSink,
     Decoded,
     DetectSection,
     FileSink,
@@ -22,13 +23,16 @@ from windrow.config import (
     FiltersSection,
     MqttSink,
     MqttSource,
+    ObjectSink,
     ReportSection,
     Section,
     ServiceSection,
+    ShadowSink,
     SimulateSource,
     StateSection,
     StdinSource,
     StdoutSink,
+    WebhookSink,
     WindowSection,
 )
 
@@ -66,7 +70,9 @@ def reference() -> str:
     parts.append("\n".join(_section("[state]", StateSection, {"path": "/var/lib/windrow"})))
     parts.append("\n".join(_section("[[sink]]", StdoutSink, {"kind": "stdout"})))
     parts.append("\n".join(_section("[[sink]]", FileSink, {"kind": "file", "path": "anomalies.jsonl"})))
-    parts.append("\n".join(_section("[[sink]]", MqttSink, {"kind": "mqtt"}, hidden=True)))
+    for sink in (CommandSink, MqttSink, ObjectSink, ShadowSink, WebhookSink):
+        kind = get_args(sink.model_fields["kind"].annotation)[0]
+        parts.append("\n".join(_section("[[sink]]", sink, {"kind": kind}, hidden=True)))
     parts.append("\n".join(_section("[report]", ReportSection, {"path": "report.html"})))
     parts.append("\n".join(_section("[service]", ServiceSection, {})))
     return "\n\n".join(parts) + "\n"

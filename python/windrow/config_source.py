@@ -88,7 +88,9 @@ class FileSource(Decoded):
 
     kind: Literal["file"] = option(..., SOURCE_KINDS)
     path: Names | None = option(
-        None, "the file or files; may be left to `windrow run CONFIG --input PATH`", "day.csv.gz"
+        None,
+        "the file or files, {{yyyyMMdd}}/{{HHmm}} where names hold times; may be left to `run CONFIG --input PATH`",
+        "day.csv.gz",
     )
     format: Format | None = option(None, "csv, jsonl or parquet; by the file's ending unless given", "csv")
     follow: bool = option(False, "go on as the file grows, is cut or replaced, instead of ending at its end")

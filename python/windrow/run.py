@@ -176,7 +176,8 @@ class Run:
                 if at is not None:
                     opened.append(known.pop(at))
                     continue
-                sink = open_sink(section, spool)
+                label = "start" if self.windows is None else self.windows.label
+                sink = open_sink(section, spool, f"window_{label}")
                 undo.callback(sink.close)
                 opened.append((section, sink))
             undo.pop_all()

@@ -25,11 +25,19 @@ BATCH = 100
 
 
 class UnreachableError(Exception):
-    """The other side can't be reached now; later it may."""
+    """The other side can't be reached now, after so many messages; later it may, after so many seconds."""
+
+    def __init__(self, text: str, wait: float | None = None, sent: int = 0) -> None:
+        super().__init__(text)
+        self.wait, self.sent = wait, sent
 
 
 class RefusedError(Exception):
-    """The other side will never take this message."""
+    """The other side will never take this message, the one after so many that it took."""
+
+    def __init__(self, text: str, sent: int = 0) -> None:
+        super().__init__(text)
+        self.sent = sent
 
 
 class Delivery(Protocol):
@@ -41,9 +49,9 @@ class Delivery(Protocol):
         Raises
         ------
         UnreachableError
-            None has, now.
+            It isn't possible now.
         RefusedError
-            The first one never will.
+            One of them never will.
         """
         ...
 
@@ -106,7 +114,7 @@ class Spooled:
     def _work(self) -> None:
         backoff = Backoff()
         while not self._closing.is_set():
-            messages = self._spool.take(self.name, BATCH)
+            messages = self._spool.take(self.name, getattr(self._delivery, "batch", BATCH))
             if not messages:
                 with self._spool.arrived:
                     if not self._closing.is_set():
@@ -115,17 +123,23 @@ class Spooled:
             try:
                 sent = self._delivery.send([(one, json.loads(one.body)) for one in messages])
             except UnreachableError as error:
+                self._arrived(messages[: error.sent])
                 if self.fault is None:
                     log.warning("sink %s: %s; results wait in the spool", self.name, error)
                 self.fault = str(error)
-                self._closing.wait(backoff.next())
+                self._closing.wait(backoff.next() if error.wait is None else error.wait)
             except RefusedError as error:
-                log.error("sink %s refuses %s: %s", self.name, messages[0].id, error)
-                self._spool.drop(messages[:1], "refused")
+                self._arrived(messages[: error.sent])
+                refused = messages[error.sent : error.sent + 1]
+                log.error("sink %s refuses %s: %s", self.name, refused[0].id, error)
+                self._spool.drop(refused, "refused")
             else:
                 if self.fault is not None:
                     log.info("sink %s: reachable again", self.name)
                 self.fault = None
                 backoff.reset()
-                self._spool.done(messages[:sent])
-                self.sent += sent
+                self._arrived(messages[:sent])
+
+    def _arrived(self, messages: Sequence[Message]) -> None:
+        self._spool.done(messages)
+        self.sent += len(messages)

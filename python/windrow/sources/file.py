@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from windrow.config import MESSAGES, FileSource, Unit
 from windrow.errors import ConfigError, DataError
+from windrow.object_path import find
 from windrow.sources.blocks import BLOCK
 from windrow.sources.first_bytes import GZIP, unpacked
 from windrow.sources.lines import Lines, decoder
@@ -40,7 +41,9 @@ class File:
 
     def __init__(self, source: FileSource, needs: Needs, stop: Stop) -> None:
         names = [source.path] if isinstance(source.path, str) else list(source.path or ())
-        self.paths = [Path(name) for name in names]
+        self.paths = [path for name in names for path in (find(name) if "{{" in name else [Path(name)])]
+        if not self.paths:
+            raise ConfigError(f"there is no file `{', '.join(names)}`")
         for path in self.paths:
             if not path.is_file():
                 raise ConfigError(
