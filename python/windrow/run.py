@@ -196,12 +196,15 @@ class Run:
             assert self._again is not None
             config = self._again()
             for name in ("source", "window", "detect", "alarm", "state"):
-                if getattr(config, name) != getattr(self.config, name):
+                if _built(getattr(config, name)) != _built(getattr(self.config, name)):
                     raise wr.ConfigError(
                         f"[{name}] can't change while it is in use: restart the service instead"
                     )
             self.commit.make()
             self._use(config)
+            if self.detector is not None and config.detect is not None:
+                self.detector.filter(**filters(config.detect.filters))
+                self.commit.changed.add("detector")
             self.config = config
             log.info("the config was read anew")
         except wr.ConfigError as error:
@@ -362,6 +365,11 @@ class Run:
             sink.write(rows)
         if self.commit.interval is None:
             self.commit.spill()
+
+
+def _built(section: Any) -> Any:
+    """Leave out of a section what may change while it is in use."""
+    return section.model_copy(update={"filters": None}) if hasattr(section, "filters") else section
 
 
 def _rows(piece: Any) -> int:
