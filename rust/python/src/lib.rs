@@ -18,6 +18,7 @@ mod filters;
 mod known_keys;
 mod lane;
 mod measures;
+mod model;
 mod numpy;
 mod residual_scorer;
 mod rmse;
@@ -39,6 +40,8 @@ mod _windrow {
     use super::batch::Batch;
     #[pymodule_export]
     use super::detector::Detector;
+    #[pymodule_export]
+    use super::model::Model;
     #[pymodule_export]
     use super::residual_scorer::ResidualScorer;
     #[pymodule_export]
