@@ -153,6 +153,7 @@ CONSTRUCTORS = {
         "rmse": [1.0],
         "smooth": [2],
         "fit_rows": [400],
+        "adopt": ["1d"],
         "time_unit": [*TEXTS, "min"],
     },
     make_residual_detector: {
@@ -160,7 +161,7 @@ CONSTRUCTORS = {
         "rmse": [*NUMBERS, -1.0, 0.0, float("nan")],
         "smooth": ["5", 0, -1, 2.5, True, [3]],
     },
-    make_joint_detector: {"fit_rows": [*SIZES, 0, 199, 10_001, 2**40]},
+    make_joint_detector: {"fit_rows": [*SIZES, 0, 199, 10_001, 2**40], "adopt": POSITIVE},
     wr.rolling: {"over": ["3", True, [3.0], 1j, 10**400, 0, -1, 2.5, "5", "-5m", None]},
     wr.ewm: {"half_life": ["3", True, [3.0], 1j, 10**400, 0, -1.0, float("nan"), float("inf"), "-5m", None]},
     lambda column: wr.count(column): {"column": [3, b"a", ["a"]]},
@@ -361,6 +362,5 @@ def test_missing_and_unknown_keywords_are_pythons():
             make(colour="red")
     with pytest.raises(TypeError, match="every"):
         wr.TumblingWindows()
-    # Measures may be those of a model.
-    with pytest.raises(wr.ConfigError, match="measures"):
+    with pytest.raises(TypeError, match="measures"):
         wr.Detector()

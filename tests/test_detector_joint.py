@@ -51,7 +51,7 @@ def machine(seed: int, rows: int, width: int = 4) -> np.ndarray:
 def made(draw: st.DrawFn) -> np.ndarray:
     """A machine with what goes wrong: sensors that stand still, are doubled or missing, faults, holes."""
     width = draw(st.integers(2, 6))
-    rows = machine(draw(st.integers(0, 2**32)), 400, width)
+    rows = machine(draw(st.integers(0, 2**32)), 600, width)
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     for habit in draw(st.lists(st.sampled_from(["still", "zero", "twin", "dead", "late"]), max_size=3)):
         at = int(rng.integers(width))
@@ -68,44 +68,59 @@ def made(draw: st.DrawFn) -> np.ndarray:
             case "late":
                 rows[:150, at] = np.nan
     for _ in range(draw(st.integers(0, 3))):
-        at = int(rng.integers(400))
+        at = int(rng.integers(600))
         sensor = int(rng.integers(width))
-        rows[at : at + int(rng.integers(1, 80)), sensor] += draw(st.sampled_from([3.0, -50.0, 1e6, np.nan]))
+        rows[at : at + int(rng.integers(1, 400)), sensor] += draw(st.sampled_from([3.0, -50.0, 1e6, np.nan]))
     holes = rng.random(rows.shape) < draw(st.sampled_from([0.0, 0.02, 0.3]))
     rows[holes] = np.nan
     return rows
 
 
-def judged_by_twin(rows: np.ndarray, times: np.ndarray, fit: int) -> tuple[np.ndarray, np.ndarray, list[Any]]:
-    """Expected values, scores and (row, sensor) of change points, after the fit."""
+Moments = dict[str, list[tuple[int, str]]]
+
+
+def judged_by_twin(
+    rows: np.ndarray, times: np.ndarray, fit: int, adopt: float = 86_400.0
+) -> tuple[np.ndarray, np.ndarray, Moments]:
+    """Expected values, scores, and when which sensor changed or was adopted, after the fit."""
     is_row = np.isnan(rows).sum(1) * 2 <= rows.shape[1]
     last = np.flatnonzero(is_row)[fit - 1]
-    twin = oracle.Machine(rows[: last + 1][is_row[: last + 1]])
+    twin = oracle.Machine(rows[: last + 1][is_row[: last + 1]], adopt)
     expected, scores = np.full(rows.shape, np.nan), np.full(rows.shape, np.nan)
-    changes = []
+    moments: Moments = {"change_point": [], "level_shift": []}
     for at in range(last + 1, len(rows)):
-        expected[at], scores[at], _, change = twin.push(rows[at], times[at])
-        if change is not None:
-            changes.append((int(times[at]), f"s{change}"))
-    return expected, scores, changes
+        expected[at], scores[at], *sensors = twin.push(rows[at], times[at])
+        for found, sensor in zip(moments.values(), sensors, strict=True):
+            if sensor is not None:
+                found.append((int(times[at]), f"s{sensor}"))
+    return expected, scores, moments
 
 
-def change_points(events: wr.Batch) -> list[tuple[int, str]]:
-    rows = pa.table(events).to_pylist()
-    return [(int(row["start"].timestamp()), row["measure"]) for row in rows if row["kind"] == "change_point"]
+def moments_of(events: wr.Batch) -> Moments:
+    found: Moments = {"change_point": [], "level_shift": []}
+    for row in pa.table(events).to_pylist():
+        if row["kind"] in found:
+            found[row["kind"]].append((int(row["start"].timestamp()), row["measure"]))
+    return found
 
 
-@given(made())
-def test_made_machines_equal_the_twin(rows: np.ndarray) -> None:
+@given(made(), st.sampled_from([10, 100, 86_400]))
+def test_made_machines_equal_the_twin(rows: np.ndarray, adopt: int) -> None:
     times, width = 1_600_000_000 + np.arange(len(rows)), rows.shape[1]
     if (np.isnan(rows).sum(1) * 2 <= width).sum() <= 200:
         return
-    ours = detector(width, fit_rows=200)
+    ours = detector(width, fit_rows=200, adopt=f"{adopt}s")
     batch = ours.push(columns(rows, times))
-    expected, scores, changes = judged_by_twin(rows, times, 200)
+    expected, scores, moments = judged_by_twin(rows, times, 200, adopt)
     np.testing.assert_allclose(figures(batch, "score", width), scores, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(figures(batch, "expected", width), expected, rtol=1e-7, atol=1e-7)
-    assert change_points(ours.events()) == changes
+    found = moments_of(ours.events())
+    if any(np.array_equal(rows[:, at], rows[:, 0], equal_nan=True) for at in range(1, width)):
+        # Of sensors that say the same, rounding chooses.
+        found, moments = (
+            {kind: [time for time, _ in one] for kind, one in all_.items()} for all_ in (found, moments)
+        )
+    assert found == moments
 
 
 def load(root: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -153,7 +168,9 @@ def test_the_whole_benchmark_equals_the_reference(data: Path, author: ModuleType
         assert states.tolist() == [one[1] == 1 for one in said], file.name
         assert np.abs(scores).argmax(1).tolist() == [one[3] for one in said], file.name
         changes = [int(time) for time, one in zip(times[400:], said, strict=True) if one[2]]
-        assert [time for time, _ in change_points(ours.events())] == changes, file.name
+        found = moments_of(ours.events())
+        assert [time for time, _ in found["change_point"]] == changes, file.name
+        assert found["level_shift"] == []
 
 
 # -- what comes of a fault
@@ -184,8 +201,18 @@ def test_an_event_names_the_sensor_to_look_at() -> None:
     assert event["rule"] == "3 of 5 above 1.0"
     assert abs(event["peak"]) > 1
     assert event["lower"] < event["expected"] < event["upper"] < event["observed"]
-    assert table.severity.max() > 0
     assert (table.severity.dropna() >= 0).all()
+
+
+@pytest.mark.parametrize("sensor", range(4))
+@pytest.mark.parametrize("shift", [-30.0, 200.0, -1e4])
+def test_the_sensor_at_fault_is_named_however_gross_it_is(sensor: int, shift: float) -> None:
+    rows, times = machine(3, 1_200), np.arange(1_200)
+    rows[800:860, sensor] += shift
+    ours = detector(4)
+    ours.push(columns(rows, times))
+    events = [row for row in pa.table(ours.events()).to_pylist() if row["kind"] == "anomaly"]
+    assert next(row["measure"] for row in events if row["start"].timestamp() >= 800) == f"s{sensor}"
 
 
 def test_baselines_stand_still_while_a_sensor_is_out() -> None:
@@ -199,6 +226,30 @@ def test_baselines_stand_still_while_a_sensor_is_out() -> None:
     rows[400:, 2] += np.linspace(0, 1.0, 5_600)
     states = figures(detector(4).push(columns(rows, np.arange(6_000))), "state", 4)[:, 0]
     assert (states[400:] == "alarm").mean() < 0.05
+
+
+def test_what_lasts_is_adopted() -> None:
+    rows, hours = machine(3, 2_400), np.arange(2_400)
+    rows[800:, 2] += 12.0
+    ours = detector(4, every="1h", adopt="20d")
+    states = figures(ours.push(columns(rows, hours * 3600)), "state", 4)[:, 0]
+    assert (states[820:1_280] == "alarm").all()
+    assert (states[1_290:] == "ok").mean() > 0.98
+    [event] = [row for row in pa.table(ours.events()).to_pylist() if row["kind"] == "level_shift"]
+    assert event["measure"] == "s2"
+    assert event["reason"] == "s2 has been out for 20d: that is its level now"
+    assert 800 * 3600 + 20 * 86_400 <= event["start"].timestamp() < 830 * 3600 + 20 * 86_400
+    assert event["end"] == event["start"]
+
+
+def test_severity_judges_as_well() -> None:
+    rows, hours = broken(shift=40.0)
+    ours = detector(4, alarm=wr.Alarm(severity=50), every="1h")
+    ours.push(columns(rows, (hours - hours[0]) * 3600))
+    events = [row for row in pa.table(ours.events()).to_pylist() if row["kind"] == "anomaly"]
+    event = max(events, key=lambda row: row["severity"])
+    assert event["measure"] == "s2"
+    assert event["severity"] >= 50
 
 
 def test_learning_says_how_far_it_is() -> None:
@@ -318,9 +369,10 @@ def test_mistakes_are_named() -> None:
         with pytest.raises(wr.ConfigError) as raised:
             wr.Detector("joint", **settings)
         assert str(raised.value) == message
-    with pytest.raises(wr.ConfigError, match='`fit_rows` is for "joint" only, got it with "counts"'):
-        wr.Detector("counts", measures="x", fit_rows=400)
-    assert repr(detector(2, fit_rows=500)) == (
+    for name, value in [("fit_rows", 400), ("adopt", "1d")]:
+        with pytest.raises(wr.ConfigError, match=f'`{name}` is for "joint" only, got it with "counts"'):
+            wr.Detector("counts", measures="x", **{name: value})
+    assert repr(detector(2, fit_rows=500, adopt="2d")) == (
         "Detector('joint', measures=['s0', 's1'], time='time', every='1s', alarm=Alarm(threshold=1.0, breaches=3, "
-        "of=5, clear_below=0.8), fit_rows=500, time_unit='s')"
+        "of=5, clear_below=0.8), fit_rows=500, adopt='2d', time_unit='s')"
     )

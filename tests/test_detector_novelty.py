@@ -112,8 +112,9 @@ def author(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> ModuleT
 
 def test_real_metrics_equal_the_reference(data: Path, author: ModuleType) -> None:
     for name, values, times in metrics(data):
-        ours = np.nan_to_num(column(judge(values, times), "score"))
-        np.testing.assert_allclose(ours, 100 * author.detect(values, times), rtol=1e-9, err_msg=name)
+        # Provisional verdicts before are ours.
+        ours = column(judge(values, times), "score")[200:]
+        np.testing.assert_allclose(ours, 100 * author.detect(values, times)[200:], rtol=1e-9, err_msg=name)
 
 
 def test_the_expectation_is_made_before_the_value_is_seen() -> None:
@@ -131,7 +132,7 @@ def test_the_expectation_is_made_before_the_value_is_seen() -> None:
     inside = (lower <= values[200:]) & (values[200:] <= upper)
     assert 0.96 < inside.mean() <= 1.0
     assert ours["expected"].null_count == 1
-    assert ours["score"].null_count == 200
+    assert ours["score"].null_count == 30
 
 
 def test_severity_grows_with_rarity() -> None:

@@ -65,6 +65,23 @@ def test_machine_temperature(data, tmp_path, capsys):
     assert "temperature" in (tmp_path / "report.html").read_text("utf-8")
 
 
+def test_pump(data, tmp_path, capsys):
+    text = (data / "skab" / "valve1" / "0.csv").read_text("utf-8")
+    path = tmp_path / "pump.csv"
+    path.write_text(text.replace(";", ","), "utf-8")
+    out, err = run(capsys, "pump", path, "--report", str(tmp_path / "report.html"))
+    events = [json.loads(line) for line in out.splitlines()]
+    assert {event["kind"] for event in events} == {"anomaly", "change_point"}
+    faults = [
+        line.split(",") for line in path.read_text("utf-8").splitlines() if line.split(",")[-2] == "1.0"
+    ]
+    first = min(event["start"] for event in events if event["kind"] == "anomaly")
+    # Within the fault, or a minute before the labels say so: the valve is closed by hand.
+    assert faults[0][0] <= first.replace("T", " ").rstrip("Z") <= faults[-1][0]
+    assert "1,147 rows read" in err
+    assert "Pressure" in (tmp_path / "report.html").read_text("utf-8")
+
+
 @pytest.mark.parametrize(("config", "scenario"), [("junction_demo", "traffic"), ("motor", "motor")])
 def test_the_demo_configs_read_what_simulate_writes(tmp_path, monkeypatch, capsys, config, scenario):
     monkeypatch.chdir(tmp_path)

@@ -173,12 +173,7 @@ class DetectSection(Section):
     measures: (
         Annotated[list[Name], Field(min_length=1)]
         | dict[Name, Annotated[list[Name], Field(min_length=3, max_length=3)]]
-        | None
-    ) = option(
-        None,
-        "the columns to watch; novelty takes name = [mean, min, max] as well; that of the model unless given",
-        ["cars"],
-    )
+    ) = option(..., "the columns to watch; novelty takes name = [mean, min, max] as well", ["cars"])
     by: Names | None = option(None, "key columns; those of [window] unless given", ["camera"])
     time: Name | None = option(
         None,
@@ -191,23 +186,18 @@ class DetectSection(Section):
     every: Positive | None = option(
         None, "spacing of rows; the window's length, else learned from the first rows", "5m"
     )
-    model: Name | None = option(
-        None,
-        "residual: a file of `windrow train` that predicts; [alarm] is the model's unless given",
-        "motor.json",
-    )
-    predicted: Name = option("predicted", "residual: the column of predictions, where there is no model")
+    predicted: Name = option("predicted", "residual: the column of predictions")
     rmse: Literal["cumulative"] | Annotated[float, Field(gt=0)] | Rmse = option(
-        "cumulative",
-        'residual: "cumulative", a number, { ewm = 1000 } or { rolling = "6h" }; the model\'s unless given',
+        "cumulative", 'residual: "cumulative", a number, { ewm = 1000 } or { rolling = "6h" }'
     )
     smooth: Annotated[int, Field(ge=1)] | Positive = option(
-        1, "residual: rolling mean over rows or a duration; the model's unless given"
+        1, "residual: rolling mean over rows or a duration"
     )
     fit_rows: Annotated[int, Field(ge=200, le=10_000)] = option(
         400, "joint: rows of normal running that a machine is fitted on"
     )
     filters: FiltersSection | None = option(None, "a section of its own")
+    adopt: Positive = option("1d", "joint: a sensor that is out for this long is at home there")
 
 
 class AlarmSection(Section):

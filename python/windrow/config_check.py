@@ -42,6 +42,7 @@ __all__ = ["ConfigFileError", "check", "load", "loads"]
 _DURATIONS = frozenset(
     [
         "every",
+        "adopt",
         "offset",
         "out_of_orderness",
         "allowed_lateness",

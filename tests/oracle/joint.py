@@ -22,8 +22,10 @@ def known(rows: Array, figure: Callable[[Array], float], otherwise: float) -> Ar
 class Machine:
     """One machine, fitted on rows of normal running; NaN where a reading is missing."""
 
-    def __init__(self, rows: Array) -> None:
+    def __init__(self, rows: Array, adopt: float = 86_400.0) -> None:
         many, width = rows.shape
+        self.many, self.adopt = many, adopt
+        self.out: list[float] = []
         self.there = (~np.isnan(rows)).sum(0) * 2 >= many
         self.mean = known(rows, np.mean, 0.0)
         deviation = known(rows, np.std, 1.0)
@@ -35,7 +37,7 @@ class Machine:
         residuals = np.array([self.residuals(row)[1] for row in rows])
         spread = np.sqrt(known(residuals**2, np.mean, np.nan))
         self.spread = np.where(self.still & self.there, 1.0, spread + 1e-12)
-        self.e, self.f, self.g, self.b = (np.zeros(width) for _ in range(4))
+        self.e, self.f, self.g, self.b, self.gross = (np.zeros(width) for _ in range(5))
         self.seen = np.zeros(width)
         course, parting = [], []
         for row in residuals:
@@ -76,6 +78,8 @@ class Machine:
         clipped = np.clip(residuals, -10 * self.spread, 10 * self.spread)
         standard = np.clip(residuals / self.spread, -10, 10)
         self.e = np.where(known, self.e + np.maximum(0.07, exact) * (clipped - self.e), self.e)
+        gross = np.clip(residuals, -1e6 * self.spread, 1e6 * self.spread) - self.gross
+        self.gross = np.where(known, self.gross + np.maximum(0.07, exact) * gross, self.gross)
         self.f = np.where(known, self.f + np.maximum(0.1, exact) * (standard - self.f), self.f)
         self.g = np.where(known, self.g + np.maximum(0.01, exact) * (standard - self.g), self.g)
 
@@ -84,7 +88,7 @@ class Machine:
         return float(powers.mean() ** 0.25) if len(powers) else 0.0
 
     def push(self, row: Array, time: float) -> tuple[Array, Array, int | None, int | None]:
-        """Judge a row: what each sensor was expected to read, its score, the farthest, the one that changed."""
+        """Judge a row: what each sensor was expected to read, its score, who changed, who is at home elsewhere now."""
         if np.isnan(row).sum() * 2 > len(row):
             return np.full(len(row), np.nan), np.full(len(row), np.nan), None, None
         z, residuals = self.residuals(row)
@@ -95,12 +99,24 @@ class Machine:
         scores = np.where(known, (self.e - self.b) / self.scale / self.limit, np.nan)
         if not known.any():
             return expected, scores, None, None
+        adopted = None
         farthest = int(np.nanargmax(abs(scores)))
+        # A fault beyond the clip is on all that are expected from the sensor: what is beyond tells which it is.
+        out = np.where(known, abs(self.gross - self.b), np.nan)
+        gross = np.nanmax(out / self.spread) > 4
+        to_look_at = int(np.nanargmax(out / (self.spread if gross else self.scale)))
         if abs(scores[farthest]) < 1:
             clipped = np.clip(residuals, -10 * self.spread, 10 * self.spread)
             self.b = np.where(known, self.b + 0.003 * (clipped - self.b), self.b)
+        # The times of rows since a sensor was out, until none is.
+        if abs(scores[farthest]) < 0.8:
+            self.out = []
+        elif self.out or abs(scores[farthest]) >= 1:
+            self.out.append(time)
+        if len(self.out) >= self.many and time - self.out[0] >= self.adopt:
+            self.b, self.out, adopted = self.e.copy(), [], to_look_at
         change = None
         if self.together(self.f - self.g) > self.change_limit and abs(time - self.changed) >= 60:
             change = int(np.nanargmax(abs(self.f - self.g) / np.where(self.there, self.parting, np.nan)))
             self.g, self.changed = self.f.copy(), time
-        return expected, scores, farthest, change
+        return expected, scores, change, adopted

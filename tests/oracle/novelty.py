@@ -125,7 +125,7 @@ class Series:
             scale = max(4 * sqrt(self.variance[stream]), 2 * own, 1e-6 * abs(self.mean[0]), 1e-12)
             for at, (sketch, grain) in enumerate(zip(self.sketches[stream], GRAINS, strict=True)):
                 found = sketch.nearest(shown)
-                if found and self.seen >= 200:
+                if found and self.seen >= 30:
                     squares[at] += (found[1] / (scale + 4 * found[2])) ** 2
                 sketch.learn(shown, grain * scale)
             if self.seen == 0:
@@ -143,7 +143,10 @@ class Series:
             score = 100 * raw / (raw + 0.045)
         self.record = max(self.record * 0.98, novelty)
         self.seen += 1
-        return score if self.seen > 200 else None
+        if self.seen == 200:
+            # What was provisional is no record to be held against what comes.
+            self.record, self.former = 0.0, Counter()
+        return score if self.seen > 30 else None
 
 
 def judge(values: list[float], times: list[float]) -> list[float | None]:

@@ -6,13 +6,11 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
-use windrow_core::alarm::{Alarm as AlarmCore, Settings as AlarmSettings};
-use windrow_core::detect::joint::FIT_ROWS;
-use windrow_core::detect::{Detector as Core, Measure, Method, Settings};
+use windrow_core::alarm::Alarm as AlarmCore;
+use windrow_core::detect::joint::{ADOPT, FIT_ROWS};
+use windrow_core::detect::{Detector as Core, Method, Settings};
 use windrow_core::duration;
-use windrow_core::residual::rmse::Rmse as RmseCore;
 use windrow_core::residual::series::Rule;
-use windrow_core::residual::smooth::Smooth;
 use windrow_core::times::Unit;
 use windrow_core::{Error, Result};
 
@@ -22,8 +20,7 @@ use crate::arrow::{read_table, read_table_as};
 use crate::batch::Batch;
 use crate::error::{OrRaise, config};
 use crate::filters;
-use crate::measures::{inputs, measures, predicted, scalars};
-use crate::model::trained;
+use crate::measures::{inputs, measures, predicted};
 use crate::rmse::Rmse;
 use crate::time;
 
@@ -37,7 +34,8 @@ const DETACH_ROWS: usize = 4_096;
 /// weighted return period in days, null where nothing is told; one event is told once. First verdict after 7 days.
 ///
 /// ``"novelty"`` (any other metric): how unlike anything before a value is. Its ``score`` runs from 0 to 100. First
-/// verdict after 200 windows. ``expected`` is a regression on the last three values, made before the value is seen.
+/// verdicts after 30 windows, provisional until 200, when its records begin anew. ``expected`` is a regression on the
+/// last three values, made before the value is seen.
 ///
 /// ``"joint"`` (many sensors of one machine): each sensor is expected from all the others. Its ``score`` is how far a
 /// sensor's weighted mean residual has moved, with its sign, in units of the machine's limit: beyond 1 it is out, and
@@ -63,7 +61,7 @@ const DETACH_ROWS: usize = 4_096;
 /// ----------
 /// method : {"auto", "counts", "novelty", "joint", "residual"}
 ///     How series are judged.
-/// measures : str, list of str, or dict, optional
+/// measures : str, list of str, or dict
 ///     The columns to judge. ``{"speed": ("speed_mean", "speed_min", "speed_max")}`` is one measure of three
 ///     columns, for novelty: the mean is observed and learned as usual, and of the three the one farthest from the
 ///     expectation is judged, since means hide peaks.
@@ -82,12 +80,15 @@ const DETACH_ROWS: usize = 4_096;
 /// predicted : str, list of str, or dict, optional
 ///     With "residual": the column of predictions; one for each measure.
 /// rmse : Rmse or float, optional
-///     With "residual": `cumulative` (default), `rolling`, `ewm`, or a known number; by default that of the model.
+///     With "residual": `cumulative` (default), `rolling`, `ewm`, or a known number.
 /// smooth : int, str or datetime.timedelta, optional
-///     With "residual": over how many rows, or how long, residuals are averaged. Default 1, or as the model says.
+///     With "residual": over how many rows, or how long, residuals are averaged. Default 1.
 /// fit_rows : int
 ///     With "joint": the rows of normal running that a machine is fitted on, 200 to 10,000; its first, or those of
 ///     `learn`, of which all are taken, up to 10,000.
+/// adopt : str or datetime.timedelta
+///     With "joint": when sensors have been out for this long, and for as many rows as the fit had, they are at home
+///     there: the alarm ends, with an event of the kind ``level_shift``. Default a day.
 /// time_unit : {"ns", "us", "ms", "s"}
 ///     The unit of integer times.
 /// min_deviation, min_relative_deviation : float or dict of str to float
@@ -102,9 +103,6 @@ const DETACH_ROWS: usize = 4_096;
 ///     No alarm in these hours of `zone`: ``"22:00-06:00"``, ``"sat-sun"``, ``"mon-fri 07:00-09:00"``.
 /// maintenance : list of tuple, optional
 ///     ``(start, end)`` or ``(start, end, {"camera": "north"})``: planned work, neither told of nor learned from.
-/// model : Model, optional
-///     With "residual": what predicts, instead of a column. `measures`, `by`, `time`, `alarm` and all the above are the
-///     model's unless given. While it warms up it predicts nothing; ``reason`` marks rows that it extrapolates for.
 ///
 /// Raises
 /// ------
@@ -159,18 +157,17 @@ impl Detector {
 impl Detector {
     #[new]
     #[pyo3(
-        signature = (method=None, *, measures=None, by=None, time=None, zone=None, every=None, alarm=None, predicted=None,
-            rmse=None, smooth=None, fit_rows=None, time_unit=None, min_deviation=None, min_relative_deviation=None,
-            direction=None, sensitivity=None, quiet_hours=None, maintenance=None, model=None),
-        text_signature = "(method='auto', *, measures=None, by=None, time='window_start', zone=None, every=None, \
-            alarm=None, predicted=None, rmse=None, smooth=None, fit_rows=400, time_unit='ns', min_deviation=0.0, \
-            min_relative_deviation=0.0, direction='both', sensitivity=None, quiet_hours=None, maintenance=None, \
-            model=None)"
+        signature = (method=None, *, measures, by=None, time=None, zone=None, every=None, alarm=None, predicted=None,
+            rmse=None, smooth=None, fit_rows=None, adopt=None, time_unit=None, min_deviation=None,
+            min_relative_deviation=None, direction=None, sensitivity=None, quiet_hours=None, maintenance=None),
+        text_signature = "(method='auto', *, measures, by=None, time='window_start', zone=None, every=None, \
+            alarm=None, predicted=None, rmse=None, smooth=None, fit_rows=400, adopt='1d', time_unit='ns', \
+            min_deviation=0.0, min_relative_deviation=0.0, direction='both', sensitivity=None, quiet_hours=None, maintenance=None)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn new(
         method: Option<&Bound<'_, PyAny>>,
-        measures: Option<&Bound<'_, PyAny>>,
+        measures: &Bound<'_, PyAny>,
         by: Option<&Bound<'_, PyAny>>,
         time: Option<&Bound<'_, PyAny>>,
         zone: Option<&Bound<'_, PyAny>>,
@@ -180,6 +177,7 @@ impl Detector {
         rmse: Option<&Bound<'_, PyAny>>,
         smooth: Option<&Bound<'_, PyAny>>,
         fit_rows: Option<&Bound<'_, PyAny>>,
+        adopt: Option<&Bound<'_, PyAny>>,
         time_unit: Option<&Bound<'_, PyAny>>,
         min_deviation: Option<&Bound<'_, PyAny>>,
         min_relative_deviation: Option<&Bound<'_, PyAny>>,
@@ -187,7 +185,6 @@ impl Detector {
         sensitivity: Option<&Bound<'_, PyAny>>,
         quiet_hours: Option<&Bound<'_, PyAny>>,
         maintenance: Option<&Bound<'_, PyAny>>,
-        model: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let method = Method::parse(&word(method, "method", "auto")?).or_raise()?;
         if method != Method::Residual
@@ -199,25 +196,19 @@ impl Detector {
                 method.name()
             )));
         }
-        if method != Method::Joint && fit_rows.is_some() {
-            return Err(config(format!("`fit_rows` is for \"joint\" only, got it with {:?}", method.name())));
-        }
-        let model = model.map(trained).transpose()?;
-        let known = model.as_ref().map(|model| model.description());
-        let mut measures = match (measures, known) {
-            (Some(measures), _) => self::measures(measures)?,
-            (None, Some(known)) => vec![Measure::plain(known.target.clone())],
-            (None, None) => {
-                return Err(config("`measures` must name at least one column, got none".to_owned()));
+        for (name, value) in [("fit_rows", fit_rows), ("adopt", adopt)] {
+            if method != Method::Joint && value.is_some() {
+                return Err(config(format!(
+                    "`{name}` is for \"joint\" only, got it with {:?}",
+                    method.name()
+                )));
             }
-        };
+        }
+        let mut measures = self::measures(measures)?;
         if let Some(predicted) = predicted {
             self::predicted(predicted, &mut measures)?;
         }
-        let unit = match (time_unit, &model) {
-            (None, Some(model)) => model.unit(),
-            _ => Unit::parse(&word(time_unit, "time_unit", "ns")?).or_raise()?,
-        };
+        let unit = Unit::parse(&word(time_unit, "time_unit", "ns")?).or_raise()?;
         let filters = filters::Arguments {
             min_deviation,
             min_relative_deviation,
@@ -230,11 +221,8 @@ impl Detector {
             method,
             filters: filters.read(&measures, unit)?,
             measures,
-            by: match (by, known) {
-                (Some(by), _) => names(by, "by")?,
-                (None, known) => known.map(|known| known.by.clone()).unwrap_or_default(),
-            },
-            time: word(time, "time", known.map_or("window_start", |known| &known.time))?,
+            by: by.map(|by| names(by, "by")).transpose()?.unwrap_or_default(),
+            time: word(time, "time", "window_start")?,
             unit,
             zone: text(zone, "zone")?,
             every: every.map(|every| time::duration(every, "every")).transpose()?,
@@ -245,32 +233,14 @@ impl Detector {
                         return Err(config(format!("`alarm` must be an Alarm, got {}", shown(alarm))));
                     }
                 },
-                None => AlarmCore::new(match known.map(|known| known.watch) {
-                    Some(watch) => AlarmSettings {
-                        threshold: Some(watch.threshold),
-                        breaches: watch.breaches,
-                        of: watch.of,
-                        ..AlarmSettings::default()
-                    },
-                    None => method.alarm(),
-                })
-                .or_raise()?,
+                None => AlarmCore::new(method.alarm()).or_raise()?,
             },
-            rule: Rule {
-                rmse: match (rmse, known) {
-                    (None, Some(known)) => RmseCore::Fixed(known.rmse),
-                    (rmse, _) => Rmse::read(rmse)?,
-                },
-                smooth: match (smooth, known) {
-                    (None, Some(known)) => Smooth::Rows(known.watch.smooth as usize),
-                    (smooth, _) => smoothing(smooth)?,
-                },
-            },
+            rule: Rule { rmse: Rmse::read(rmse)?, smooth: smoothing(smooth)? },
             fit_rows: match size(fit_rows, "fit_rows")? {
                 Some(rows) => u32::try_from(rows).unwrap_or(u32::MAX),
                 None => FIT_ROWS,
             },
-            model,
+            adopt: adopt.map(|adopt| time::duration(adopt, "adopt")).transpose()?.unwrap_or(ADOPT),
         };
         Ok(Self { core: Mutex::new(Core::new(settings).or_raise()?) })
     }
@@ -348,10 +318,6 @@ impl Detector {
         let time = time::time(time, core.settings().unit, "time")?;
         let key = key_values(key, core.settings().by.len())?;
         let inputs = inputs(values, core.settings())?;
-        if core.settings().model.is_some() {
-            let row = scalars(values, core.settings())?;
-            return core.learn_row(time, &key, &row).or_raise();
-        }
         core.learn_one(time, &key, &inputs).or_raise()
     }
 
@@ -396,12 +362,7 @@ impl Detector {
         let core = self.lock().or_raise()?;
         let time = time::time(time, core.settings().unit, "time")?;
         let key = key_values(key, core.settings().by.len())?;
-        let mut inputs = inputs(values, core.settings())?;
-        if core.settings().model.is_some() {
-            let row = scalars(values, core.settings())?;
-            let predicted = core.predict_row(time, &key, &row).or_raise()?;
-            inputs.iter_mut().for_each(|input| input.predicted = predicted);
-        }
+        let inputs = inputs(values, core.settings())?;
         let scores = core.score_one(time, &key, &inputs).or_raise()?;
         let scores = scores.into_iter().map(|score| (!score.is_nan()).then_some(score));
         if core.settings().measures.len() == 1 {

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
-use windrow_core::detect::joint::FIT_ROWS;
+use windrow_core::detect::joint::{ADOPT, FIT_ROWS};
 use windrow_core::duration;
 use windrow_core::residual::rmse::Rmse as RmseCore;
 use windrow_core::residual::smooth::Smooth;
@@ -13,7 +13,6 @@ use crate::alarm::Alarm;
 use crate::detector::Detector;
 use crate::error::OrRaise;
 use crate::filters;
-use crate::model::Model;
 use crate::rmse::Rmse;
 
 #[pymethods]
@@ -72,8 +71,8 @@ impl Detector {
         if set.fit_rows != FIT_ROWS {
             parts.push(format!("fit_rows={}", set.fit_rows));
         }
-        if let Some(model) = &set.model {
-            parts.push(format!("model={}", Model::shown(model)));
+        if set.adopt != ADOPT {
+            parts.push(format!("adopt='{}'", duration::print(set.adopt)));
         }
         if set.unit != Unit::Nanosecond {
             parts.push(format!("time_unit='{}'", set.unit.name()));

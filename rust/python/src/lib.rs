@@ -18,7 +18,6 @@ mod filters;
 mod known_keys;
 mod lane;
 mod measures;
-mod model;
 mod numpy;
 mod residual_scorer;
 mod rmse;
@@ -40,8 +39,6 @@ mod _windrow {
     use super::batch::Batch;
     #[pymodule_export]
     use super::detector::Detector;
-    #[pymodule_export]
-    use super::model::Model;
     #[pymodule_export]
     use super::residual_scorer::ResidualScorer;
     #[pymodule_export]

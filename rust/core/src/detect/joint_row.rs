@@ -1,14 +1,18 @@
 //! One row of one machine: all its sensors judged together, one alarm for all of them.
 //!
-//! Owns which sensor an event is about: the one that was farthest out when the alarm opened; and events of change points.
+//! Owns which sensor an event is about: the one that was farthest out when the alarm opened; and events of a moment, which
+//! are change points and adopted levels.
 
 use super::choose::Queue;
-use super::joint::{MOST_ROWS, Machine, Room, is_missing};
+use super::joint::{MOST_ROWS, Machine, Patience, Room, is_missing};
 use super::judging::{Context, Memory, Place, Purpose, Series};
 use super::model::{LARGEST, Pace, Point, Verdict};
 use super::output::Output;
 use super::rows::{Input, Rows};
+use super::settings::Settings;
 use crate::alarm::{self, EventKind, Judged, State};
+use crate::duration::print;
+use crate::residual::joint::Farthest;
 use crate::time::Timestamp;
 
 /// From this score on, rows have a reason: beyond it a sensor is out.
@@ -110,7 +114,8 @@ impl Machines {
         inputs.iter().enumerate().take(sensors).for_each(|(sensor, input)| self.set(sensor, input.value));
         if machine.is_fitted() {
             let room = &mut self.room;
-            machine.clone().take(&self.row, (time, local), pace, MOST_ROWS, room, &mut self.verdicts);
+            let patience = Patience { fit_rows: MOST_ROWS, adopt: i64::MAX };
+            machine.clone().take(&self.row, (time, local), pace, patience, room, &mut self.verdicts);
         }
         self.verdicts.iter().map(|verdict| verdict.score).collect()
     }
@@ -130,10 +135,12 @@ impl Machines {
             *memory = Memory::Joint(Box::default());
         }
         let Memory::Joint(machine) = memory else { return None };
+        let Settings { fit_rows, adopt, .. } = *context.settings;
         // What is taught is fitted as a whole, by whoever teaches.
-        let fit_rows = if purpose == Purpose::Teach { MOST_ROWS } else { context.settings.fit_rows };
+        let fit_rows = if purpose == Purpose::Teach { MOST_ROWS } else { fit_rows };
+        let patience = Patience { fit_rows, adopt };
         let local = context.wall.seconds(time);
-        let found = machine.take(row, (time, local), &context.pace, fit_rows, room, verdicts);
+        let found = machine.take(row, (time, local), &context.pace, patience, room, verdicts);
         if purpose == Purpose::Teach {
             return None;
         }
@@ -173,9 +180,11 @@ impl Machines {
         if state == State::Alarm {
             machine.named = place.measure as u32;
         }
-        if let Some(change) = found.change {
-            let place = Place { measure: change.sensor, ..place };
-            context.change_point(place, time, change.score, &verdicts[change.sensor], row[change.sensor]);
+        for (kind, of) in [(EventKind::ChangePoint, found.change), (EventKind::LevelShift, found.adopted)] {
+            if let Some(Farthest { sensor, score }) = of {
+                let place = Place { measure: sensor, ..place };
+                context.moment(kind, place, time, score, &verdicts[sensor], row[sensor]);
+            }
         }
         if speaks && place.measure != farthest.sensor {
             context.reason.clear();
@@ -189,7 +198,15 @@ impl Machines {
 impl Context<'_> {
     /// An event that is over as soon as it is there.
     #[cold]
-    fn change_point(&mut self, place: Place, time: Timestamp, score: f64, verdict: &Verdict, observed: f64) {
+    fn moment(
+        &mut self,
+        kind: EventKind,
+        place: Place,
+        time: Timestamp,
+        score: f64,
+        verdict: &Verdict,
+        observed: f64,
+    ) {
         let known = |value: f64| (!value.is_nan()).then_some(value);
         let name = &self.settings.measures[place.measure].name;
         let mut owner = self.keys.bytes(place.key).to_vec();
@@ -202,12 +219,22 @@ impl Context<'_> {
             lower: known(verdict.lower),
             upper: known(verdict.upper),
             severity: None,
-            channel: "change point",
+            channel: if kind == EventKind::LevelShift { "level shift" } else { "change point" },
             lowered_by: "",
-            reason: &format!("the sensors go together in another way from here on, {name} most of all"),
+            reason: &match kind {
+                EventKind::LevelShift => {
+                    format!("{name} has been out for {}: that is its level now", print(self.settings.adopt))
+                }
+                _ => format!("the sensors go together in another way from here on, {name} most of all"),
+            },
         };
-        let rule = || "change point: 1 of 1 above 1.0".to_owned();
-        self.events.raise(series, EventKind::ChangePoint, time, &judged, rule);
-        self.events.close(series.id, EventKind::ChangePoint, time, State::Ok);
+        let rule = || match kind {
+            EventKind::LevelShift => {
+                format!("out for {} and as many rows as the fit", print(self.settings.adopt))
+            }
+            _ => "averages of 10 and 100 rows part beyond 1.0".to_owned(),
+        };
+        self.events.raise(series, kind, time, &judged, rule);
+        self.events.close(series.id, kind, time, State::Ok);
     }
 }

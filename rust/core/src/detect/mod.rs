@@ -13,7 +13,6 @@ mod joint_row;
 mod judging;
 pub mod model;
 pub mod novelty;
-mod one_row;
 mod output;
 pub mod predicted;
 pub mod quiet_hours;

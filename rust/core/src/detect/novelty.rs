@@ -10,22 +10,23 @@ use super::model::{BAND, Model, Pace, Point, Verdict, confidence};
 use crate::expect::day_profile::HourOfDay;
 use crate::expect::track::Departure;
 use crate::expect::{DayProfile, Track};
-use crate::residual::novelty::{self, Novelty, WARM_UP};
-use crate::residual::return_period::{Peak, Peaks, Prior, severity};
-use crate::snapshot;
+use crate::residual::novelty::{self, FIRST, Novelty, WARM_UP};
+use crate::residual::rarity::{self, Calibration, Rarity};
+use crate::residual::return_period::Prior;
 
-/// The raw score that the histogram of peaks begins at.
-const SMALLEST: f64 = 0.01;
-/// Peaks a window beyond a value, in units of [`SMALLEST`]. Fitted on the first half of the files of the Numenta
-/// Anomaly Benchmark by name (5-minute windows) and on all 51 street series of the accuracy figures (hourly), whose rates a window are
-/// within a factor of 2.5 of each other: on both together, at 1, 2, 4, 8 and 16.
-const PRIOR: Prior = Prior { level: -2.67, slope: 0.28, curve: 0.0 };
-/// Windows of watching that the prior is worth.
-const PRIOR_WINDOWS: f64 = 10_000.0;
-/// Peaks fade over so many days; nor does the time that was watched count any longer.
-const MEMORY_DAYS: f64 = 700.0;
-/// The newest peak fades over so many hours.
-const HOLD_HOURS: f64 = 40.0;
+/// How rare a raw score is, in windows. Fitted on the first half of the files of the Numenta Anomaly Benchmark by name
+/// (5-minute windows) and on all 51 street series of the accuracy figures (hourly), whose rates a window are within a
+/// factor of 2.5 of each other: on both together, at 1, 2, 4, 8 and 16 times the smallest.
+const RARITY: Calibration = Calibration {
+    smallest: 0.01,
+    prior: Prior { level: -2.67, slope: 0.28, curve: 0.0 },
+    windows: 10_000.0,
+    by_hour: false,
+};
+/// The same of provisional scores: on the development half of the benchmark by its scorer and on the same streets, whose
+/// rates are within a factor of 2 of each other up to 16.
+const RARITY_PROVISIONAL: Calibration =
+    Calibration { prior: Prior { level: -1.55, slope: 0.245, curve: 0.0 }, ..RARITY };
 
 /// One series of a metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,10 +34,7 @@ pub struct Metric {
     profile: DayProfile,
     track: Track,
     novelty: Novelty,
-    peaks: Peaks,
-    /// Days of windows judged when the peaks last faded.
-    #[serde(with = "snapshot::float")]
-    faded: f64,
+    rarity: Rarity,
 }
 
 /// What judging leaves for learning.
@@ -45,8 +43,8 @@ pub struct Judged {
     at: HourOfDay,
     departure: Departure,
     novelty: novelty::Judged,
-    peak: Option<Peak>,
-    fade: Option<f64>,
+    /// Once there are verdicts.
+    rarity: Option<rarity::Judged>,
 }
 
 impl Metric {
@@ -54,27 +52,14 @@ impl Metric {
     pub fn new(point: &Point) -> Self {
         let mut track = Track::default();
         track.start(point.value);
-        Self {
-            profile: DayProfile::default(),
-            track,
-            novelty: Novelty::default(),
-            peaks: Peaks::default(),
-            faded: 0.0,
-        }
+        Self { profile: DayProfile::default(), track, novelty: Novelty::default(), rarity: Rarity::default() }
     }
 
     /// Whether a restored series can be used.
     pub fn is_sound(&self) -> bool {
-        self.peaks.is_sound()
+        self.rarity.is_sound()
     }
 
-    /// Days of windows that were judged.
-    fn watched(&self, every: f64) -> f64 {
-        self.novelty.seen().saturating_sub(WARM_UP) as f64 * every / 86_400.0
-    }
-}
-
-impl Metric {
     #[inline]
     fn weigh(&self, point: &Point, pace: &Pace) -> (Verdict, Judged) {
         let seen = self.novelty.seen();
@@ -96,27 +81,19 @@ impl Metric {
             verdict.expected = expected;
             (verdict.lower, verdict.upper) = (expected - band, expected + band);
         }
-        let mut judged = Judged { at, departure, novelty, peak: None, fade: None };
-        if seen < WARM_UP {
+        let mut judged = Judged { at, departure, novelty, rarity: None };
+        if seen < FIRST {
             return (verdict, judged);
         }
         verdict.score = novelty.score();
-        verdict.severity = 0.0;
-        let watched = self.watched(pace.every);
-        if watched - self.faded >= 1.0 {
-            judged.fade = Some(libm::exp(-(watched - self.faded) / MEMORY_DAYS));
-        }
-        let value = novelty.raw / SMALLEST;
-        let hours = pace.every / 3600.0;
-        judged.peak = self.peaks.judge(value, point.local, HOLD_HOURS, hours, judged.fade.unwrap_or(1.0));
-        if let Some(peak) = &judged.peak {
-            let prior_days = PRIOR_WINDOWS * pace.every / 86_400.0;
-            let prior_peaks = PRIOR_WINDOWS * PRIOR.rate(value);
-            let days = (watched.min(MEMORY_DAYS) + prior_days) / (peak.beyond + prior_peaks);
-            verdict.days = days;
-            verdict.severity = severity(days);
+        let calibration = if seen < WARM_UP { &RARITY_PROVISIONAL } else { &RARITY };
+        let rarity = self.rarity.judge(novelty.raw, point.local, pace.every, calibration);
+        verdict.severity = rarity.severity;
+        verdict.days = rarity.days;
+        if !rarity.days.is_nan() {
             verdict.channel = "novelty";
         }
+        judged.rarity = Some(rarity);
         (verdict, judged)
     }
 }
@@ -136,16 +113,15 @@ impl Model for Metric {
 
     #[inline]
     fn learn(&mut self, point: &Point, judged: &Judged, pace: &mut Pace) {
-        if let Some(fade) = judged.fade {
-            self.faded = self.watched(pace.every);
-            self.peaks.fade(fade);
-        }
-        if let Some(peak) = &judged.peak {
-            self.peaks.learn(judged.novelty.raw / SMALLEST, point.local, peak);
+        if let Some(rarity) = &judged.rarity {
+            self.rarity.learn(rarity, point.local, pace.every);
         }
         self.profile.learn(judged.at, point.value, novelty::rate(self.novelty.seen()));
         self.track.learn(point.value, &judged.departure);
         self.novelty.learn(&judged.novelty);
+        if self.novelty.seen() == WARM_UP {
+            self.rarity = Rarity::default();
+        }
     }
 
     #[inline]
@@ -154,6 +130,6 @@ impl Model for Metric {
     }
 
     fn wanted(&self, _every: f64) -> u64 {
-        WARM_UP.saturating_sub(self.novelty.seen())
+        FIRST.saturating_sub(self.novelty.seen())
     }
 }

@@ -2,7 +2,7 @@
 //! which of them is farthest, and where the machine changed its ways.
 //!
 //! Owns the weighted means of clipped residuals, their scales and limits, the baselines that follow slowly while
-//! nothing is odd, and the two speeds of averages whose parting is a change point. Where residuals come from is the
+//! nothing is odd and at once where that has lasted, and the two speeds of averages whose parting is a change point. Where residuals come from is the
 //! caller's affair.
 
 use serde::{Deserialize, Serialize};
@@ -10,8 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::snapshot;
 use crate::time::Timestamp;
 
-/// Residuals beyond so many of the fit's own count as so many.
+/// Residuals beyond so many of the fit's own count as so many; where it is told which sensor is at fault, beyond so many:
+/// a gross fault of one leaves more than [`CLIP`] on all that are expected from it.
 const CLIP: f64 = 10.0;
+const CLIP_GROSS: f64 = 1e6;
+/// An unclipped mean beyond so many residuals of the fit is a gross fault. Of one sensor's fault, the residuals of all others
+/// are fewer of their own then: the precision is positive. Below it drifts count, which scales know.
+const GROSS: f64 = 4.0;
 /// Weight of a row in the means that are judged, and in the baselines.
 const FOLLOW: f64 = 0.07;
 const BASELINE: f64 = 0.003;
@@ -21,8 +26,9 @@ const LAG: usize = 100;
 const DRIFT: f64 = 3.0;
 /// The least scale, in residuals of the fit.
 const FLOOR: f64 = 0.05;
-/// The limit, in root mean squares of the farthest sensor.
+/// The limit, in root mean squares of the farthest sensor, and the share of it below which nothing is out any longer.
 const LIMIT: f64 = 4.5;
+const CLEAR: f64 = 0.8;
 /// Limits are never lower: of sensors that all stood still there is nothing to go by.
 const LEAST: f64 = 1.0;
 /// Change points: weights of a row in both averages, rows of the fit before they count, the least scale, the limit,
@@ -49,6 +55,9 @@ struct Sensor {
     scale: f64,
     #[serde(with = "snapshot::float")]
     baseline: f64,
+    /// The mean of all but unclipped residuals.
+    #[serde(with = "snapshot::float")]
+    gross: f64,
     /// The averages of two speeds, in units of `spread`, and the scale of their difference.
     #[serde(with = "snapshot::float")]
     quick: f64,
@@ -68,14 +77,18 @@ pub struct Joint {
     change_limit: f64,
     /// The newest change point.
     changed: Option<Timestamp>,
+    /// Rows of the fit.
+    fitted: u64,
+    /// Since when a sensor has been out, and for how many rows.
+    out: Option<(Timestamp, u64)>,
 }
 
-/// A sensor and how far it is out, in limits.
+/// The sensor to look at, and how far the machine is out, in limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Farthest {
-    /// Which.
+    /// Which: the one whose unclipped mean is farthest out, of a gross fault in residuals of the fit, else in scales.
     pub sensor: usize,
-    /// How far, with its sign.
+    /// How far the farthest clipped mean is, with its sign.
     pub score: f64,
 }
 
@@ -86,6 +99,8 @@ pub struct Step {
     pub farthest: Option<Farthest>,
     /// A change point, and the sensor that changed most.
     pub change: Option<Farthest>,
+    /// The farthest sensor, where it has been out for so long that it is at home there now.
+    pub adopted: Option<Farthest>,
 }
 
 fn clip(value: f64, most: f64) -> f64 {
@@ -108,6 +123,7 @@ impl Sensor {
     #[inline]
     fn take(&mut self, residual: f64, follow: f64, quick: f64, slow: f64) {
         self.mean += follow * (clip(residual, CLIP * self.spread) - self.mean);
+        self.gross += follow * (clip(residual, CLIP_GROSS * self.spread) - self.gross);
         let standard = clip(residual / self.spread, CLIP);
         self.quick += quick * (standard - self.quick);
         self.slow += slow * (standard - self.slow);
@@ -137,6 +153,7 @@ impl Joint {
                     spread,
                     mean: zero,
                     scale: zero,
+                    gross: zero,
                     baseline: zero,
                     quick: zero,
                     slow: zero,
@@ -166,7 +183,8 @@ impl Joint {
             sensor.scale = squares.sqrt();
             sensor.parting = mean_square(of(&partings[from(PARTED)..]).into_iter()).sqrt() + PARTED_FLOOR;
         }
-        let mut fitted = Self { sensors, limit: 0.0, change_limit: 0.0, changed: None };
+        let mut fitted = Self { sensors, limit: 0.0, change_limit: 0.0, changed: None, fitted: 0, out: None };
+        fitted.fitted = (residuals.len() / width.max(1)) as u64;
         let rows = |course: &[f64], skip: usize, size: &dyn Fn(&[f64]) -> f64| {
             mean_square(course[from(skip)..].chunks_exact(width.max(1)).map(size)).sqrt()
         };
@@ -193,10 +211,13 @@ impl Joint {
     }
 
     /// Takes the next row's residuals, NaN where there is none; `scores` gets how far each sensor is out, in limits,
-    /// NaN likewise.
+    /// NaN likewise. Where sensors are out for `adopt` nanoseconds, and for as many rows as the fit had, they are at
+    /// home there.
     #[inline]
-    pub fn step(&mut self, residuals: &[f64], time: Timestamp, scores: &mut [f64]) -> Step {
+    pub fn step(&mut self, residuals: &[f64], time: Timestamp, adopt: i64, scores: &mut [f64]) -> Step {
         let mut farthest: Option<Farthest> = None;
+        // The unclipped mean farthest out: in scales, and in residuals of the fit.
+        let (mut fine, mut gross) = ((0, -1.0), (0, -1.0));
         for (at, (sensor, residual)) in self.sensors.iter_mut().zip(residuals).enumerate() {
             scores[at] = f64::NAN;
             if residual.is_nan() || !sensor.is_known() {
@@ -205,9 +226,19 @@ impl Joint {
             sensor.take(*residual, FOLLOW, QUICK, SLOW);
             let score = (sensor.mean - sensor.baseline) / sensor.scale / self.limit;
             scores[at] = score;
-            if farthest.is_none_or(|other| score.abs() > other.score.abs()) {
-                farthest = Some(Farthest { sensor: at, score });
+            let found = farthest.get_or_insert(Farthest { sensor: at, score });
+            if score.abs() > found.score.abs() {
+                found.score = score;
             }
+            let out = (sensor.gross - sensor.baseline).abs();
+            for (most, unit) in [(&mut fine, sensor.scale), (&mut gross, sensor.spread)] {
+                if out / unit > most.1 {
+                    *most = (at, out / unit);
+                }
+            }
+        }
+        if let Some(farthest) = &mut farthest {
+            farthest.sensor = if gross.1 > GROSS { gross.0 } else { fine.0 };
         }
         // Only what is not odd may move the baselines.
         if farthest.is_some_and(|farthest| farthest.score.abs() < 1.0) {
@@ -217,7 +248,29 @@ impl Joint {
                 }
             }
         }
-        Step { farthest, change: farthest.and_then(|_| self.change(time)) }
+        let Some(farthest) = farthest else { return Step { farthest, change: None, adopted: None } };
+        let adopted = self.lasts(farthest.score.abs(), time, adopt).then_some(farthest);
+        Step { farthest: Some(farthest), change: self.change(time), adopted }
+    }
+
+    /// Whether what is out has lasted; the baselines are where it is then.
+    #[inline]
+    fn lasts(&mut self, score: f64, time: Timestamp, adopt: i64) -> bool {
+        if score < CLEAR {
+            self.out = None;
+            return false;
+        }
+        let (since, rows) = match self.out {
+            None if score < 1.0 => return false,
+            None => (time, 1),
+            Some((since, rows)) => (since, rows.saturating_add(1)),
+        };
+        let lasts = rows >= self.fitted && time.saturating_sub(since) >= adopt;
+        self.out = if lasts { None } else { Some((since, rows)) };
+        if lasts {
+            self.sensors.iter_mut().for_each(|sensor| sensor.baseline = sensor.mean);
+        }
+        lasts
     }
 
     #[inline]
@@ -281,7 +334,7 @@ mod tests {
         let mut scores = [0.0; 3];
         let mut step = |joint: &mut Joint, row: usize, shift: f64| {
             let [a, b, c] = noise(row);
-            joint.step(&[a, b + shift, c], row as i64 * SECOND, &mut scores)
+            joint.step(&[a, b + shift, c], row as i64 * SECOND, 500 * SECOND, &mut scores)
         };
         let calm =
             (400..800).map(|row| step(&mut joint, row, 0.0)).filter(|step| step.change.is_some()).count();
@@ -293,6 +346,11 @@ mod tests {
         assert!(found.iter().any(|step| step.change.is_some_and(|change| change.sensor == 1)));
         // The few rows before it was odd may have moved it a little.
         assert!((joint.baseline(1) - home).abs() < 0.05);
+        // 500 seconds, and the 400 rows of the fit, after it was out first, that is normal.
+        let adopted: Vec<usize> =
+            (900..1_400).filter(|row| step(&mut joint, *row, -2.0).adopted.is_some()).collect();
+        assert!(adopted.len() == 1 && (1_300..1_330).contains(&adopted[0]), "{adopted:?}");
+        assert!((joint.baseline(1) + 2.0).abs() < 0.2);
         assert!(scores[2].is_nan());
     }
 
@@ -300,8 +358,8 @@ mod tests {
     fn nothing_is_made_of_nothing() {
         let mut joint = fitted();
         let before = joint.clone();
-        let step = joint.step(&[f64::NAN; 3], 0, &mut [0.0; 3]);
-        assert_eq!(step, Step { farthest: None, change: None });
+        let step = joint.step(&[f64::NAN; 3], 0, 0, &mut [0.0; 3]);
+        assert_eq!(step, Step { farthest: None, change: None, adopted: None });
         assert_eq!(joint.sensors[0], before.sensors[0]);
         let still = Joint::fit(&[0.0; 600], 3, |_| true);
         assert!(still.limit >= 1.0 && still.sensors[0].scale > 0.0);

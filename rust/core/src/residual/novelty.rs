@@ -12,7 +12,9 @@ use crate::snapshot;
 
 const STREAMS: usize = 3;
 const SKETCHES: usize = 3;
-/// Values before the first verdict.
+/// Values before the first verdict,
+pub const FIRST: u64 = 30;
+/// and before verdicts are more than provisional: what came until then is no record to be held against later values.
 pub const WARM_UP: u64 = 200;
 /// Grain of each sketch: what a remembered value stands for, in units of the stream's scale.
 const GRAIN: [f64; SKETCHES] = [0.02, 0.03, 0.04];
@@ -111,7 +113,7 @@ impl Novelty {
         let level =
             if self.seen == 0 { value } else { self.mean[0] + rate(self.seen) * (value - self.mean[0]) };
         let spread = self.variance[0].sqrt();
-        let warm = self.seen >= WARM_UP;
+        let warm = self.seen >= FIRST;
         let mut squares = [0.0; SKETCHES];
         let mut scale = [0.0; STREAMS];
         let mut nearest = [[Nearest::default(); SKETCHES]; STREAMS];
@@ -169,6 +171,9 @@ impl Novelty {
         }
         self.record = (self.record * KEEP).max(judged.novelty);
         self.seen = self.seen.saturating_add(1);
+        if self.seen == WARM_UP {
+            (self.record, self.former) = (0.0, [0; FORMER]);
+        }
     }
 }
 

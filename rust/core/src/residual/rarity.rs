@@ -15,15 +15,21 @@ pub struct Calibration {
     pub smallest: f64,
     /// Peaks a window beyond a score, in units of `smallest`.
     pub prior: Prior,
+    /// Windows of watching that the prior is worth.
+    pub windows: f64,
+    /// Whether windows under an hour hang together, so that the chances are those of hours.
+    pub by_hour: bool,
 }
 
 /// Of single residuals. Fitted on what real models leave: a ridge regression of the gas turbine's emissions, and mean
 /// profiles of the development streets (both hourly, RMSE weighted over 1,000 rows), whose rates are within a factor
 /// of 4 of each other: on both together, at 1 to 32.
-pub const RESIDUAL: Calibration =
-    Calibration { smallest: 1.0, prior: Prior { level: -1.42, slope: 0.411, curve: 0.057 } };
-/// Windows of watching that the prior is worth.
-const PRIOR_WINDOWS: f64 = 10_000.0;
+pub const RESIDUAL: Calibration = Calibration {
+    smallest: 1.0,
+    prior: Prior { level: -1.42, slope: 0.411, curve: 0.057 },
+    windows: 10_000.0,
+    by_hour: true,
+};
 /// Peaks fade over so many days; nor does the time that was watched count any longer.
 const MEMORY_DAYS: f64 = 700.0;
 /// The newest peak fades over so many hours.
@@ -69,9 +75,9 @@ impl Rarity {
         let (fade, hours) = (judged.fade.unwrap_or(1.0), every / 3600.0);
         judged.peak = self.peaks.judge(size, local, HOLD_HOURS, hours, fade);
         if let Some(peak) = &judged.peak {
-            let prior_days = PRIOR_WINDOWS * every / 86_400.0;
-            // Under an hour, residuals hang together: the prior's chances are those of hours.
-            let prior_peaks = PRIOR_WINDOWS * hours.min(1.0) * calibration.prior.rate(size);
+            let prior_days = calibration.windows * every / 86_400.0;
+            let chances = if calibration.by_hour { hours.min(1.0) } else { 1.0 };
+            let prior_peaks = calibration.windows * chances * calibration.prior.rate(size);
             judged.days = (watched.min(MEMORY_DAYS) + prior_days) / (peak.beyond + prior_peaks);
             judged.severity = severity(judged.days);
         }
