@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The sections of bench/accuracy/README.md: each is made by the script of its name.
 ACCURACY := peers nab skab severity naming
 
-.PHONY: toolchain demo test test-long lint rust-test bench bench-check accuracy $(ACCURACY:%=accuracy-%) wheel wheel-aarch64 test-aarch64 lock clean tools
+.PHONY: toolchain demo test test-faults test-long lint rust-test bench bench-check accuracy $(ACCURACY:%=accuracy-%) wheel wheel-aarch64 test-aarch64 lock clean tools
 
 demo: $(VENV)/.built
 	$(BIN)/windrow demo
@@ -38,6 +38,10 @@ test-long: $(VENV)/.built tools
 	LOOM_MAX_PREEMPTIONS=4 cargo test --release -p windrow-core --locked --features loom --lib models
 	SHUTTLE_RUNS=200000 cargo test --release -p windrow-core --locked --features shuttle --lib models
 	HYPOTHESIS_PROFILE=slow WINDROW_STRESS=50 WINDROW_FUZZ=20000 $(BIN)/python -m pytest
+
+# Kills, floods and full disks at their full size.
+test-faults: $(VENV)/.built tools
+	WINDROW_KILLS=200 WINDROW_FAULTS=full $(BIN)/python -m pytest -s tests/test_faults.py tests/test_faults_kill.py
 
 # The peers beside us, in one run; the table and the chart go to bench/results.
 bench: $(VENV)/.built $(LIMITS)

@@ -12,7 +12,6 @@ from collections import defaultdict
 from pathlib import Path
 
 import paho.mqtt.client as paho
-import pytest
 from faults import parking
 from faults.broker import Broker
 from windrow.pipeline import Pipeline
@@ -66,25 +65,26 @@ def compare(rows: list[dict], expected: dict[str, dict]) -> int:
     return len(rows) - len(seen)
 
 
-@pytest.mark.parametrize("kind", ["file", "mqtt"])
-def test_killed_again_and_again_nothing_is_lost_and_nothing_differs(tmp_path, data, kind):
+def test_killed_again_and_again_nothing_is_lost_and_nothing_differs(tmp_path, data):
+    """A file that grows is read; what comes of it goes to a file and to a broker."""
     lines = parking.lines(data)
     expected = undisturbed(tmp_path, lines)
     (tmp_path / "input.jsonl").write_bytes(b"".join(lines))
     (tmp_path / "growing.jsonl").touch()
     source = {"kind": "file", "path": str(tmp_path / "growing.jsonl"), "follow": True}
-    if kind == "file":
-        sinks = [{"kind": "file", "path": str(tmp_path / "out.jsonl"), "append": True, **WINDOWS}]
+    with Broker(tmp_path / "broker") as broker:
+        subscriber = Subscriber(broker, "windows/#")
+        sinks = [
+            {"kind": "file", "path": str(tmp_path / "out.jsonl"), "append": True, **WINDOWS},
+            {"kind": "mqtt", "url": broker.url, "topic": "windows/{camera}", **WINDOWS},
+        ]
         kill(tmp_path, parking.sections(source, sinks, tmp_path / "state"))
-        rows = parking.rows(tmp_path / "out.jsonl")
-    else:
-        with Broker(tmp_path / "broker") as broker:
-            subscriber = Subscriber(broker, "windows/#")
-            sinks = [{"kind": "mqtt", "url": broker.url, "topic": "windows/{camera}", **WINDOWS}]
-            kill(tmp_path, parking.sections(source, sinks, tmp_path / "state"))
-            rows = settled(subscriber, len(expected))
-    twice = compare(rows, expected)
-    print(f"{KILLS} kills: {len(rows)} rows of {len(expected)} windows, {twice} of them twice")
+        both = {"file": parking.rows(tmp_path / "out.jsonl"), "broker": settled(subscriber, len(expected))}
+    for where, rows in both.items():
+        twice = compare(rows, expected)
+        print(
+            f"{KILLS} kills: {len(rows)} rows of {len(expected)} windows in the {where}, {twice} of them twice"
+        )
 
 
 def test_messages_are_read_once_however_often_the_reader_is_killed(tmp_path, data):

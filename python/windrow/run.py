@@ -20,6 +20,7 @@ from windrow.config import Config, StdoutSink, nanoseconds
 from windrow.message_id import of_event, of_verdict, of_window
 from windrow.service import Service
 from windrow.sinks import LOCAL, Sink, open_sink
+from windrow.sinks.file import File
 from windrow.sinks.spooled import Spooled
 from windrow.sources import Alive, Linked, Needs, Resumable, Source, open_source
 from windrow.spool import open_spool
@@ -355,6 +356,11 @@ class Run:
         self.outcome.unreadable += self.source.unreadable
         self.commit.changed |= {"windows", "detector"}
         self.commit.make()
+        lost = self.commit.fault or next(
+            (one.fault for one in self.sinks if isinstance(one, File) and one.fault), None
+        )
+        if lost is not None:
+            raise wr.WindrowError(f"not everything could be written: {lost}")
 
     def _write(self, what: str, rows: Iterable[Any]) -> None:
         wanted = [sink for sink in self.sinks if sink.what == what]

@@ -45,6 +45,7 @@ class Service:
         self._notifier = Notifier()
         self._endpoint: Any = None
         self._looked = self._written = 0.0
+        self._told = ""
         self._before: Any = None
 
     def __enter__(self) -> Service:
@@ -94,9 +95,9 @@ class Service:
             return
         self._looked = now
         figures = self.health.look(run)
-        if now - self._written < WRITE_SECONDS:
+        if now - self._written < WRITE_SECONDS and figures["status"] == self._told:
             return
-        self._written = now
+        self._written, self._told = now, figures["status"]
         rows = figures["rows"]
         self._notifier.status(
             f"{figures['status']}: {rows['read']:,} rows, {figures['windows']:,} windows fired, "

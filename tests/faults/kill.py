@@ -41,6 +41,10 @@ def child(config: dict[str, object], log: Path) -> int:
         os._exit(code)
 
 
+def checkpoints(folder: Path) -> set[str]:
+    return {file.name for file in folder.glob("state/checkpoint.*.json")}
+
+
 def waiting(spool: Path) -> int:
     """How many results wait for the network."""
     if not spool.exists():
@@ -114,7 +118,12 @@ def main() -> None:
     source = Growing(folder, kills, chance) if config["source"]["kind"] == "file" else Published(folder)
     for killed in range(kills):
         process = child(config, folder / "log.txt")
-        until = time.monotonic() + chance.uniform(0.03, 0.35)
+        # Every second one has got somewhere before; the others may be killed before they have begun.
+        before, until = checkpoints(folder), time.monotonic() + 2.0
+        while killed % 2 and checkpoints(folder) == before and time.monotonic() < until:
+            source.some(killed)
+            time.sleep(0.005)
+        until = time.monotonic() + chance.uniform(0.0, 0.25)
         while time.monotonic() < until:
             source.some(killed)
             time.sleep(chance.uniform(0, 0.01))

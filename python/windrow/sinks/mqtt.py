@@ -28,6 +28,11 @@ class Mqtt:
         self.connection.client.on_publish = self._confirmed
         self.connection.start()
 
+    @property
+    def fault(self) -> str | None:
+        """Why there is no connection; nothing where there is one."""
+        return self.connection.fault
+
     def send(self, messages: Sequence[tuple[Message, Mapping[str, Any]]]) -> int:
         """Publish in order and wait for the broker's word; across a lost connection the client sends once more."""
         if not self.connection.up.wait(0.5):

@@ -47,6 +47,11 @@ class Shadow:
         self.connection = Connection(sink, name, subscribe=topics, receive=self._heard)
         self.connection.start()
 
+    @property
+    def fault(self) -> str | None:
+        """Why there is no connection; nothing where there is one."""
+        return self.connection.fault
+
     def send(self, messages: Sequence[tuple[Message, Mapping[str, Any]]]) -> int:
         """Set the state that the first event asks for."""
         _, row = messages[0]

@@ -65,8 +65,7 @@ class Spooled:
 
     def __init__(self, what: str, name: str, spool: Spool, delivery: Delivery) -> None:
         self.what, self.name = what, name
-        #: Why nothing can be sent now; nothing where it can.
-        self.fault: str | None = None
+        self._fault: str | None = None
         #: Results that have arrived, in this run.
         self.sent = 0
         self._spool, self._delivery = spool, delivery
@@ -74,6 +73,11 @@ class Spooled:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"sink-{name}", daemon=True)
         self._thread.start()
+
+    @property
+    def fault(self) -> str | None:
+        """Why nothing can be sent now; nothing where it can."""
+        return self._fault or getattr(self._delivery, "fault", None)
 
     def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Hold rows until the next checkpoint takes them."""
@@ -124,9 +128,9 @@ class Spooled:
                 sent = self._delivery.send([(one, json.loads(one.body)) for one in messages])
             except UnreachableError as error:
                 self._arrived(messages[: error.sent])
-                if self.fault is None:
+                if self._fault is None:
                     log.warning("sink %s: %s; results wait in the spool", self.name, error)
-                self.fault = str(error)
+                self._fault = str(error)
                 self._closing.wait(backoff.next() if error.wait is None else error.wait)
             except RefusedError as error:
                 self._arrived(messages[: error.sent])
@@ -134,9 +138,9 @@ class Spooled:
                 log.error("sink %s refuses %s: %s", self.name, refused[0].id, error)
                 self._spool.drop(refused, "refused")
             else:
-                if self.fault is not None:
+                if self._fault is not None:
                     log.info("sink %s: reachable again", self.name)
-                self.fault = None
+                self._fault = None
                 backoff.reset()
                 self._arrived(messages[:sent])
 
