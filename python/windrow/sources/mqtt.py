@@ -22,7 +22,7 @@ from windrow.config import MqttSource, Unit
 from windrow.config_option import nanoseconds
 from windrow.mqtt import Connection
 from windrow.sources.lines import decoder
-from windrow.sources.payload import one_line, tagged, with_camera
+from windrow.sources.payload import TOLD, one_line, tagged, with_camera
 from windrow.sources.piece import Alive, Needs
 from windrow.stopping import Stop
 from windrow.topic import Topic
@@ -112,10 +112,10 @@ class Mqtt:
             yield from lives
             if not batch and not lives:
                 yield None
-            for columns, keys, piece in batch:
+            for camera, keys, piece in batch:
                 self._taken += keys
                 self.done += len(piece)
-                self.decoder = with_camera(decoder(self._source), columns.get("camera"))
+                self.decoder = with_camera(decoder(self._source), camera)
                 yield piece
 
     def close(self) -> None:
@@ -236,22 +236,24 @@ class Mqtt:
         self._lives.clear()
         return lives
 
-    def _take(self) -> list[tuple[dict[str, str], list[str], bytes]]:
-        """Take what is queued, grouped by what its topics say."""
-        batch: list[tuple[dict[str, str], list[str], list[bytes]]] = []
+    def _take(self) -> list[tuple[str | None, list[str], bytes]]:
+        """Take what is queued: together what is decoded alike, with the camera that a decoder has to be told."""
+        batch: list[tuple[str | None, list[str], list[bytes]]] = []
+        told = self._source.decoder in TOLD
         size = 0
         while self._queue and size < PIECE_BYTES:
             key, columns, payload, arrival = self._queue.popleft()
             size += len(payload) + 1
-            if not batch or batch[-1][0] != columns:
-                batch.append((columns, [], []))
+            camera = columns.get("camera") if told else None
+            if not batch or batch[-1][0] != camera:
+                batch.append((camera, [], []))
             if key is not None:
                 batch[-1][1].append(key)
             if payload:
                 batch[-1][2].append(tagged(payload, self._source, columns, arrival))
         self._queued -= size
         self._changed.notify_all()
-        return [(columns, keys, b"\n".join(lines) + b"\n") for columns, keys, lines in batch]
+        return [(camera, keys, b"\n".join(lines) + b"\n") for camera, keys, lines in batch]
 
 
 def _digest(topic: str, payload: bytes) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from windrow.config import MqttSource
 from windrow.sources.piece import Decoder
 
-__all__ = ["FIELD", "one_line", "tagged", "with_camera"]
+__all__ = ["FIELD", "TOLD", "one_line", "tagged", "with_camera"]
 
 #: The field that holds the camera, by decoder; `rows` takes any column, the others only this one.
 FIELD = {"deepstream": "sensorId", "panorama": "camera"}
