@@ -6,13 +6,17 @@ import csv
 import datetime as dt
 import gzip
 import json
+import os
+import signal
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import windrow as wr
+import windrow.backtest
 from test_report import browse
 from windrow.backtest import backtest
 from windrow.cli import main
@@ -136,6 +140,20 @@ def test_nothing_of_state_sinks_and_report_is_touched(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("stage", ["reading", "judging"])
+def test_ctrl_c_ends_it(tmp_path, monkeypatch, stage):
+    monkeypatch.setattr(windrow.backtest, "BLOCK", 100)
+    done = []
+
+    def look(much, total):
+        done.append(much)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        backtest(config(), input=put(tmp_path, street()), **{stage: look})
+    assert stage == "reading" or done == [100]
+
+
 # ---- labels
 
 
@@ -256,6 +274,52 @@ def test_simulated_faults_are_labels_of_themselves(messages):
     assert {camera for _, camera in marked} == {"north", "south"}
 
 
+@pytest.mark.parametrize("name", ["street.csv", "street.jsonl", "street.parquet"])
+def test_windows_of_rows_are_labelled_whatever_they_came_in(tmp_path, name):
+    start = dt.datetime(2026, 1, 5)
+    rows = [
+        {
+            "time": f"{start + at * dt.timedelta(minutes=10)}",
+            "lane": lane,
+            "odd": lane == "b" and at in (700, 701, 730),
+        }
+        for at in range(6 * 24 * 10)
+        for lane in ("a", "b")
+    ]
+    window = {"every": "1h", "by": "lane", "aggregate": [{"name": "n", "count": True}]}
+    checked, problems = check({"source": {"kind": "file"}, "window": window, "detect": {"measures": ["n"]}})
+    assert checked is not None, problems
+    done = backtest(checked, input=put(tmp_path, rows, name), label="odd", walk_forward=True)
+    found = {key: [int(at) for at in marks.nonzero()[0]] for key, marks in done.marked.items()}
+    assert found == {("a",): [], ("b",): [116, 121]}
+
+
+def test_a_machine_of_many_sensors(tmp_path):
+    rng = np.random.default_rng(3)
+    load_ = rng.normal(size=1200).cumsum() / 10
+    rows = [
+        {
+            "time": f"{dt.datetime(2026, 1, 5) + at * dt.timedelta(minutes=1)}",
+            **{
+                f"s{one}": float(load_[at] * one + rng.normal() / 10 + 3 * (one == 2 and 1000 <= at < 1050))
+                for one in (1, 2, 3)
+            },
+            "broken": 1000 <= at < 1050,
+        }
+        for at in range(1200)
+    ]
+    checked, problems = check(
+        {
+            "source": {"kind": "file"},
+            "detect": {"method": "joint", "measures": ["s1", "s2", "s3"], "every": "1m"},
+        }
+    )
+    assert checked is not None, problems
+    done = backtest(checked, input=put(tmp_path, rows), label="broken")
+    assert (done.figures.rows.labelled, done.figures.events.labelled) == (50, 1)
+    assert done.figures.events.found == 1
+
+
 # ---- too little
 
 
@@ -284,12 +348,7 @@ def test_an_input_must_end(tmp_path):
 
 
 def test_ecommerce(data):
-    checked, _ = check(
-        {
-            "source": {"kind": "file", "time": "timestamp"},
-            "detect": {"method": "counts", "measures": ["views"], "by": ["platform", "marketplace"]},
-        }
-    )
+    checked = load(READY / "shop.toml")
     path = data / "l4m_ecommerce" / "label.csv.gz"
     with gzip.open(path, "rt") as file:
         labels = sum(row["views_label"] == "1" for row in csv.DictReader(file))

@@ -1,7 +1,8 @@
 """A pipeline's detector on an input of the past: taught by the oldest part and judging the rest, or walking forward.
 
 Owns the split and the order of teaching and judging. What labels say about it is `backtest_labels`'s business, what
-other thresholds would have done `backtest_curve`'s. Nothing of the config's state, sinks and report is touched.
+other thresholds would have done `backtest_curve`'s. Nothing of the config's state, sinks and report is touched. What
+is to be judged, rows or windows, is held in memory.
 """
 
 from __future__ import annotations
