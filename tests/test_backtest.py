@@ -409,6 +409,7 @@ def test_the_command_says_what_was_found(motor, tmp_path, capsys):
     body = dom[dom.index("<main>") :]
     for name in ("labels", "thresholds", "events"):
         assert f'id="{name}"' in body
+    assert "input from motor.csv" in body
     assert body.count('class="main-svg"') >= 4
     assert body.count('<tr class="event">') == 3
 

@@ -47,6 +47,8 @@ class Backtest:
     ----------
     config : Config
         What was run.
+    input : str or None
+        What was read in place of the config's source.
     teach : float or None
         The share of times that taught; None of a walk forward.
     outcome : Outcome
@@ -72,6 +74,7 @@ class Backtest:
     """
 
     config: Config
+    input: str | None
     teach: float | None
     outcome: Outcome
     taught: int
@@ -148,7 +151,7 @@ class _Reading(Run):
         source = config.source
         if override is None and (source.kind not in ENDING or getattr(source, "follow", False)):
             raise ConfigError("a backtest needs an input that ends: give a file by `--input`")
-        self.label = label
+        self.label, self.override = label, override
         self.tables: list[Any] = []
         bare = config.model_copy(update={"state": None, "sink": [], "report": None, "service": None})
         super().__init__(bare, stop, override, keep=False)
@@ -226,6 +229,7 @@ def _judge(run: _Reading, teach: float | None, progress: Progress | None) -> Bac
     step = int(np.median(np.diff(known)))
     result = Backtest(
         config,
+        run.override,
         teach,
         outcome,
         taught.rows,

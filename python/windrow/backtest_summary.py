@@ -66,10 +66,13 @@ def table(result: Backtest, name: str, report: str | None) -> str:
         lines += _figures(result)
     lines += [f"  {said}" for said in advice(result)]
     if curve.rows:
-        best = max(range(len(curve.rows)), key=lambda at: curve.stretches[at].f1 or 0.0)
-        if curve.stretches[best].f1:
+        scores = [one.f1 or 0.0 for one in curve.stretches]
+        best = [at for at, score in enumerate(scores) if score == max(scores)]
+        if max(scores) > 0:
+            # The middle of where it is best: the edge of it is a matter of luck.
+            threshold = curve.threshold[best[len(best) // 2]]
             lines.append(
-                f"  Best F1 of events, {percent(curve.stretches[best].f1)}: {curve.what} {curve.threshold[best]:.3g} "
+                f"  Best F1 of events, {percent(max(scores))}: {curve.what} {threshold:.3g} "
                 "(chosen on these very labels)."
             )
     if report is not None:
@@ -99,7 +102,7 @@ def _events(result: Backtest) -> list[str]:
                 _time(event["start"]),
                 until,
                 *("–" if event[key] is None else f"{event[key]:.6g}" for key in ("observed", "expected")),
-                str(event["channel"] or event["kind"]).replace("_", " "),
+                _why(event),
             )
         )
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
@@ -129,6 +132,12 @@ def _figures(result: Backtest) -> list[str]:
     if figures.delay is not None:
         lines.append(f"    median delay {figures.delay}")
     return [*lines, ""]
+
+
+def _why(event: dict[str, Any]) -> str:
+    """Name what spoke, else the kind; an anomaly without either goes by its rule."""
+    kind = event["rule"] if event["kind"] == "anomaly" else event["kind"]
+    return str(event["channel"] or kind).replace("_", " ")
 
 
 def summary(result: Backtest) -> dict[str, Any]:

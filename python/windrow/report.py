@@ -100,10 +100,13 @@ def _title(config: Config) -> str:
     return "Residuals and anomalies" if residual else "Windows and anomalies"
 
 
-def subtitle(config: Config, rule: str | None) -> str:
-    """Say what was run, in one line."""
+def subtitle(config: Config, rule: str | None, input: str | None = None) -> str:
+    """Say what was run, in one line; `input` is what was read in place of the config's source."""
     source = config.source
-    parts = [f"simulated {source.scenario}" if source.kind == "simulate" else f"input from {source.kind}"]
+    if input is not None:
+        parts = [f"input from {'stdin' if input == '-' else Path(input).name}"]
+    else:
+        parts = [f"simulated {source.scenario}" if source.kind == "simulate" else f"input from {source.kind}"]
     if config.window is not None:
         by = [config.window.by] if isinstance(config.window.by, str) else config.window.by
         parts.append(f"windows of {config.window.every}" + (f" by {', '.join(by)}" if by else ""))

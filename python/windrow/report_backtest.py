@@ -65,7 +65,7 @@ def write(path: str | os.PathLike[str], result: Backtest) -> None:
     ]
     text = page(
         title=(config.report is not None and config.report.title) or "Backtest",
-        subtitle=f"{judged(result)} · {subtitle(config, rule.rule)}",
+        subtitle=f"{judged(result)} · {subtitle(config, rule.rule, result.input)}",
         judged=True,
         figures=_figures(result),
         plots=plots,
@@ -87,8 +87,8 @@ def write(path: str | os.PathLike[str], result: Backtest) -> None:
 
 def _figures(result: Backtest) -> list[tuple[str, str]]:
     """List the small summary figures: a label and a value each."""
-    found = [
-        ("taught", f"{result.taught:,}"),
+    found = [("taught", f"{result.taught:,}")] if result.teach is not None else []
+    found += [
         ("judged", f"{result.judged:,}"),
         ("weeks judged", f"{result.weeks:.1f}"),
         ("series", f"{len(result.series):,}"),
