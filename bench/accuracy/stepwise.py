@@ -6,7 +6,7 @@ begins at a state that was kept before that stretch and ends a day after it. Sco
 
 from __future__ import annotations
 
-import copy
+import pickle
 import time
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ class Stepwise:
     Parameters
     ----------
     make : callable
-        Makes a detector; detectors must be deterministic and bear `copy.deepcopy`.
+        Makes a detector; detectors must be deterministic and bear pickling.
     scale : float
         A score of this size gives 50: a monotone map, so that thresholds can be searched between 0 and 100.
     """
@@ -41,7 +41,7 @@ class Stepwise:
     def __init__(self, make: Make, scale: float = 1.0) -> None:
         self.make, self.scale = make, scale
         self.seconds, self.points = 0.0, 0
-        self._kept: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, dict[int, Step]]] = {}
+        self._kept: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, dict[int, bytes]]] = {}
 
     def once(self, values: np.ndarray, times: np.ndarray) -> np.ndarray:
         """The scores of a series that comes once, from 0 to under 1."""
@@ -52,7 +52,7 @@ class Stepwise:
         key = (times.ctypes.data, len(times))
         if key not in self._kept:
             marks = {int(share * len(values)) for share in KEPT}
-            states: dict[int, Step] = {}
+            states: dict[int, bytes] = {}
             scores = self._run(self.make(day), values, times, 0, len(values), marks, states)
             self._kept[key] = values.copy(), scores, states
         base, scores, states = self._kept[key]
@@ -64,7 +64,7 @@ class Stepwise:
             return self._run(self.make(day), values, times, 0, len(values))
         end = min(int(changed[-1]) + day + 1, len(values))
         out = scores.copy()
-        out[begin:end] = self._run(copy.deepcopy(states[begin]), values, times, begin, end)
+        out[begin:end] = self._run(pickle.loads(states[begin]), values, times, begin, end)
         return out
 
     def _run(
@@ -75,7 +75,7 @@ class Stepwise:
         begin: int,
         end: int,
         marks: set[int] | frozenset[int] = frozenset(),
-        states: dict[int, Step] | None = None,
+        states: dict[int, bytes] | None = None,
     ) -> np.ndarray:
         raw = np.zeros(end - begin)
         clock = time.process_time()
@@ -85,7 +85,7 @@ class Stepwise:
             if states is not None and at in marks:
                 # Copying is our saving, not the detector's cost.
                 paused = time.process_time()
-                states[at] = copy.deepcopy(step)
+                states[at] = pickle.dumps(step)
                 clock += time.process_time() - paused
             raw[at] = step(value, moment)
         self.seconds += time.process_time() - clock
