@@ -1,7 +1,7 @@
 """What other thresholds would have done: events a week, and with labels precision and recall, from the same verdicts.
 
 Owns the counting. The alarm's M of N is kept and its threshold varied over the scores or severities of one run; points
-without one are left out. What else an alarm may ask for (`lasting`, `clear_below`) is not.
+without one are left out. What else an alarm may ask for (`lasting`, `clear_below`) and filters are not heeded.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def _sections(result: Backtest, level: float, events: int) -> Iterator[str]:
     yield (
         f'<p class="small muted">{escape(" ".join(advice(result)))} Counted over all series from the verdicts of this '
         "run, with the alarm's M of N; points without a verdict are left out, and so are events that have no "
-        f"{curve.what}, such as silence.</p>"
+        f"{curve.what}, such as silence. Filters are not heeded.</p>"
     )
     if events > MOST_EVENTS:
         yield f'<p class="muted">The worst {MOST_EVENTS} of {events:,} events are listed.</p>'
