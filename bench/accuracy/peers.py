@@ -74,7 +74,7 @@ class Gaussian:
 
 
 class HalfSpaceTrees:
-    """River's trees on the value, scaled to 0..1 as they want it.
+    """River's trees on the value, scaled to 0..1 as they want it; odds of the score, which crowds below 1.
 
     With the time of day beside it nearly every point of a quiet hour has the highest score, and nothing stands out.
     """
@@ -88,10 +88,10 @@ class HalfSpaceTrees:
         self.scaler.learn_one({"value": value})
         flat = self.scaler.max["value"].get() == self.scaler.min["value"].get()
         row = {"value": 0.0} if flat else self.scaler.transform_one({"value": value})
-        score = self.trees.score_one(row) if self.left <= 0 else 0.0
+        score = min(self.trees.score_one(row), 1 - 1e-9) if self.left <= 0 else 0.0
         self.trees.learn_one(row)
         self.left -= 1
-        return score
+        return score / (1 - score)
 
 
 class Predictive:
@@ -148,11 +148,12 @@ OURS = {
     "**`counts`** ¹": (detectors.street_counts, detectors.nab_counts),
     "`novelty`": (detectors.street_novelty, detectors.nab_novelty),
 }
-#: Each with the size of score that is put in the middle of the scale.
+#: Each with the size of score that is put in the middle of the scale: a rare one, so that thresholds are searched among
+#: those that few points reach. Where most points reach it, they are one event, and that is no budget kept.
 PEERS: dict[str, Callable[[], Stepwise]] = {
     "seasonal z-score (hour x workday or weekend)": lambda: Stepwise(SeasonalZScore, 5.0),
     "river GaussianScorer": lambda: Stepwise(Gaussian, 5.0),
-    "river HalfSpaceTrees": lambda: Stepwise(HalfSpaceTrees, 0.5),
+    "river HalfSpaceTrees": lambda: Stepwise(HalfSpaceTrees, 20.0),
     "river PredictiveAnomalyDetection": lambda: Stepwise(Predictive, 1.0),
     "random cut forest (krcf)": lambda: Stepwise(Forest, 1.0),
 }
