@@ -227,7 +227,7 @@ series-month on the untouched data of the same part ({sizes}; {REPETITIONS} faul
 
 {sections.table(["detector", *heads, "µs a point"], rows)}
 
-¹ Its constants were chosen on these series, halves included; `novelty` and the peers were not tuned on them. Peers are
+¹ Its constants were chosen on these series, halves included; the peers were not tuned on them. Peers are
 set up as their documentation does it, `peers.py` says how; only HalfSpaceTrees was tried in two ways, and the better is
 shown. The random cut forest is AWS's, by the bindings of krcf {version("krcf")} (Apache-2.0); river
 {version("river")} is BSD-3. A threshold is one number for all series: scores that aren't comparable between series
