@@ -1,10 +1,12 @@
 """The real streets in halves, and how sure a count of events is.
 
-Owns the split: within each set every second series, by name, belongs to the development half.
+Owns the split: of each set every second series, as they are loaded, belongs to the development half; sets of a single
+series take turns.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from scipy.stats import chi2
@@ -15,10 +17,12 @@ WHOLE, DEVELOPMENT, OTHER = "whole", "development half", "other half"
 def halves(series: list[Any]) -> dict[str, list[Any]]:
     """What `street_score.load` gives, whole and in halves."""
     parts: dict[str, list[Any]] = {WHOLE: series, DEVELOPMENT: [], OTHER: []}
-    seen: dict[str, int] = {}
-    for one in sorted(series, key=lambda one: (one[0], one[1])):
-        at = seen[one[0]] = seen.get(one[0], -1) + 1
-        parts[OTHER if at % 2 else DEVELOPMENT].append(one)
+    size = Counter(one[0] for one in series)
+    seen: Counter[str] = Counter()
+    for one in series:
+        group = one[0] if size[one[0]] > 1 else "alone"
+        parts[OTHER if seen[group] % 2 else DEVELOPMENT].append(one)
+        seen[group] += 1
     return parts
 
 
