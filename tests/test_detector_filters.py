@@ -34,7 +34,7 @@ def test_a_sentence_says_what_came_and_how_rare_it_is() -> None:
     assert row["state"] == "alarm"
     lower, upper = int(np.ceil(row["lower"])), int(np.floor(row["upper"]))
     assert row["reason"] == (
-        f"600 cars, expected {lower} to {upper} on a Tuesday at 08:00; as rare as once in 3 years"
+        f"600 cars, expected {lower} to {upper} on a Tuesday at 08:00; rarer than once in 5 years"
     )
     assert row["channel"] == "spike up"
     # In the wall's time of the zone.

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import sections
 import windrow as wr
@@ -34,8 +33,7 @@ def judge(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """Severity of each window, 0 where there is none, and the channel that spoke."""
     detector = wr.Detector("counts", measures=["n"], time="time", time_unit="s", alarm=wr.Alarm(severity=0))
     rows = pa.table(detector.push({"time": times.astype("int64"), "n": values.astype(float)}))
-    channels = pd.Series(rows["reason"].to_pandas()).str.partition(":")[0].to_numpy()
-    return np.nan_to_num(rows["severity"].to_numpy()), channels
+    return np.nan_to_num(rows["severity"].to_numpy()), np.array(rows["channel"].to_pylist(), object)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Types of the compiled part of windrow."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal, Protocol, TypeAlias, final
 
 import pandas
@@ -237,8 +237,10 @@ class Detector:
         by: str | Sequence[str] | None = None,
         time: str = "window_start",
         zone: str | None = None,
+        holidays: Iterable[date | str] | None = None,
         every: _Duration | None = None,
         alarm: Alarm | None = None,
+        silence: _Duration | None = None,
         predicted: str | Sequence[str] | Mapping[str, str] | None = None,
         rmse: Rmse | float | None = None,
         smooth: int | _Duration | None = None,

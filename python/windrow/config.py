@@ -8,6 +8,7 @@ stubbed.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -183,8 +184,12 @@ class DetectSection(Section):
     zone: Name | None = option(
         None, "civil time for hours and weekdays; that of [window] unless given", "Europe/Berlin"
     )
+    holidays: list[dt.date] = option([], "counts: days of that zone to expect like Sundays", ["2026-12-25"])
     every: Positive | None = option(
         None, "spacing of rows; the window's length, else learned from the first rows", "5m"
+    )
+    silence: Positive | None = option(
+        None, "tell of a silence when a series has had no value for so long (not with joint)", "1h"
     )
     predicted: Name = option("predicted", "residual: the column of predictions")
     rmse: Literal["cumulative"] | Annotated[float, Field(gt=0)] | Rmse = option(

@@ -96,8 +96,10 @@ def detector(config: Config, time_unit: Unit = "ns") -> wr.Detector | None:
         "by": detect_keys(section, window),
         "time": detect_time(section, window),
         "zone": section.zone or (window.zone if window else None),
+        "holidays": section.holidays,
         "every": section.every or (window.every if window else None),
         "alarm": alarm(config.alarm, section.method),
+        "silence": section.silence,
         # Windows bring timestamps; rows may bring integers.
         "time_unit": "ns" if window is not None else time_unit,
         **filters(section.filters),

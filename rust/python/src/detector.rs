@@ -29,9 +29,12 @@ const DETACH_ROWS: usize = 4_096;
 
 /// What is odd in many series at once: each measure of each key against its own past.
 ///
-/// ``"counts"`` (objects per window): an hour-of-week profile with a regression on the recent past expects, ten
-/// statistics look for spikes, days off level, silence and the wrong kind of day. Its ``score`` is log10 of the
-/// weighted return period in days, null where nothing is told; one event is told once. First verdict after 7 days.
+/// ``"counts"`` (objects per window): an hour-of-week profile with a regression on the recent past expects, five
+/// statistics look for spikes, days and three days off level, and silence. Its ``score`` is log10 of the weighted
+/// return period in days, null where nothing is told; one event is told once. Verdicts are provisional from 30
+/// windows on (an event has to be rarer to be told, the more so the younger the series), calibrated after 7 days. A
+/// lasting level is adopted: half as much again or a third less by three quarters within a day and nine tenths within
+/// five, three times as much within a week.
 ///
 /// ``"novelty"`` (any other metric): how unlike anything before a value is. Its ``score`` runs from 0 to 100. First
 /// verdicts after 30 windows, provisional until 200, when its records begin anew. ``expected`` is a regression on the
@@ -71,12 +74,18 @@ const DETACH_ROWS: usize = 4_096;
 ///     The time column: the windows' start.
 /// zone : str, optional
 ///     IANA time zone whose hours and weekdays count. Default UTC.
+/// holidays : list of datetime.date or str, optional
+///     Days (of that zone) that counts are expected to be like a Sunday's: ``["2026-12-25", ...]``.
 /// every : str or datetime.timedelta, optional
 ///     The length of a window. Default ``window_end - window_start`` where there are such columns, else the median
 ///     step between the rows of a series in the first batch that has two; then frozen.
 /// alarm : Alarm, optional
 ///     When a series is in alarm. Default ``Alarm(severity=50)``; with "joint" ``Alarm(threshold=1, breaches=3, of=5,
 ///     clear_below=0.8)``: three of the last five rows have a sensor that is out.
+/// silence : str or datetime.timedelta, optional
+///     A series without a value for so long raises an event ``kind = "silence"``, once, which ends with the next
+///     value. Rows without one (``silent``, null) tell of it as they come, rows that never came when the next one
+///     does. By default only an alarm whose missing points breach tells of silences. Not with "joint".
 /// predicted : str, list of str, or dict, optional
 ///     With "residual": the column of predictions; one for each measure.
 /// rmse : Rmse or float, optional
@@ -134,7 +143,7 @@ const DETACH_ROWS: usize = 4_096;
 /// >>> found["channel"][hour]
 /// 'silence'
 /// >>> found["reason"][hour]
-/// '0 cars, expected 82 to 134 on a Monday at 06:00; as rare as once in 5 months'
+/// '0 cars, expected 70 to 130 on a Monday at 06:00; as rare as once in 10 months'
 #[pyclass(frozen, module = "windrow")]
 pub struct Detector {
     core: Mutex<Core>,
@@ -157,12 +166,14 @@ impl Detector {
 impl Detector {
     #[new]
     #[pyo3(
-        signature = (method=None, *, measures, by=None, time=None, zone=None, every=None, alarm=None, predicted=None,
-            rmse=None, smooth=None, fit_rows=None, adopt=None, time_unit=None, min_deviation=None,
-            min_relative_deviation=None, direction=None, sensitivity=None, quiet_hours=None, maintenance=None),
-        text_signature = "(method='auto', *, measures, by=None, time='window_start', zone=None, every=None, \
-            alarm=None, predicted=None, rmse=None, smooth=None, fit_rows=400, adopt='1d', time_unit='ns', \
-            min_deviation=0.0, min_relative_deviation=0.0, direction='both', sensitivity=None, quiet_hours=None, maintenance=None)"
+        signature = (method=None, *, measures, by=None, time=None, zone=None, holidays=None, every=None, alarm=None,
+            silence=None, predicted=None, rmse=None, smooth=None, fit_rows=None, adopt=None, time_unit=None,
+            min_deviation=None, min_relative_deviation=None, direction=None, sensitivity=None, quiet_hours=None,
+            maintenance=None),
+        text_signature = "(method='auto', *, measures, by=None, time='window_start', zone=None, holidays=None, \
+            every=None, alarm=None, silence=None, predicted=None, rmse=None, smooth=None, fit_rows=400, adopt='1d', \
+            time_unit='ns', min_deviation=0.0, min_relative_deviation=0.0, direction='both', sensitivity=None, \
+            quiet_hours=None, maintenance=None)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -171,8 +182,10 @@ impl Detector {
         by: Option<&Bound<'_, PyAny>>,
         time: Option<&Bound<'_, PyAny>>,
         zone: Option<&Bound<'_, PyAny>>,
+        holidays: Option<&Bound<'_, PyAny>>,
         every: Option<&Bound<'_, PyAny>>,
         alarm: Option<&Bound<'_, PyAny>>,
+        silence: Option<&Bound<'_, PyAny>>,
         predicted: Option<&Bound<'_, PyAny>>,
         rmse: Option<&Bound<'_, PyAny>>,
         smooth: Option<&Bound<'_, PyAny>>,
@@ -195,6 +208,9 @@ impl Detector {
                 name.0,
                 method.name()
             )));
+        }
+        if method == Method::Joint && silence.is_some() {
+            return Err(config("`silence` is not for \"joint\""));
         }
         for (name, value) in [("fit_rows", fit_rows), ("adopt", adopt)] {
             if method != Method::Joint && value.is_some() {
@@ -225,6 +241,10 @@ impl Detector {
             time: word(time, "time", "window_start")?,
             unit,
             zone: text(zone, "zone")?,
+            holidays: holidays
+                .map(|holidays| time::days(holidays, "holidays"))
+                .transpose()?
+                .unwrap_or_default(),
             every: every.map(|every| time::duration(every, "every")).transpose()?,
             alarm: match alarm {
                 Some(alarm) => match alarm.cast::<Alarm>() {
@@ -235,6 +255,7 @@ impl Detector {
                 },
                 None => AlarmCore::new(method.alarm()).or_raise()?,
             },
+            silence: silence.map(|silence| time::duration(silence, "silence")).transpose()?,
             rule: Rule { rmse: Rmse::read(rmse)?, smooth: smoothing(smooth)? },
             fit_rows: match size(fit_rows, "fit_rows")? {
                 Some(rows) => u32::try_from(rows).unwrap_or(u32::MAX),

@@ -74,6 +74,39 @@ pub fn time(value: &Bound<'_, PyAny>, unit: Unit, argument: &str) -> PyResult<i6
     Err(unfit())
 }
 
+/// A list of dates as days since the epoch, in order, each once: `datetime.date`, what has one (`.item()`), or text.
+pub fn days(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Vec<i32>> {
+    const EPOCH: i32 = 719_163;
+    let py = value.py();
+    let unfit = |given: &Bound<'_, PyAny>| {
+        config(format!(
+            "`{argument}` must be a list of dates (datetime.date or \"YYYY-MM-DD\"), got {}",
+            shown(given)
+        ))
+    };
+    if value.is_instance_of::<PyString>() {
+        return Err(unfit(value));
+    }
+    let date = py.import(intern!(py, "datetime"))?.getattr(intern!(py, "date"))?;
+    let mut days = Vec::new();
+    for one in value.try_iter().map_err(|_| unfit(value))? {
+        let one = one.map_err(|_| unfit(value))?;
+        let as_date = if one.is_instance_of::<PyString>() {
+            date.call_method1(intern!(py, "fromisoformat"), (&one,))
+        } else if one.is_instance(&date)? {
+            Ok(one.clone())
+        } else {
+            one.call_method0(intern!(py, "item"))
+        };
+        let ordinal = as_date.and_then(|date| date.call_method0(intern!(py, "toordinal")));
+        let ordinal: i32 = ordinal.and_then(|day| day.extract()).map_err(|_| unfit(&one))?;
+        days.push(ordinal - EPOCH);
+    }
+    days.sort_unstable();
+    days.dedup();
+    Ok(days)
+}
+
 /// A duration argument in nanoseconds: text such as `"5m"`, or a `timedelta`.
 pub fn duration(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<i64> {
     if let Ok(text) = value.extract::<String>() {

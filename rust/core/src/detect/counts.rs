@@ -1,7 +1,7 @@
 //! `counts`: objects per window on a street, at a door, past a counter.
 //!
 //! Owns how the stages work together on one series of counts: the hour-of-week profile times a regression on the
-//! recent past expects, ten channels measure what came against it, each channel's own peaks say how rare that is.
+//! recent past expects, five channels measure what came against it, each channel's own peaks say how rare that is.
 //! The score is log10 of the longest weighted return period in days.
 
 use serde::{Deserialize, Serialize};
@@ -11,13 +11,13 @@ use crate::expect::recent::Outlook;
 use crate::expect::spread::{Lesson, Width};
 use crate::expect::{HourOfWeek, Level, Place, Recent, Spread};
 use crate::residual::channels::{Channels, Evidence, NAMES, Statistics};
-use crate::residual::records::{self, Finding, Records, WARM_UP, When};
+use crate::residual::records::{self, Finding, Records, Stage, WARM_UP, When};
 use crate::residual::return_period::days;
 use crate::snapshot;
 
 const DAY: f64 = 86_400.0;
 /// Innovations beyond so many deviations teach no more than these,
-const CLIP: f64 = 2.4;
+const CLIP: f64 = 3.0;
 /// from this age in days on; before, the expectation is not worth trusting.
 const TRUSTED: f64 = 3.0;
 const CLIP_YOUNG: f64 = 20.0;
@@ -57,6 +57,13 @@ struct Forecast {
     /// Deviation of the innovation in units of the spread, and by how much a busy day widens it.
     innovation: f64,
     wider: f64,
+}
+
+impl Forecast {
+    /// Of the value around the forecast, in the unit of the measure.
+    fn deviation(&self) -> f64 {
+        self.width.deviation * self.innovation * self.wider
+    }
 }
 
 /// What judging leaves for learning.
@@ -99,12 +106,13 @@ impl Counts {
             age: (time - self.first) / DAY,
             elapsed: (time - self.newest).max(1.0) / 3600.0,
             hours: every / 3600.0,
+            seen: self.level.seen(),
         }
     }
 
     #[inline]
-    fn forecast(&self, when: &When, gap: bool, every: f64) -> Forecast {
-        let place = Place::of(when.time, every);
+    fn forecast(&self, when: &When, gap: bool, every: f64, holiday: bool) -> Forecast {
+        let place = Place::of(when.time, every, holiday);
         let level = self.level.mean();
         let profile = self.profile.expect(&place, level);
         let width = self.spread.around(profile, place.kind(), level, self.level.seen());
@@ -127,26 +135,22 @@ impl Counts {
     }
 
     #[inline]
-    fn evidence(&self, forecast: &Forecast, value: f64, when: &When, gap: bool) -> (Evidence, f64, f64) {
+    fn evidence(&self, forecast: &Forecast, value: f64, when: &When) -> (Evidence, f64, f64) {
         let Forecast { profile, width, place, .. } = forecast;
         let standard = (value - profile) / width.deviation;
         let error = standard - forecast.residual;
-        let swapped = self.profile.expect_swapped(place);
-        let variance = (width.deviation * width.deviation).max(width.model(swapped));
-        let squares = (value - profile) * (value - profile) - (value - swapped) * (value - swapped);
         let silent = value <= 0.0;
         let evidence = Evidence {
             from_profile: standard,
-            profile_deviation: self.spread.of_standard(),
             from_forecast: error / forecast.innovation / forecast.wider,
+            surprises: [
+                Spread::surprise(value, *profile, width.deviation * self.spread.of_standard()),
+                Spread::surprise(value, forecast.mean, forecast.deviation()),
+            ],
             weight: profile / width.deviation,
-            before: forecast.outlook.last(),
             silence: silent.then(|| self.spread.surprise_of_zero(place.kind(), *profile, *width)),
-            other_day: squares / (2.0 * variance),
             hour_of_day: forecast.outlook.hour_of_day(),
-            gap,
             hours: when.hours,
-            seen: self.level.seen(),
         };
         (evidence, standard, error)
     }
@@ -157,12 +161,12 @@ impl Counts {
     fn weigh(&self, point: &Point, pace: &mut Pace) -> (Verdict, Judged) {
         let when = self.when(point.local, pace.every);
         let gap = when.elapsed > 6.0 * when.hours + 1.0;
-        let forecast = self.forecast(&when, gap, pace.every);
+        let forecast = self.forecast(&when, gap, pace.every, point.holiday);
         let (_, rates) = pace.rates(when.elapsed.min(LONGEST));
-        let (evidence, standard, error) = self.evidence(&forecast, point.value, &when, gap);
+        let (evidence, standard, error) = self.evidence(&forecast, point.value, &when);
         let statistics = self.channels.measure(&evidence, rates);
         let finding = self.records.judge(&statistics.values, &when);
-        let band = BAND * (forecast.width.deviation * forecast.innovation * forecast.wider);
+        let band = BAND * forecast.deviation();
         let mut verdict = Verdict {
             expected: forecast.mean,
             lower: (forecast.mean - band).max(0.0),
@@ -170,7 +174,7 @@ impl Counts {
             confidence: confidence(self.level.seen() as f64 * when.hours / 24.0),
             ..Verdict::NONE
         };
-        if when.age > WARM_UP {
+        if when.stage() != Stage::Mute {
             verdict.severity = 0.0;
         }
         if let Some(level) = finding.told {
@@ -204,7 +208,7 @@ impl Model for Counts {
         let (rates, _) = pace.rates(when.elapsed.min(LONGEST));
         let seen = self.level.seen();
         self.channels.learn(&judged.statistics);
-        self.records.learn(&judged.statistics.values, &judged.finding, when);
+        self.records.learn(&judged.statistics, &judged.finding, when);
         // From the value as far as the forecast lets it count.
         let most = if when.age > TRUSTED { CLIP * forecast.innovation } else { CLIP_YOUNG };
         let error = judged.error.max(-most).min(most);

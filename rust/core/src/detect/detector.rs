@@ -179,7 +179,7 @@ impl Detector {
     }
 
     fn grow(&mut self) {
-        let series = || Series { memory: Memory::Empty, alarm: AlarmState::default() };
+        let series = || Series { memory: Memory::Empty, alarm: AlarmState::default(), heard: None };
         self.series.resize_with(self.keys.len() * self.settings.measures.len(), series);
     }
 
@@ -259,7 +259,7 @@ impl Detector {
         let mut bytes = Vec::new();
         key.iter().for_each(|value| crate::key::encode(value, &mut bytes));
         let (Some(key), Some(every)) = (self.keys.find(&bytes), self.every) else { return Ok(scores) };
-        let mut wall = WallClock::new(self.settings.zone.as_deref())?;
+        let mut wall = WallClock::new(self.settings.zone.as_deref(), &self.settings.holidays)?;
         let mut pace = pace_of(every, &self.settings);
         if let Memory::Joint(machine) = &self.series[key as usize * measures].memory {
             let at = (time, wall.seconds(time));

@@ -130,7 +130,7 @@ impl Machines {
         purpose: Purpose,
     ) -> Option<usize> {
         let Self { room, row, verdicts } = self;
-        let Series { memory, alarm } = series;
+        let Series { memory, alarm, .. } = series;
         if matches!(memory, Memory::Empty) {
             *memory = Memory::Joint(Box::default());
         }
@@ -162,6 +162,7 @@ impl Machines {
         let point = Point {
             time,
             local,
+            holiday: false,
             value: row[farthest.sensor],
             extremes: [row[farthest.sensor]; 2],
             predicted: f64::NAN,

@@ -38,6 +38,8 @@ pub enum Memory {
 pub struct Series {
     pub memory: Memory,
     pub alarm: AlarmState,
+    /// When the newest value came, judged or taught.
+    pub heard: Option<Timestamp>,
 }
 
 impl Memory {
@@ -79,7 +81,7 @@ pub struct Context<'a> {
     pub(super) settings: &'a Settings,
     pub(super) keys: &'a Keys,
     pub(super) events: &'a mut EventLog,
-    pub(super) wall: WallClock,
+    pub(super) wall: WallClock<'a>,
     pub(super) pace: Pace,
     /// The length of a window in nanoseconds; 0 until it is known.
     pub(super) every: i64,
@@ -109,14 +111,18 @@ pub fn pace_of(every: i64, settings: &Settings) -> Pace {
 }
 
 /// The point of an input; none where its value can't be judged.
-pub fn point_of(time: Timestamp, input: &Input, wall: &mut WallClock) -> Option<Point> {
+pub fn point_of(time: Timestamp, input: &Input, wall: &mut WallClock<'_>) -> Option<Point> {
     let fits = |value: f64| value.abs() <= LARGEST;
-    fits(input.value).then(|| Point {
-        time,
-        local: wall.seconds(time),
-        value: input.value,
-        extremes: input.extremes.map(|value| if fits(value) { value } else { input.value }),
-        predicted: if fits(input.predicted) { input.predicted } else { f64::NAN },
+    fits(input.value).then(|| {
+        let local = wall.seconds(time);
+        Point {
+            time,
+            local,
+            holiday: wall.is_holiday(local),
+            value: input.value,
+            extremes: input.extremes.map(|value| if fits(value) { value } else { input.value }),
+            predicted: if fits(input.predicted) { input.predicted } else { f64::NAN },
+        }
     })
 }
 
@@ -128,7 +134,7 @@ impl<'a> Context<'a> {
         events: &'a mut EventLog,
         every: Option<i64>,
     ) -> Result<Self> {
-        let wall = WallClock::new(settings.zone.as_deref())?;
+        let wall = WallClock::new(settings.zone.as_deref(), &settings.holidays)?;
         let pace = pace_of(every.unwrap_or(1_000_000_000), settings);
         // An alarm on scores may need the reason of any row.
         let remarkable = settings.alarm.settings().severity.map_or(0.0, |limit| limit.min(REMARKABLE));
@@ -151,6 +157,14 @@ impl<'a> Context<'a> {
     ) -> Verdict {
         let point = if known { point_of(time, input, &mut self.wall) } else { None };
         let point = point.filter(|point| method != Method::Residual || !point.predicted.is_nan());
+        if purpose == Purpose::Judge
+            && let (Some(limit), Some(heard)) = (self.settings.silence, series.heard)
+        {
+            self.listen(place, time, heard, limit, point.is_some());
+        }
+        if point.is_some() {
+            series.heard = series.heard.max(Some(time));
+        }
         let Some(point) = point else {
             // Nothing is missing of a series that is still learning.
             if purpose == Purpose::Judge && series.alarm.has_begun() {
@@ -296,16 +310,43 @@ impl<'a> Context<'a> {
         step.state
     }
 
+    /// Raises a silence that has lasted for `limit`, and ends it when a value comes.
+    fn listen(&mut self, place: Place, time: Timestamp, heard: Timestamp, limit: i64, back: bool) {
+        // A window that is there ends a silence where it begins, one that isn't prolongs it to its end.
+        let until = if back { time.saturating_sub(self.every) } else { time };
+        let raised = heard.saturating_add(limit);
+        if until >= raised {
+            let reason = silence(Some(heard), until, false);
+            let judged = Judged { reason: &reason, ..Judged::default() };
+            let rule = || format!("no value for {}", duration::print(limit));
+            let name = self.name(place);
+            let series = alarm::Series { id: place.series() as u32, name: &name };
+            self.events.raise(series, EventKind::Silence, raised, &judged, rule);
+        }
+        if back {
+            self.events.close(place.series() as u32, EventKind::Silence, time, State::Ok);
+        }
+    }
+
+    /// What a series is called wherever it is: its key and its measure.
+    fn name(&self, place: Place) -> Vec<u8> {
+        let mut name = self.keys.bytes(place.key).to_vec();
+        name.extend_from_slice(self.settings.measures[place.measure].name.as_bytes());
+        name
+    }
+
     #[cold]
     fn note(&mut self, place: Place, step: &alarm::Step, judged: &Judged<'_>, silence: &str) {
-        let measure = &self.settings.measures[place.measure].name;
-        let mut name = self.keys.bytes(place.key).to_vec();
-        name.extend_from_slice(measure.as_bytes());
+        let name = self.name(place);
         let series = alarm::Series { id: place.series() as u32, name: &name };
         let rule = || self.settings.alarm.rule();
         // An alarm that opens on a missing point tells of a silence, not of a value.
         let opened = if judged.value.is_none() { EventKind::Silence } else { EventKind::Anomaly };
         for kind in [EventKind::Anomaly, EventKind::Silence] {
+            // Silences that are timed have nothing to do with the alarm.
+            if kind == EventKind::Silence && self.settings.silence.is_some() {
+                continue;
+            }
             if kind == opened || !step.changed || step.state != State::Alarm {
                 let reason = if kind == EventKind::Silence { silence } else { judged.reason };
                 self.events.record(series, kind, step, &Judged { reason, ..*judged }, rule);

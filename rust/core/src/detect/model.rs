@@ -18,6 +18,8 @@ pub struct Point {
     pub time: Timestamp,
     /// Seconds of local wall time.
     pub local: f64,
+    /// Whether that day is a named holiday.
+    pub holiday: bool,
     /// What came; finite, at most [`LARGEST`].
     pub value: f64,
     /// The smallest and the largest value behind it; both are `value` where there is but one.

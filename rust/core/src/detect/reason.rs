@@ -138,7 +138,8 @@ mod tests {
     fn told(measure: &str, counts: bool, value: f64, change: impl FnOnce(&mut Verdict)) -> String {
         // The fifth of January 2021 at 08:00, a Tuesday.
         let local = 1_609_833_600.0;
-        let point = Point { time: 0, local, value, extremes: [value; 2], predicted: f64::NAN };
+        let point =
+            Point { time: 0, local, holiday: false, value, extremes: [value; 2], predicted: f64::NAN };
         let mut verdict = Verdict {
             expected: 155.2,
             lower: 119.3,

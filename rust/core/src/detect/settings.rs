@@ -90,10 +90,14 @@ pub struct Settings {
     pub unit: Unit,
     /// The zone of the wall whose hours and weekdays count.
     pub zone: Option<String>,
+    /// Days of that wall, since the epoch, that are expected to be like Sundays; in order, each once.
+    pub holidays: Vec<i32>,
     /// The length of a window in nanoseconds; else it is read off the input.
     pub every: Option<i64>,
     /// When a series is in alarm.
     pub alarm: Alarm,
+    /// A series without a value for so many nanoseconds is a silence; else only missing points that breach are.
+    pub silence: Option<i64>,
     /// How residuals are judged; with `residual` only.
     pub rule: Rule,
     /// The rows that a machine is fitted on; with `joint` only.
@@ -132,8 +136,12 @@ impl Settings {
                 "`sensitivity` goes with `Alarm(severity=...)`, got a threshold of scores",
             ));
         }
-        WallClock::new(self.zone.as_deref())?;
-        for (name, length) in [("every", self.every), ("adopt", Some(self.adopt))] {
+        WallClock::new(self.zone.as_deref(), &[])?;
+        if !self.holidays.is_sorted_by(|one, next| one < next) {
+            return Err(Error::config("`holidays` must be in order, each day once"));
+        }
+        for (name, length) in [("every", self.every), ("silence", self.silence), ("adopt", Some(self.adopt))]
+        {
             if let Some(length) = length
                 && length <= 0
             {

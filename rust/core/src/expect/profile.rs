@@ -13,15 +13,11 @@ pub const WEEK: usize = 168;
 pub const KINDS: usize = 48;
 
 /// How many hours of its own weigh as much as what a bucket is shrunk to.
-const SHRINK: f64 = 4.5;
-/// The same for the hour of day, which fills seven times as fast.
-const SHRINK_HOUR: f64 = SHRINK * 0.4;
-/// Slowest learning rates, per hour spent in the bucket.
-const RATE_WEEK: f64 = 0.07;
-const RATE_KIND: f64 = 0.04;
-const RATE_HOUR: f64 = 0.055;
-/// How many hours weigh as much as the coarser profile when one kind of day stands in for the other.
-const SHRINK_SWAP: f64 = 3.0;
+const SHRINK: f64 = 9.0;
+/// Slowest learning rate, per hour spent in the bucket.
+const RATE: f64 = 0.05;
+/// Where Sunday begins, which stands in for a holiday.
+const SUNDAY: usize = 144;
 
 /// Where in the week the middle of a window lies: between the middles of two hours.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,9 +35,9 @@ fn kind_of(hour: usize) -> usize {
 }
 
 impl Place {
-    /// Of the window that starts at `start` and lasts `every`, both in seconds.
+    /// Of the window that starts at `start` and lasts `every`, both in seconds; hours of a holiday are a Sunday's.
     #[inline]
-    pub fn of(start: f64, every: f64) -> Self {
+    pub fn of(start: f64, every: f64, holiday: bool) -> Self {
         let middle = (start + every / 2.0) / 3600.0 - 0.5;
         let before = (middle + 1e-6).floor();
         let mut second = middle - before;
@@ -49,8 +45,12 @@ impl Place {
             second = 0.0;
         }
         // The epoch began on a Thursday.
-        let hour = (before as i64).saturating_add(72).rem_euclid(WEEK as i64) as usize;
-        let next = (hour + 1) % WEEK;
+        let of_week = |hour: f64| {
+            let place = (hour as i64).saturating_add(72).rem_euclid(WEEK as i64) as usize;
+            let today = holiday && (hour / 24.0).floor() == (start / 86_400.0).floor();
+            if today { SUNDAY + place % 24 } else { place }
+        };
+        let (hour, next) = (of_week(before), of_week(before + 1.0));
         let kind = kind_of(if second > 0.5 { next } else { hour });
         Self { hours: [hour, next], weights: [1.0 - second, second], kind }
     }
@@ -80,14 +80,14 @@ impl<const N: usize> Means<N> {
     const EMPTY: Self = Self { mean: [0.0; N], hours: [0.0; N] };
 
     #[inline]
-    fn shrunk(&self, bucket: usize, to: f64, strength: f64) -> f64 {
-        to + (self.mean[bucket] - to) * self.hours[bucket] / (self.hours[bucket] + strength)
+    fn shrunk(&self, bucket: usize, to: f64) -> f64 {
+        to + (self.mean[bucket] - to) * self.hours[bucket] / (self.hours[bucket] + SHRINK)
     }
 
     #[inline]
-    fn learn(&mut self, bucket: usize, value: f64, hours: f64, slowest: f64) {
+    fn learn(&mut self, bucket: usize, value: f64, hours: f64) {
         self.hours[bucket] += hours;
-        let rate = (hours / self.hours[bucket]).max(slowest * hours);
+        let rate = (hours / self.hours[bucket]).max(RATE * hours);
         self.mean[bucket] += rate * (value - self.mean[bucket]);
     }
 }
@@ -112,22 +112,9 @@ impl HourOfWeek {
     pub fn expect(&self, place: &Place, level: f64) -> f64 {
         let mut expected = 0.0;
         for (hour, weight) in place.parts() {
-            let by_hour = self.hour.shrunk(hour % 24, level, SHRINK_HOUR);
-            let by_kind = self.kind.shrunk(kind_of(hour), by_hour, SHRINK);
-            expected += weight * self.week.shrunk(hour, by_kind, SHRINK);
-        }
-        expected.max(0.0)
-    }
-
-    /// What would be expected if a workday were a Sunday, or a weekend day a workday.
-    #[inline]
-    pub fn expect_swapped(&self, place: &Place) -> f64 {
-        let hour = place.hours[0] % 24;
-        let workday = place.hours[0] < 120;
-        let other = if workday { hour + 24 } else { hour };
-        let mut expected = self.kind.shrunk(other, self.hour.mean[hour], SHRINK_SWAP);
-        if workday {
-            expected = self.week.shrunk(144 + hour, expected, SHRINK_SWAP);
+            let by_hour = self.hour.shrunk(hour % 24, level);
+            let by_kind = self.kind.shrunk(kind_of(hour), by_hour);
+            expected += weight * self.week.shrunk(hour, by_kind);
         }
         expected.max(0.0)
     }
@@ -137,9 +124,9 @@ impl HourOfWeek {
     pub fn learn(&mut self, place: &Place, value: f64, hours: f64) {
         for (hour, weight) in place.parts() {
             let hours = weight * hours.min(1.0);
-            self.hour.learn(hour % 24, value, hours, RATE_HOUR);
-            self.kind.learn(kind_of(hour), value, hours, RATE_KIND);
-            self.week.learn(hour, value, hours, RATE_WEEK);
+            self.hour.learn(hour % 24, value, hours);
+            self.kind.learn(kind_of(hour), value, hours);
+            self.week.learn(hour, value, hours);
         }
     }
 }
@@ -151,13 +138,16 @@ mod tests {
     #[test]
     fn the_week_begins_on_monday() {
         // 1970-01-05 was a Monday; the middle of its first hour is the middle of bucket 0.
-        let place = Place::of(4.0 * 86_400.0, 3600.0);
+        let place = Place::of(4.0 * 86_400.0, 3600.0, false);
         assert_eq!((place.hours[0], place.weights, place.kind()), (0, [1.0, 0.0], 0));
         // The quarter before midnight on Sunday leans on Monday's first hour.
-        let place = Place::of(4.0 * 86_400.0 - 900.0, 900.0);
+        let place = Place::of(4.0 * 86_400.0 - 900.0, 900.0, false);
         assert_eq!((place.hours, place.kind()), ([167, 0], 47));
         assert!((place.weights[1] - 0.375).abs() < 1e-9);
-        assert_eq!(Place::of(-1e300, 1e300).hours[0], Place::of(-1e300, 1e300).hours[0]);
+        assert!(Place::of(-1e300, 1e300, true).hours[0] < WEEK);
+        // A holiday on Wednesday: its first quarter lies between Tuesday's last hour and Sunday's first.
+        let place = Place::of(6.0 * 86_400.0, 900.0, true);
+        assert_eq!((place.hours, place.kind()), ([47, 144], 24));
     }
 
     #[test]
@@ -167,11 +157,12 @@ mod tests {
             for hour in 0..168 {
                 let start = f64::from(week * 168 + hour) * 3600.0 + 4.0 * 86_400.0;
                 let value = if hour == 30 { 100.0 } else { 10.0 };
-                profile.learn(&Place::of(start, 3600.0), value, 1.0);
+                profile.learn(&Place::of(start, 3600.0, false), value, 1.0);
             }
         }
-        let at = |hour: i32| profile.expect(&Place::of(f64::from(hour) * 3600.0 + 345_600.0, 3600.0), 10.0);
-        assert!(at(30) > 80.0, "{}", at(30));
+        let at =
+            |hour: i32| profile.expect(&Place::of(f64::from(hour) * 3600.0 + 345_600.0, 3600.0, false), 10.0);
+        assert!(at(30) > 70.0, "{}", at(30));
         assert!((at(31) - 10.0).abs() < 1e-6);
     }
 }

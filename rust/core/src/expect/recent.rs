@@ -62,11 +62,6 @@ pub struct Outlook {
 }
 
 impl Outlook {
-    /// The last two residuals, newest first; zeros after a gap.
-    pub fn last(&self) -> [f64; 2] {
-        [self.features[0], self.features[1]]
-    }
-
     /// The hour of the day, below 24.
     pub fn hour_of_day(&self) -> usize {
         self.hour.rem_euclid(24) as usize

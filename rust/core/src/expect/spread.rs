@@ -11,13 +11,13 @@ use crate::snapshot;
 /// Variance in units of the mean where objects come by chance alone.
 const POISSON: f64 = 1.6;
 /// How many hours of its own weigh as much as the model.
-const SHRINK: f64 = 5.0;
+const SHRINK: f64 = 20.0;
 /// No bucket counts for more hours than this.
 const MOST_HOURS: f64 = 60.0;
 /// Slowest learning rate of a bucket, per hour spent in it.
-const RATE: f64 = 0.02;
+const RATE: f64 = 0.01;
 /// Memory of the figures that all buckets share, in days.
-const MEMORY_DAYS: f64 = 72.0;
+const MEMORY_DAYS: f64 = 60.0;
 /// Innovations beyond so many deviations teach no more than these.
 const CLIP: f64 = 10.0;
 
@@ -124,6 +124,20 @@ impl Spread {
     pub fn of_innovation(&self, kind: usize) -> f64 {
         let hours = self.hours[kind].min(MOST_HOURS);
         ((SHRINK * self.innovation_all + hours * self.innovation[kind]) / (SHRINK + hours)).sqrt().max(0.15)
+    }
+
+    /// How strange a value is under a mean and a deviation, on the scale of standard deviations of a normal variable:
+    /// the signed root of the quasi-Poisson deviance as far as the variance is Poisson's, the plain distance for the
+    /// rest. So a low count's long tail upwards is no surprise.
+    #[inline]
+    pub fn surprise(value: f64, mean: f64, deviation: f64) -> f64 {
+        let (value, mean) = (value.max(0.0), mean.max(1e-3));
+        let dispersion = deviation * deviation / mean;
+        let poisson = (POISSON / dispersion).min(1.0);
+        let distance = value - mean;
+        let deviance = if value > 0.0 { value * libm::log(value / mean) - distance } else { mean };
+        let root = (2.0 * deviance / dispersion).max(0.0).sqrt();
+        (poisson * root + (1.0 - poisson) * distance.abs() / deviation).copysign(distance)
     }
 
     /// Whether the figures that all buckets share are still numbers.

@@ -1,4 +1,4 @@
-//! Ten statistics of a count against its expectation, each made for one kind of trouble.
+//! Five statistics of a count against its expectation, each made for one kind of trouble.
 //!
 //! Owns what each channel measures and the short memory it takes. How rare a value is, is the affair of
 //! [`super::records`]; what was expected comes in as [`Evidence`].
@@ -8,34 +8,21 @@ use serde::{Deserialize, Serialize};
 use crate::snapshot;
 
 /// How many there are.
-pub const CHANNELS: usize = 10;
-/// Their names, as reasons show them. The first eight are pairs of up and down.
-pub const NAMES: [&str; CHANNELS] = [
-    "spike up",
-    "spike down",
-    "3 points up",
-    "3 points down",
-    "day up",
-    "day down",
-    "3 days up",
-    "3 days down",
-    "silence",
-    "wrong kind of day",
-];
+pub const CHANNELS: usize = 5;
+/// Their names, as reasons show them.
+pub const NAMES: [&str; CHANNELS] = ["spike up", "day up", "day down", "3 days up", "silence"];
+/// How many scales they are measured on.
+pub const SCALES: usize = 3;
+/// The scale of each; silence has an absolute one.
+pub const SCALE_OF: [Option<usize>; CHANNELS] = [Some(0), Some(1), Some(1), Some(2), None];
 
 /// Memories of the level, in hours: a day, three days, and the longer one that three days are set against.
-const LEVELS: [f64; 3] = [34.0, 72.0, 400.0];
+const LEVELS: [f64; 3] = [48.0, 72.0, 400.0];
 /// Evidence that a level needs to count half.
-const LEVEL_SHRINK: f64 = 2.0;
-/// What share of the long level is usual by now.
-const LONG_SHARE: f64 = 0.6;
-/// Memory of the evidence for the other kind of day, and of turbulence, in hours.
-const DAY_KIND: f64 = 6.0;
-const TURBULENCE: f64 = 12.0;
-/// How much turbulence takes away.
-const TURBULENCE_WEIGHT: f64 = 2.5;
-/// Memory of the day kind's own mean and spread, in days.
-const DAY_KIND_DAYS: f64 = 60.0;
+const LEVEL_SHRINK: f64 = 20.0;
+/// Memory of turbulence, in hours, and how much it takes away.
+const TURBULENCE: f64 = 6.0;
+const TURBULENCE_WEIGHT: f64 = 2.0;
 /// One window's distance counts no further.
 const CLIP: f64 = 8.0;
 
@@ -44,33 +31,24 @@ const CLIP: f64 = 8.0;
 pub struct Evidence {
     /// Distance from the profile, in units of the spread around it.
     pub from_profile: f64,
-    /// That distance's own deviation over the whole series.
-    pub profile_deviation: f64,
     /// Distance from the forecast, in units of the forecast's own spread.
     pub from_forecast: f64,
+    /// How strange the value is against the profile and against the forecast, as a normal variable would be.
+    pub surprises: [f64; 2],
     /// Expectation in units of the spread: how much one window says of the level.
     pub weight: f64,
-    /// The distances from the profile of the two windows before, as learned; zeros after a gap.
-    pub before: [f64; 2],
     /// How improbable it is that nothing came (-ln), where nothing came.
     pub silence: Option<f64>,
-    /// How much better the other kind of day explains the value (log likelihood).
-    pub other_day: f64,
     /// The hour of the day, below 24.
     pub hour_of_day: usize,
-    /// Whether windows are missing just before this one.
-    pub gap: bool,
     /// Length of the window in hours.
     pub hours: f64,
-    /// Windows seen before.
-    pub seen: u64,
 }
 
 /// What the memories keep and learn over some hours; the same for every window at a steady pace.
 #[derive(Debug, Clone, Copy)]
 pub struct Rates {
     keep: [f64; 3],
-    day_kind: f64,
     turbulence: f64,
 }
 
@@ -79,7 +57,6 @@ impl Rates {
     pub fn over(hours: f64) -> Self {
         Self {
             keep: LEVELS.map(|memory| libm::exp(-hours / memory)),
-            day_kind: 1.0 - libm::exp(-hours / DAY_KIND),
             turbulence: 1.0 - libm::exp(-hours / TURBULENCE),
         }
     }
@@ -95,29 +72,19 @@ struct Sums {
 }
 
 /// Memory of all channels but the levels of the hours of the last day.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 struct Memory {
-    /// Distances from the forecast of the two windows before, newest first.
-    #[serde(with = "snapshot::array")]
-    last: [f64; 2],
     levels: [Sums; 3],
     /// How improbable the run of zeros is that lasts (-ln).
     #[serde(with = "snapshot::float")]
     silence: f64,
-    /// Evidence for the other kind of day, its usual value and mean square.
-    #[serde(with = "snapshot::float")]
-    day_kind: f64,
-    #[serde(with = "snapshot::float")]
-    day_kind_mean: f64,
-    #[serde(with = "snapshot::float")]
-    day_kind_square: f64,
     /// Mean square of the distance from the forecast; 1 when all is calm.
     #[serde(with = "snapshot::float")]
     turbulence: f64,
 }
 
 /// The short memory of one series' channels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Channels {
     memory: Memory,
     /// The day's level as it was at each hour of the last day.
@@ -125,29 +92,21 @@ pub struct Channels {
     day_level: [f64; 24],
 }
 
-impl Default for Channels {
-    fn default() -> Self {
-        let memory = Memory {
-            last: [0.0; 2],
-            levels: [Sums::default(); 3],
-            silence: 0.0,
-            day_kind: 0.0,
-            day_kind_mean: 0.0,
-            day_kind_square: 0.0,
-            turbulence: 0.0,
-        };
-        Self { memory, day_level: [0.0; 24] }
-    }
-}
-
 /// The statistics of one window, and the memory that they leave.
 #[derive(Debug, Clone, Copy)]
 pub struct Statistics {
     /// One a channel, larger is stranger.
     pub values: [f64; CHANNELS],
+    /// What each scale learns from: the same, in whichever direction it went.
+    pub sizes: [f64; SCALES],
     memory: Memory,
     day_level: f64,
     hour_of_day: usize,
+}
+
+/// How far a value is above (or, negated, below) two references at once; 0 and less between them.
+fn beyond(one: f64, other: f64) -> [f64; 2] {
+    [one.min(other), (-one).min(-other)]
 }
 
 impl Channels {
@@ -155,49 +114,31 @@ impl Channels {
     #[inline]
     pub fn measure(&self, seen: &Evidence, rates: &Rates) -> Statistics {
         let mut memory = self.memory;
-        let mut values = [0.0; CHANNELS];
         // Hours that are turbulent already count less.
         let calm = 1.0 / (1.0 + TURBULENCE_WEIGHT * (memory.turbulence - 1.0).max(0.0)).sqrt();
-        let mut pair = |at: usize, up: f64, down: f64, factor: f64| {
-            values[at] = up * factor;
-            values[at + 1] = down * factor;
-        };
         // Odd against the forecast and against the profile.
-        let (forecast, profile) = (seen.from_forecast, seen.from_profile / seen.profile_deviation);
-        pair(0, forecast.min(profile), (-forecast).min(-profile), calm);
-        let last = if seen.gap { [0.0; 2] } else { memory.last };
-        let clipped = seen.from_forecast.clamp(-CLIP, CLIP);
-        let clipped_profile = seen.from_profile.clamp(-CLIP, CLIP);
-        let forecast = (clipped + last[0] + last[1]) / 1.732;
-        let profile = (clipped_profile + seen.before[0] + seen.before[1]) / 1.732 / seen.profile_deviation;
-        pair(2, forecast.min(profile), (-forecast).min(-profile), calm);
+        let spike = beyond(seen.surprises[0], seen.surprises[1]).map(|size| size * calm);
+        let distance = seen.from_profile.clamp(-CLIP, CLIP);
         let mut level = [0.0; 3];
         for ((sums, keep), level) in memory.levels.iter_mut().zip(rates.keep).zip(&mut level) {
-            sums.distance = sums.distance * keep + seen.weight * clipped_profile * seen.hours;
+            sums.distance = sums.distance * keep + seen.weight * distance * seen.hours;
             sums.weight = sums.weight * keep + seen.weight * seen.weight * seen.hours;
             *level = sums.distance / (sums.weight + LEVEL_SHRINK);
         }
         // Today against yesterday and against the profile; three days against their past and the profile.
-        let [day, three_days, long] = level;
-        let yesterday = self.day_level[seen.hour_of_day];
-        pair(4, (day - yesterday).min(day), (yesterday - day).min(-day), 1.0);
-        let usual = LONG_SHARE * long;
-        pair(6, (three_days - usual).min(three_days), (usual - three_days).min(-three_days), 1.0);
+        let [today, three_days, long] = level;
+        let day = beyond(today - self.day_level[seen.hour_of_day], today);
+        let three = beyond(three_days - long, three_days);
         memory.silence = seen.silence.map_or(0.0, |surprise| memory.silence + surprise);
-        values[8] = memory.silence;
-        memory.day_kind += rates.day_kind * (seen.other_day.clamp(-4.0, 4.0) - memory.day_kind);
-        let deviation = memory.day_kind_square.max(1e-4).sqrt();
-        let mut beyond = memory.day_kind - memory.day_kind_mean;
-        values[9] = beyond / deviation;
-        if seen.seen > 48 {
-            beyond = beyond.max(-4.0 * deviation).min(4.0 * deviation);
-        }
-        let rate = (1.0 / (seen.seen as f64 + 1.0)).max(seen.hours / 24.0 / DAY_KIND_DAYS);
-        memory.day_kind_mean += rate * beyond;
-        memory.day_kind_square += rate * (beyond * beyond - memory.day_kind_square);
+        let clipped = seen.from_forecast.clamp(-CLIP, CLIP);
         memory.turbulence += rates.turbulence * ((clipped * clipped).min(36.0) - memory.turbulence);
-        memory.last = [clipped, last[0]];
-        Statistics { values, memory, day_level: day, hour_of_day: seen.hour_of_day }
+        Statistics {
+            values: [spike[0], day[0], day[1], three[0], memory.silence],
+            sizes: [spike, day, three].map(|[up, down]| up.max(down)),
+            memory,
+            day_level: today,
+            hour_of_day: seen.hour_of_day,
+        }
     }
 
     /// Takes in what was measured.

@@ -5,49 +5,42 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::channels::CHANNELS;
+use super::channels::{CHANNELS, SCALE_OF, SCALES, Statistics};
 use super::return_period::{Peak, Peaks, Prior};
 use crate::snapshot;
 
-/// Channels that come in pairs of up and down, which share a scale.
-const PAIRED: usize = 8;
-/// Days before the first verdict.
+/// Days before a verdict is more than provisional,
 pub const WARM_UP: f64 = 7.0;
+/// windows before there is one at all,
+pub const PROVISIONAL: u64 = 30;
+/// and by how many decades rarer an event has to be at first, so that young series tell no more than others.
+const CAUTION: f64 = 2.0;
 /// Peaks fade over so many days; nor does the time that was watched count any longer.
 const MEMORY_DAYS: f64 = 700.0;
-/// Days of watching that the prior is worth: of the quick channels, and of the others.
-const PRIOR_DAYS_QUICK: f64 = 30.0;
-const PRIOR_DAYS: f64 = 180.0;
-/// Channels 0 to 3 look at single windows: more windows an hour, more chances.
-const QUICK: usize = 4;
-/// A channel's newest peak fades over so many hours, times [`HOLD`].
-const HOLD_HOURS: f64 = 40.0;
-const HOLD: [f64; CHANNELS] = [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.1, 2.1, 1.0, 1.0];
+/// Days of watching that the prior is worth: spikes come often enough to tell soon what is usual.
+const PRIOR_DAYS: [f64; CHANNELS] = [30.0, 360.0, 360.0, 360.0, 360.0];
+/// A channel's newest peak fades over so many hours.
+const HOLD_HOURS: f64 = 80.0;
 /// What was told fades by one decade of return period in so many hours.
 const TOLD_HOURS: f64 = 24.0;
 /// Scales: memory in days, days that the prior is worth, and how far one value counts.
 const SCALE_DAYS: f64 = 60.0;
 const SCALE_PRIOR_DAYS: f64 = 3.5;
 const SCALE_CLIP: f64 = 5.0;
-/// Mean squares of the four pairs on a typical series.
-const SCALES: [f64; PAIRED / 2] = [0.7, 0.6, 0.003, 0.006];
+/// Mean squares of the scales on a typical series.
+const TYPICAL: [f64; SCALES] = [0.7, 0.003, 0.006];
 /// What each channel's return period is worth, in decades.
-const WEIGHTS: [f64; CHANNELS] = [0.5, -1.1, -0.8, -1.4, 0.4, 0.5, 0.3, -1.8, 0.4, -0.6];
-/// Events a day beyond a value on a typical series (fitted on development streets).
+const WEIGHTS: [f64; CHANNELS] = [0.5, 0.3, 0.3, 0.1, 0.5];
+/// Events a day beyond a value on a typical series (fitted on the development half of the streets).
 const PRIORS: [Prior; CHANNELS] = [
-    Prior { level: 0.48, slope: 0.70, curve: 0.000 },
-    Prior { level: 0.67, slope: 0.88, curve: 0.093 },
-    Prior { level: -0.09, slope: 0.00, curve: 0.269 },
-    Prior { level: 0.92, slope: 1.16, curve: 0.063 },
-    Prior { level: -0.81, slope: 0.36, curve: 0.108 },
-    Prior { level: -0.88, slope: 0.34, curve: 0.092 },
-    Prior { level: -0.94, slope: 0.40, curve: 0.296 },
-    Prior { level: -1.00, slope: 0.46, curve: 0.168 },
-    Prior { level: -0.74, slope: 0.36, curve: 0.009 },
-    Prior { level: -0.60, slope: 0.35, curve: 0.153 },
+    Prior { level: -0.07, slope: 0.31, curve: 0.07 },
+    Prior { level: -0.96, slope: 0.38, curve: 0.10 },
+    Prior { level: -0.75, slope: 0.38, curve: 0.13 },
+    Prior { level: -1.00, slope: 0.41, curve: 0.24 },
+    Prior { level: -0.80, slope: 0.18, curve: 0.04 },
 ];
 /// log10 of the weighted return period in days that reads 0, 50 and 80.
-const KNOTS: [f64; 3] = [0.3, 2.69, 4.14];
+const KNOTS: [f64; 3] = [0.3, 2.53, 3.9];
 
 /// The severity of a log10 weighted return period: linear between the calibrated knots.
 pub fn severity(level: f64) -> f64 {
@@ -65,7 +58,7 @@ pub fn severity(level: f64) -> f64 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Records {
     #[serde(with = "snapshot::array")]
-    scales: [f64; PAIRED / 2],
+    scales: [f64; SCALES],
     peaks: [Peaks; CHANNELS],
     /// log10 of the return period that was told last, fading.
     #[serde(with = "snapshot::float")]
@@ -86,6 +79,32 @@ pub struct When {
     pub elapsed: f64,
     /// Its length in hours.
     pub hours: f64,
+    /// Windows learned before.
+    pub seen: u64,
+}
+
+impl When {
+    /// How far the series is.
+    pub fn stage(&self) -> Stage {
+        if self.age > WARM_UP {
+            Stage::Calibrated
+        } else if self.seen >= PROVISIONAL {
+            Stage::Provisional
+        } else {
+            Stage::Mute
+        }
+    }
+}
+
+/// How far a series is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Too young for a verdict.
+    Mute,
+    /// Judged by what is typical of series.
+    Provisional,
+    /// Judged by its own past as well.
+    Calibrated,
 }
 
 /// What was found.
@@ -104,13 +123,13 @@ pub struct Finding {
 
 impl Default for Records {
     fn default() -> Self {
-        Self { scales: SCALES, peaks: std::array::from_fn(|_| Peaks::default()), told: -9.0, faded: 0.0 }
+        Self { scales: TYPICAL, peaks: std::array::from_fn(|_| Peaks::default()), told: -9.0, faded: 0.0 }
     }
 }
 
 impl Records {
-    fn scale(&self, pair: usize) -> f64 {
-        self.scales[pair].sqrt().max(0.01 * SCALES[pair].sqrt())
+    fn scale(&self, at: usize) -> f64 {
+        self.scales[at].sqrt().max(0.01 * TYPICAL[at].sqrt())
     }
 
     /// Judges the channels' values without learning them.
@@ -119,34 +138,29 @@ impl Records {
         // Once a day the peaks fade.
         let fade = (when.age - self.faded >= 1.0).then(|| libm::exp(-(when.age - self.faded) / MEMORY_DAYS));
         let mut scaled = *values;
-        for pair in 0..PAIRED / 2 {
-            let scale = self.scale(pair);
-            scaled[2 * pair] /= scale;
-            scaled[2 * pair + 1] /= scale;
+        for (value, scale) in scaled.iter_mut().zip(SCALE_OF) {
+            *value /= scale.map_or(1.0, |at| self.scale(at));
         }
         let mut finding =
             Finding { told: None, channel: 0, days: 0.0, scaled, peaks: [None; CHANNELS], fade };
-        let ready = when.age - WARM_UP;
-        if ready <= 0.0 {
+        let stage = when.stage();
+        if stage == Stage::Mute {
             return finding;
         }
-        let watched = ready.min(MEMORY_DAYS);
+        let provisional = stage == Stage::Provisional;
+        let caution = if provisional { CAUTION * (1.0 - when.age / WARM_UP) } else { 0.0 };
+        let watched = (when.age - WARM_UP).clamp(0.0, MEMORY_DAYS);
         let mut best = -9.0;
         for channel in 0..CHANNELS {
-            let hold = HOLD_HOURS * HOLD[channel];
             let faded = fade.unwrap_or(1.0);
             let value = scaled[channel];
-            let peak = self.peaks[channel].judge(value, when.time, hold, when.hours, faded);
+            let peak = self.peaks[channel].judge(value, when.time, HOLD_HOURS, when.hours, faded);
             finding.peaks[channel] = peak;
             let Some(peak) = peak else { continue };
-            let quick = channel < QUICK;
-            let prior_days = if quick { PRIOR_DAYS_QUICK } else { PRIOR_DAYS };
-            let mut rate = PRIORS[channel].rate(value);
-            if quick && when.hours < 1.0 {
-                rate /= when.hours;
-            }
+            let prior_days = PRIOR_DAYS[channel];
+            let rate = PRIORS[channel].rate(value);
             let days = (watched + prior_days) / (peak.beyond + prior_days * rate);
-            let level = libm::log10(days) + WEIGHTS[channel];
+            let level = libm::log10(days) + WEIGHTS[channel] - caution;
             if level > best {
                 best = level;
                 (finding.channel, finding.days) = (channel, days);
@@ -160,24 +174,31 @@ impl Records {
 
     /// Takes in what was found.
     #[inline]
-    pub fn learn(&mut self, values: &[f64; CHANNELS], finding: &Finding, when: &When) {
+    pub fn learn(&mut self, statistics: &Statistics, finding: &Finding, when: &When) {
         if let Some(fade) = finding.fade {
             self.faded = when.age;
             self.peaks.iter_mut().for_each(|peaks| peaks.fade(fade));
         }
-        if when.age > WARM_UP {
+        let stage = when.stage();
+        if stage == Stage::Calibrated {
             let day = when.hours / 24.0;
             let rate = (day / (SCALE_PRIOR_DAYS + when.age - WARM_UP)).max(day / SCALE_DAYS);
-            for pair in 0..PAIRED / 2 {
-                let larger = values[2 * pair].max(values[2 * pair + 1]);
-                let larger = larger.max(0.0).min(SCALE_CLIP * self.scale(pair));
-                self.scales[pair] += rate * (larger * larger - self.scales[pair]);
+            for (at, size) in statistics.sizes.iter().enumerate() {
+                let size = size.max(0.0).min(SCALE_CLIP * self.scale(at));
+                self.scales[at] += rate * (size * size - self.scales[at]);
             }
+        }
+        if stage != Stage::Mute {
             self.told = finding.told.unwrap_or(self.told - when.elapsed / TOLD_HOURS);
         }
         for ((peaks, peak), value) in self.peaks.iter_mut().zip(&finding.peaks).zip(&finding.scaled) {
             if let Some(peak) = peak {
-                peaks.learn(*value, when.time, peak);
+                if stage == Stage::Calibrated {
+                    peaks.learn(*value, when.time, peak);
+                } else {
+                    // An expectation that young makes peaks of its own.
+                    peaks.hold(*value, when.time);
+                }
             }
         }
     }

@@ -102,6 +102,11 @@ impl Peaks {
         (self.value, self.time, self.bin) = (value, time, peak.bin);
     }
 
+    /// Takes a value for the newest peak without counting it.
+    pub fn hold(&mut self, value: f64, time: f64) {
+        (self.value, self.time) = (value, time);
+    }
+
     /// Lets all peaks count less.
     pub fn fade(&mut self, factor: f64) {
         self.bins.iter_mut().for_each(|count| *count *= factor);
