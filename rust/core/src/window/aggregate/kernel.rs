@@ -99,6 +99,7 @@ impl Adder for Plain {
 }
 
 /// Adds each value to its cell.
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 fn add_each(vectors: Arch, cells: &mut [Number], into: &[u32], values: &[f64]) {
     #[cfg(target_arch = "x86_64")]
     if let Arch::V3(vectors) = vectors {

@@ -6,7 +6,7 @@
 //! in one; what is left of the run, or doesn't fit it, is for the pass over [`super::Block`]s.
 
 use arrow_array::{Array, Float64Array};
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
 use super::kernel::{Adder, Plain, WORD};
 use super::numbers::{EMPTY, Number};
@@ -42,7 +42,7 @@ impl Run<'_> {
     /// Adds the words up to the first row outside the window. `cells` has one for each code, and a sink behind them.
     pub(super) fn add(self, cells: &mut [Number]) -> Ran {
         #[cfg(target_arch = "x86_64")]
-        if let Arch::V3(vectors) = Arch::new() {
+        if let pulp::Arch::V3(vectors) = pulp::Arch::new() {
             return vectors.vectorize(Pass { adder: vectors, run: self, cells });
         }
         Pass { adder: Plain, run: self, cells }.call()
