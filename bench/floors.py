@@ -47,6 +47,7 @@ LANES = "W6 two producers"
 SERIES = "W7 a million series"
 OPEN = "W7 open windows"
 KEPT = "W7 drains"
+EDGE = "W8 a device"
 
 FLOORS = [
     *(
@@ -85,6 +86,10 @@ BOUNDS = [
     Bound(NOVELTY, "state of a series", 12 * 1024),
     Bound(KEPT, "over that beside 100 windows", 10),
     Bound(KEPT, "over that beside 100 series in a roll-up", 10),
+    Bound(EDGE, "start to first window, import of numpy", 3),
+    Bound(EDGE, "resident after a day of 50 cameras", 60),
+    Bound(EDGE, "resident after a month", 60),
+    Bound(EDGE, "growth from the tenth day to the thirtieth", 2),
     Bound(LANES, "throughput beside two processes", 0.9, noise=0.05, least=True),
 ]
 

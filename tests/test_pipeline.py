@@ -274,7 +274,7 @@ def test_state_goes_on_where_it_was_left(tmp_path):
     assert found == whole[:15]  # the last window is open still, and kept
     with pytest.raises(wr.ConfigError, match="was made with other settings"):
         pipeline(tmp_path, window={"every": "1m"}, state=state).run(input=put(tmp_path / "rows.csv"))
-    for file in (tmp_path / "state").glob("windows.*.windrow"):
+    for file in (tmp_path / "state").glob("windows.*.windrow.gz"):
         file.write_bytes(b"WROW")
     with pytest.raises(wr.SnapshotError, match=r"no checkpoint can be read .*windows\.3\.windrow"):
         pipeline(tmp_path, state=state).run(input=put(tmp_path / "rows.csv"))

@@ -41,13 +41,14 @@ def test_two_checkpoints_are_kept_and_unchanged_stages_are_not_written_again(tmp
     for at in range(5):
         store.keep({"windows": filled(1, at)})
     assert sorted(file.name for file in tmp_path.iterdir()) == [
-        "checkpoint.5.json", "checkpoint.6.json", "detector.1.windrow", "windows.5.windrow", "windows.6.windrow",
+        "checkpoint.5.json", "checkpoint.6.json", "detector.1.windrow.gz", "windows.5.windrow.gz",
+        "windows.6.windrow.gz",
     ]  # fmt: skip
     assert store.written - before < 5 * before
     assert repr(Store(tmp_path).resume("detector", detector)) == repr(detector)
 
 
-@pytest.mark.parametrize("victim", ["checkpoint.2.json", "windows.2.windrow"])
+@pytest.mark.parametrize("victim", ["checkpoint.2.json", "windows.2.windrow.gz"])
 @pytest.mark.parametrize("damage", ["cut", "altered", "gone"])
 def test_a_damaged_checkpoint_is_passed_over_for_the_older_one(tmp_path, victim, damage):
     store = Store(tmp_path)
@@ -73,7 +74,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_older_one(tmp_path, victim,
 
 def test_without_any_whole_checkpoint_nothing_is_guessed(tmp_path):
     Store(tmp_path).keep({"windows": filled(1)})
-    (tmp_path / "windows.1.windrow").write_bytes(b"")
+    (tmp_path / "windows.1.windrow.gz").write_bytes(b"")
     with pytest.raises(wr.SnapshotError, match=r"no checkpoint can be read .* move .* away to start anew"):
         Store(tmp_path)
 

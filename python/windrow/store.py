@@ -1,17 +1,19 @@
 """The engine's state between runs: checkpoints in a folder, the two newest.
 
 Owns the files and their names. A checkpoint is one small file that names a snapshot a stage and says how far the
-source was read; a stage that hasn't changed keeps its snapshot. Each file is written beside its place, forced out and
-moved there, so a cut of power leaves the older checkpoint. What is inside a snapshot is the engine's business; whether
-it fits the settings of today is checked here.
+source was read; a stage that hasn't changed keeps its snapshot. Each file is packed, written beside its place, forced
+out and moved there, so a cut of power leaves the older checkpoint. What is inside a snapshot is the engine's business;
+whether it fits the settings of today is checked here.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -24,7 +26,7 @@ __all__ = ["Store", "inspect"]
 #: Checkpoints that are kept.
 GENERATIONS = 2
 #: Files that this folder's owner may remove.
-_OURS = re.compile(r"(checkpoint\.\d+\.json|[a-z]+\.\d+\.windrow)(\.new)?")
+_OURS = re.compile(r"(checkpoint\.\d+\.json|[a-z]+\.\d+\.windrow\.gz)(\.new)?")
 
 
 class Stage(Protocol):
@@ -79,7 +81,7 @@ class Store:
             return fresh
         file = self.path / self._stages[name]["file"]
         try:
-            stage: S = type(fresh).restore(file.read_bytes())  # type: ignore[attr-defined]
+            stage: S = type(fresh).restore(_unpacked(file.read_bytes()))  # type: ignore[attr-defined]
         except SnapshotError as error:
             raise SnapshotError(f"`{file}`: {error}") from error
         settle(stage)
@@ -109,8 +111,9 @@ class Store:
         number = self.generation + 1
         named = dict(self._stages)
         for name, stage in stages.items():
-            data = stage.snapshot()
-            file = f"{name}.{number}.windrow"
+            # Flash wears by what is written to it; the same state gives the same bytes.
+            data = gzip.compress(stage.snapshot(), 1, mtime=0)
+            file = f"{name}.{number}.windrow.gz"
             self._write(file, data)
             named[name] = {"file": file, "sha256": hashlib.sha256(data).hexdigest()}
         checkpoint = {"format": 1, "generation": number, "stages": named, "position": position}
@@ -219,6 +222,16 @@ def _digest(checkpoint: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(checkpoint, sort_keys=True).encode()).hexdigest()
 
 
+def _unpacked(data: bytes) -> bytes:
+    """Take a snapshot out of its gzip data, if it is in some."""
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SnapshotError(f"it is no whole gzip data: {error}") from error
+
+
 def inspect(path: str | Path) -> dict[str, str | int]:
     """Say what a snapshot holds: its kind, format, size and the parameters that it was made with.
 
@@ -230,9 +243,11 @@ def inspect(path: str | Path) -> dict[str, str | int]:
         It is no snapshot, is damaged, or comes from a newer version.
     """
     try:
-        data = Path(path).read_bytes()
+        data = _unpacked(Path(path).read_bytes())
     except OSError as error:
         raise ConfigError(f"`{path}` can't be read: {error.strerror}") from error
+    except SnapshotError as error:
+        raise SnapshotError(f"`{path}`: {error}") from error
     for kind in ("TumblingWindows", "ResidualScorer", "Alarm", "Detector"):
         # The engine reads the envelope and checks it; only the class that wrote it takes it.
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from windrow.config import FileSource, Unit
-from windrow.sources.blocks import BLOCK, LONGEST
+from windrow.sources.blocks import LONGEST
 from windrow.sources.file import form_of
 from windrow.sources.lines import Lines, decoder
 from windrow.sources.piece import Needs
@@ -22,6 +22,8 @@ from windrow.stopping import Stop
 
 __all__ = ["Follow"]
 
+#: Read at once: a service has little memory and no hurry.
+BLOCK = 1 << 18
 #: How often a file that doesn't grow is looked at.
 POLL_SECONDS = 0.1
 #: What a file is known by, besides its number: its first bytes.
