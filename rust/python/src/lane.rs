@@ -3,7 +3,6 @@
 use arrow_array::RecordBatch;
 use pyo3::prelude::*;
 use windrow_core::column::Scalar;
-use windrow_core::sync::Claim;
 use windrow_core::window::{Key, Messages, Row, TumblingWindows, Writer};
 
 use crate::arguments::{bytes, shown};
@@ -85,9 +84,10 @@ fn push_batches(py: Python<'_>, lane: &impl Lane, batches: &[RecordBatch], now: 
 }
 
 /// One row. `known` has the key objects that came on this lane before.
+#[inline]
 pub fn push_one(
     lane: &impl Lane,
-    known: &Claim<KnownKeys>,
+    known: &KnownKeys,
     time: &Bound<'_, PyAny>,
     key: &Bound<'_, PyAny>,
     values: &Bound<'_, PyAny>,
@@ -98,16 +98,29 @@ pub fn push_one(
     } else {
         Ok(time::time(time, spec.time_unit, "time")?)
     };
-    // Who finds another thread there reads its key anew.
-    let mut known = known.write().filter(|_| spec.by.len() == 1);
-    if let Some(series) = known.as_ref().and_then(|known| known.get(key)) {
-        let values = row::values(values, inputs)?;
-        return lane.push_one(Row { time, key: Key::Known(series), values: &values }).or_raise().map(|_| ());
-    }
+    let series = if spec.by.len() == 1 { known.get(key) } else { None };
+    let Some(series) = series else { return push_new(lane, known, time, key, values) };
+    row::with_values(values, inputs, |values| {
+        lane.push_one(Row { time, key: Key::Known(series), values }).or_raise().map(drop)
+    })
+}
+
+/// One row whose key did not come before, or not as this object.
+#[cold]
+fn push_new(
+    lane: &impl Lane,
+    known: &KnownKeys,
+    time: Result<i64, &'static str>,
+    key: &Bound<'_, PyAny>,
+    values: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let (spec, inputs) = (lane.windows().spec(), lane.windows().inputs());
     let scalars = row::key(key, &spec.by)?;
     let values = row::values(values, inputs)?;
     let series = lane.push_one(Row { time, key: Key::Values(&scalars), values: &values }).or_raise()?;
-    if let (Some(known), Some(series)) = (&mut known, series) {
+    if spec.by.len() == 1
+        && let Some(series) = series
+    {
         known.insert(key, series);
     }
     Ok(())

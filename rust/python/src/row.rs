@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyMapping, PySequence, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyFloat, PyList, PyMapping, PySequence, PyString, PyTuple};
 use windrow_core::column::Scalar;
 
 use crate::arguments::shown;
@@ -54,6 +54,33 @@ pub fn keys(keys: &Bound<'_, PyAny>, by: &[String]) -> PyResult<Vec<Vec<Scalar>>
         return Err(unfit());
     }
     keys.try_iter().map_err(|_| unfit())?.map(|item| Ok(key(&item?, by)?.to_vec())).collect()
+}
+
+/// Does something with the values of the inputs; one float in a tuple or a list, without anything around it.
+#[inline]
+pub fn with_values<T>(
+    values: &Bound<'_, PyAny>,
+    inputs: &[String],
+    work: impl Fn(&[Scalar]) -> PyResult<T>,
+) -> PyResult<T> {
+    if inputs.len() == 1
+        && let Some(value) = only_float(values)
+    {
+        return work(&[Scalar::Float(value)]);
+    }
+    work(&self::values(values, inputs)?)
+}
+
+/// The float that is all there is in a tuple or a list.
+#[inline]
+fn only_float(values: &Bound<'_, PyAny>) -> Option<f64> {
+    if let Ok(tuple) = values.cast_exact::<PyTuple>() {
+        let item = if tuple.len() == 1 { tuple.get_borrowed_item(0).ok()? } else { return None };
+        return item.cast_exact::<PyFloat>().ok().map(|value| value.value());
+    }
+    let list = values.cast_exact::<PyList>().ok()?;
+    let item = if list.len() == 1 { list.get_item(0).ok()? } else { return None };
+    item.cast_exact::<PyFloat>().ok().map(|value| value.value())
 }
 
 /// The values of the inputs: in their order, or by name.

@@ -37,7 +37,20 @@ fn delta_nanoseconds(delta: &Bound<'_, PyDelta>) -> Option<i64> {
 }
 
 /// A time argument: an aware datetime, or an integer in `unit`.
+#[inline]
 pub fn time(value: &Bound<'_, PyAny>, unit: Unit, argument: &str) -> PyResult<i64> {
+    // A plain integer, nearly always.
+    if let Ok(plain) = value.cast_exact::<PyInt>()
+        && let Ok(time) = plain.extract::<i64>()
+        && let Some(time) = time.checked_mul(unit.nanoseconds())
+    {
+        return Ok(time);
+    }
+    any_time(value, unit, argument)
+}
+
+#[cold]
+fn any_time(value: &Bound<'_, PyAny>, unit: Unit, argument: &str) -> PyResult<i64> {
     let py = value.py();
     let unfit = || {
         data(format!(

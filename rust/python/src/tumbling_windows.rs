@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
-use windrow_core::sync::Claim;
 use windrow_core::times::Unit;
 use windrow_core::window::{Spec, TumblingWindows as Core};
 
@@ -91,12 +90,12 @@ use crate::writer::Writer;
 #[pyclass(frozen, module = "windrow")]
 pub struct TumblingWindows {
     core: Arc<Core>,
-    known: Claim<KnownKeys>,
+    known: KnownKeys,
 }
 
 impl TumblingWindows {
     fn of(core: windrow_core::Result<Core>) -> PyResult<Self> {
-        Ok(Self { core: Arc::new(core.or_raise()?), known: Claim::new(KnownKeys::default()) })
+        Ok(Self { core: Arc::new(core.or_raise()?), known: KnownKeys::default() })
     }
 }
 

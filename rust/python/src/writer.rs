@@ -2,8 +2,6 @@
 
 use pyo3::prelude::*;
 
-use windrow_core::sync::Claim;
-
 use crate::known_keys::KnownKeys;
 use crate::lane;
 
@@ -23,12 +21,12 @@ use crate::lane;
 #[pyclass(frozen, module = "windrow")]
 pub struct Writer {
     core: windrow_core::window::Writer,
-    known: Claim<KnownKeys>,
+    known: KnownKeys,
 }
 
 impl Writer {
     pub fn new(core: windrow_core::window::Writer) -> Self {
-        Self { core, known: Claim::new(KnownKeys::default()) }
+        Self { core, known: KnownKeys::default() }
     }
 }
 

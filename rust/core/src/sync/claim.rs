@@ -91,6 +91,12 @@ impl<T> Claim<T> {
     }
 }
 
+impl<T: Default> Default for Claim<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
 impl<T> Drop for Claimed<'_, T> {
     fn drop(&mut self) {
         // Release pairs with the acquire in `try_claim`. A store will do: while someone holds it, nobody else writes.

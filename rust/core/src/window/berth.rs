@@ -248,6 +248,7 @@ impl<P: Producer> Session<'_, P> {
         }
     }
 
+    #[inline]
     fn publish(&self) {
         let (watermark, held) = (self.lane.watermark(), self.lane.held());
         // Release, both: pair with the acquires in `Berth::hold` and `Berth::published`. The outbox was filled before.

@@ -56,6 +56,7 @@ pub struct TumblingWindows {
 /// Name of the default lane.
 pub const DEFAULT: &str = "";
 
+#[cold]
 fn refused(why: Refused, name: &str) -> Error {
     let lane = if name == DEFAULT { "this lane".to_owned() } else { format!("lane `{name}`") };
     match why {
@@ -64,6 +65,13 @@ fn refused(why: Refused, name: &str) -> Error {
         }
         Refused::Closed => Error::config(format!("the writer of {lane} is closed: ask for a new one")),
     }
+}
+
+#[cold]
+fn no_room(open: u64, most: u64) -> Error {
+    Error::limit(format!(
+        "`max_cells` is reached: {open} open windows x series of at most {most}; drain, or let the watermark pass"
+    ))
 }
 
 fn taken(name: &str) -> Error {
@@ -106,18 +114,14 @@ impl TumblingWindows {
     }
 
     /// Refuses to go on while too much is open.
+    #[inline]
     fn check_room(&self) -> Result<()> {
         let open = self.lanes.held().max(0) as u64;
-        if open >= self.spec.max_cells {
-            return Err(Error::limit(format!(
-                "`max_cells` is reached: {open} open windows x series of at most {}; drain, or let the watermark pass",
-                self.spec.max_cells
-            )));
-        }
-        Ok(())
+        if open < self.spec.max_cells { Ok(()) } else { Err(no_room(open, self.spec.max_cells)) }
     }
 
     /// Lets the producer of a lane work, if it is `still` that; what the lane hands over goes to its outbox.
+    #[inline]
     pub(super) fn produce<T>(
         &self,
         berth: &Berth<Lane>,
@@ -130,6 +134,7 @@ impl TumblingWindows {
     }
 
     /// As [`TumblingWindows::produce`], on the default lane, which lives from the first row or heartbeat that it was given.
+    #[inline]
     fn produce_default<T>(&self, work: impl FnOnce(&mut Session<'_, Lane>) -> Result<T>) -> Result<T> {
         self.produce(
             &self.default,
@@ -162,6 +167,7 @@ impl TumblingWindows {
     }
 
     /// Reads one row; gives its series, for [`super::Key::Known`], unless it was rejected.
+    #[inline]
     pub fn push_one(&self, row: Row<'_>) -> Result<Option<u32>> {
         self.produce_default(|lane| self.read_one(lane, row))
     }
@@ -177,6 +183,7 @@ impl TumblingWindows {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn read_one(&self, lane: &mut Session<'_, Lane>, row: Row<'_>) -> Result<Option<u32>> {
         let read = lane.push_one(&self.spec, &self.plan, row)?;
         if read.closes {

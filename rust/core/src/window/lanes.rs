@@ -201,6 +201,7 @@ impl<P: Producer> Lanes<P> {
 
     /// Claims a lane for its producer's next batch, if it is `still` the producer once it has it; none while another
     /// thread is pushing to it.
+    #[inline]
     pub fn enter<'a>(
         &'a self,
         berth: &'a Berth<P>,

@@ -43,6 +43,7 @@ impl Writer {
         self.open.load(Ordering::Relaxed)
     }
 
+    #[inline]
     fn produce<T>(&self, work: impl FnOnce(&mut Session<'_, Lane>) -> Result<T>) -> Result<T> {
         self.windows.produce(&self.berth, || self.is_open(), work)
     }
@@ -54,6 +55,7 @@ impl Writer {
     }
 
     /// Reads one row; gives its series on this lane, unless it was rejected.
+    #[inline]
     pub fn push_one(&self, row: Row<'_>) -> Result<Option<u32>> {
         self.produce(|lane| self.windows.read_one(lane, row))
     }

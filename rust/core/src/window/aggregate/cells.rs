@@ -146,6 +146,12 @@ impl Cells {
         self.numbers.iter().find(|numbers| numbers.holds(accumulator)).and_then(Numbers::cells)
     }
 
+    /// Whether a group's state is in one place.
+    #[inline]
+    pub fn is_joined(&self, group: usize) -> bool {
+        self.numbers.get(group).is_some_and(Numbers::is_joined)
+    }
+
     /// A group's state, for kernels; `join`: from now on it is in one place.
     pub fn group_mut(&mut self, group: usize, join: bool) -> Option<&mut Numbers> {
         let numbers = self.numbers.get_mut(group)?;

@@ -290,6 +290,12 @@ impl Numbers {
         ran
     }
 
+    /// Adds one value that is not NaN.
+    #[inline]
+    pub fn add_float(&mut self, cell: u32, value: f64) {
+        self.cells.iter_mut().for_each(|cells| cells[cell as usize].add(value));
+    }
+
     /// Adds one row.
     pub fn add_one(&mut self, cell: u32, value: &Scalar) {
         self.cells.iter_mut().for_each(|cells| cells[cell as usize].add_row(scalar_number(value)));

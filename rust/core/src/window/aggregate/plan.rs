@@ -106,6 +106,8 @@ pub struct Plan {
     reads: Vec<usize>,
     /// Accumulators that one pass can feed.
     groups: Vec<Group>,
+    /// The column of each group, where all accumulators are in one and see all rows; else none.
+    grouped: Vec<usize>,
 }
 
 /// Groups the accumulators that read the same numbers.
@@ -203,7 +205,12 @@ impl Plan {
             reads.push(position(&mut accumulators, Accumulator { state, columns, filter }));
         }
         let groups = groups(&accumulators);
-        Ok(Self { aggregates, inputs, filters, accumulators, reads, groups })
+        let mut plan = Self { aggregates, inputs, filters, accumulators, reads, groups, grouped: Vec::new() };
+        let members: usize = plan.groups.iter().map(|group| group.members().count()).sum();
+        if plan.filters.is_empty() && members == plan.accumulators.len() {
+            plan.grouped = plan.groups.iter().filter_map(|group| plan.group_column(group)).collect();
+        }
+        Ok(plan)
     }
 
     /// The input columns, in order of first mention.
@@ -233,9 +240,7 @@ impl Plan {
 
     /// The column of the only group, where all accumulators are in it and see all rows.
     pub fn only_column(&self) -> Option<usize> {
-        let [group] = self.groups.as_slice() else { return None };
-        let whole = self.filters.is_empty() && group.members().count() == self.accumulators.len();
-        self.group_column(group).filter(|_| whole)
+        if let [column] = self.grouped.as_slice() { Some(*column) } else { None }
     }
 
     /// What groups keep for their accumulators.
@@ -361,6 +366,26 @@ impl Plan {
                 (_, []) | (Store::Grouped, _) => {}
             }
         }
+    }
+
+    /// Adds one row of floats where they are all there is to add, and were added before: one column a group, none of them
+    /// NaN. `false` where it is otherwise, and nothing was added.
+    #[inline]
+    pub fn add_floats(&self, cells: &mut Cells, cell: u32, values: &[Scalar]) -> bool {
+        let float = |column: usize| match values.get(column) {
+            Some(Scalar::Float(value)) if !value.is_nan() => Some(*value),
+            _ => None,
+        };
+        let fits = |group: usize| cells.is_joined(group) && float(self.grouped[group]).is_some();
+        if self.grouped.is_empty() || !(0..self.grouped.len()).all(fits) {
+            return false;
+        }
+        for (group, column) in self.grouped.iter().enumerate() {
+            if let (Some(numbers), Some(value)) = (cells.group_mut(group, false), float(*column)) {
+                numbers.add_float(cell, value);
+            }
+        }
+        true
     }
 
     /// Adds one row of single values. `counts` says whether a value that may count once still does.
