@@ -130,7 +130,12 @@ impl Detector {
         let mut ids = Vec::with_capacity(tables.len());
         for rows in &tables {
             let mut of_table = Vec::with_capacity(rows.len);
-            self.keys.intern(&rows.keys, rows.len, &mut of_table)?;
+            // Without key columns and levels, all rows have the key of the first.
+            let alike = self.settings.by.is_empty() && !rows.has_level;
+            self.keys.intern(&rows.keys, if alike { rows.len.min(1) } else { rows.len }, &mut of_table)?;
+            if let Some(key) = of_table.last().copied() {
+                of_table.resize(rows.len, key);
+            }
             self.has_level |= rows.has_level;
             ids.push(of_table);
         }

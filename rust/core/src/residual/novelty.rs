@@ -117,6 +117,9 @@ impl Novelty {
         let mut squares = [0.0; SKETCHES];
         let mut scale = [0.0; STREAMS];
         let mut nearest = [[Nearest::default(); SKETCHES]; STREAMS];
+        // All before the first is used: none waits for another.
+        let less: [_; STREAMS] =
+            std::array::from_fn(|stream| Sketch::less_than(&self.sketches[stream], streams[stream]));
         for stream in 0..STREAMS {
             let level = if stream == 0 { self.mean[0] } else { level };
             scale[stream] = (SCALE * self.variance[stream].sqrt())
@@ -124,7 +127,7 @@ impl Novelty {
                 .max(1e-6 * level.abs())
                 .max(1e-12);
             for sketch in 0..SKETCHES {
-                let found = self.sketches[stream][sketch].nearest(streams[stream]);
+                let found = self.sketches[stream][sketch].nearest(streams[stream], less[stream][sketch]);
                 if warm && found.distance < f64::INFINITY {
                     let novelty = found.distance / (scale[stream] + GAP * found.gap);
                     squares[sketch] += novelty * novelty;
@@ -139,7 +142,7 @@ impl Novelty {
         let mut judged = Judged { raw: 0.0, streams, nearest, scale, novelty, bin: None };
         if novelty > self.record && novelty > 1e-6 {
             let bin = (20.0 + 3.0 * libm::log2(novelty)).max(0.0).min(FORMER as f64 - 1.0) as usize;
-            let before: f64 = self.former[bin..].iter().map(|count| f64::from(*count)).sum();
+            let before = self.former[bin..].iter().map(|count| u64::from(*count)).sum::<u64>() as f64;
             let experience = (100.0 + self.seen.min(20_000) as f64) / 1000.0;
             judged.bin = Some(bin);
             judged.raw = novelty * libm::pow(1.0 + before, -DISCOUNT) * libm::pow(experience, EXPERIENCE);

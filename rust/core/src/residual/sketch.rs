@@ -9,17 +9,18 @@ use crate::snapshot;
 
 /// The most values that are remembered.
 pub const CAPACITY: usize = 128;
-
-/// The rank of a place that holds no value.
-const FREE: u8 = u8::MAX;
+/// Places on either side of the values, so that each has two neighbours.
+const MARGIN: usize = 2;
 
 /// Remembered values of one stream.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Sketch {
-    /// Ascending; the first `len` count.
-    values: [f64; CAPACITY],
-    /// How many others were met since each was: a permutation of `0..len`, then [`FREE`].
-    rank: [u8; CAPACITY],
+    /// Ascending, from [`MARGIN`] on; what lies before is infinitely small, what lies behind infinitely large.
+    values: [f64; CAPACITY + 2 * MARGIN],
+    /// When each was met last, by `clock`: all of them at different times. 0 where there is none.
+    met: [u8; CAPACITY],
+    /// The latest of those times.
+    clock: u8,
     /// At most [`CAPACITY`].
     len: u8,
 }
@@ -38,31 +39,59 @@ pub struct Nearest {
 
 impl Default for Sketch {
     fn default() -> Self {
-        Self { values: [0.0; CAPACITY], rank: [FREE; CAPACITY], len: 0 }
+        let mut values = [f64::INFINITY; CAPACITY + 2 * MARGIN];
+        values[..MARGIN].fill(f64::NEG_INFINITY);
+        Self { values, met: [0; CAPACITY], clock: 0, len: 0 }
+    }
+}
+
+impl PartialEq for Sketch {
+    fn eq(&self, other: &Self) -> bool {
+        self.known() == other.known() && self.ranks() == other.ranks()
     }
 }
 
 impl Sketch {
-    /// Whether nothing is remembered.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
+    /// The remembered values.
+    fn known(&self) -> &[f64] {
+        &self.values[MARGIN..MARGIN + usize::from(self.len).min(CAPACITY)]
     }
 
-    /// The nearest remembered value; of two as near, the smaller.
+    /// How many values of each sketch are less than a value: by halves, without a branch that could be guessed wrong, and
+    /// side by side, since each step of a search waits for the one before.
     #[inline]
-    pub fn nearest(&self, value: f64) -> Nearest {
-        let known = &self.values[..usize::from(self.len).min(CAPACITY)];
-        let insert = known.partition_point(|known| *known < value);
-        let above = known.get(insert).map_or(f64::INFINITY, |known| known - value);
-        let below = if insert > 0 { value - known[insert - 1] } else { f64::INFINITY };
-        let (at, distance) = if insert > 0 && below <= above { (insert - 1, below) } else { (insert, above) };
-        let mut gap = 0.0;
-        if known.len() > 2 && at < known.len() {
-            let left = if at > 0 { known[at] - known[at - 1] } else { f64::INFINITY };
-            let right = known.get(at + 1).map_or(f64::INFINITY, |next| next - known[at]);
-            gap = left.min(right);
-        }
-        Nearest { distance, gap, at: at as u8, insert: insert as u8 }
+    pub fn less_than<const N: usize>(sketches: &[Self; N], value: f64) -> [usize; N] {
+        let mut places = [0; N];
+        let mut step = |half: usize| {
+            for (at, sketch) in places.iter_mut().zip(sketches) {
+                let known = sketch.values[(*at + half - 1) % CAPACITY + MARGIN];
+                *at += half * usize::from(known < value);
+            }
+        };
+        step(64);
+        step(32);
+        step(16);
+        step(8);
+        step(4);
+        step(2);
+        step(1);
+        step(1);
+        places
+    }
+
+    /// The nearest remembered value, where so many are less; of two as near, the smaller.
+    #[inline]
+    pub fn nearest(&self, value: f64, insert: usize) -> Nearest {
+        let insert = insert.min(CAPACITY);
+        // By place, where the first value's is [`MARGIN`]: before it and behind the last there are others.
+        let (below, above) = (value - self.values[insert + 1], self.values[insert + 2] - value);
+        // As a number: a branch would be guessed wrong half the time.
+        let place = insert + 1 + usize::from(above < below);
+        let known = self.values[place];
+        let gap = (known - self.values[place - 1]).min(self.values[place + 1] - known);
+        let gap = if self.len > 2 { gap } else { 0.0 };
+        let at = place.wrapping_sub(MARGIN) as u8;
+        Nearest { distance: below.min(above), gap, at, insert: insert as u8 }
     }
 
     /// Takes a value in: remembers it where it is `farther` than what its neighbour stands for, else the neighbour
@@ -74,29 +103,56 @@ impl Sketch {
             return;
         }
         let at = usize::from(nearest.at) % CAPACITY;
-        let old = self.rank[at];
-        if old > 0 {
-            let len = usize::from(self.len).min(CAPACITY);
-            for rank in &mut self.rank[..len] {
-                *rank += u8::from(*rank < old);
-            }
-            self.rank[at] = 0;
+        if self.met[at] != self.clock {
+            self.met[at] = self.tick();
         }
     }
 
-    fn insert(&mut self, value: f64, mut at: usize) {
-        let mut len = usize::from(self.len);
-        if len >= CAPACITY {
-            let oldest = (0..CAPACITY).max_by_key(|at| self.rank[*at]).unwrap_or(0);
-            self.values.copy_within(oldest + 1.., oldest);
-            self.rank.copy_within(oldest + 1.., oldest);
-            len = CAPACITY - 1;
-            at -= usize::from(oldest < at);
+    /// The next time.
+    #[inline]
+    fn tick(&mut self) -> u8 {
+        if self.clock == u8::MAX {
+            self.count_anew();
         }
-        self.rank.iter_mut().for_each(|rank| *rank += u8::from(*rank != FREE));
-        self.values.copy_within(at..len, at + 1);
-        self.rank.copy_within(at..len, at + 1);
-        (self.values[at], self.rank[at], self.len) = (value, 0, len as u8 + 1);
+        self.clock += 1;
+        self.clock
+    }
+
+    /// Sets the clock back as far as their order allows: to how many there are.
+    #[cold]
+    fn count_anew(&mut self) {
+        let mut there = [0_u8; 1 << u8::BITS];
+        self.met.iter().for_each(|met| there[usize::from(*met)] = u8::from(*met > 0));
+        let mut so_far = 0;
+        for count in &mut there {
+            so_far += *count;
+            *count = so_far;
+        }
+        self.met.iter_mut().for_each(|met| *met = if *met > 0 { there[usize::from(*met)] } else { 0 });
+        self.clock = so_far;
+    }
+
+    fn insert(&mut self, value: f64, mut at: usize) {
+        // The place that is overwritten: the one behind the last, or that of the value met the longest ago.
+        let mut free = usize::from(self.len);
+        if free >= CAPACITY {
+            free = (0..CAPACITY).min_by_key(|at| self.met[*at]).unwrap_or(0);
+            at -= usize::from(free < at);
+        } else {
+            self.len += 1;
+        }
+        let (from, to) = if free < at { (free + 1..at + 1, free) } else { (at..free, at + 1) };
+        self.values.copy_within(from.start + MARGIN..from.end + MARGIN, to + MARGIN);
+        self.met.copy_within(from, to);
+        self.values[at + MARGIN] = value;
+        self.met[at] = 0;
+        self.met[at] = self.tick();
+    }
+
+    /// How many others were met since each was.
+    fn ranks(&self) -> Vec<u8> {
+        let known = &self.met[..self.known().len()];
+        known.iter().map(|met| known.iter().filter(|other| *other > met).count() as u8).collect()
     }
 }
 
@@ -110,8 +166,7 @@ struct Stored {
 
 impl Serialize for Sketch {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let len = usize::from(self.len);
-        Stored { values: self.values[..len].to_vec(), rank: self.rank[..len].to_vec() }.serialize(serializer)
+        Stored { values: self.known().to_vec(), rank: self.ranks() }.serialize(serializer)
     }
 }
 
@@ -128,9 +183,9 @@ impl<'de> Deserialize<'de> for Sketch {
         if len > CAPACITY || rank.len() != len || met.contains(&false) || !values.is_sorted() {
             return Err(serde::de::Error::custom("a sketch is no list of remembered values"));
         }
-        let mut sketch = Self { len: len as u8, ..Self::default() };
-        sketch.values[..len].copy_from_slice(&values);
-        sketch.rank[..len].copy_from_slice(&rank);
+        let mut sketch = Self { len: len as u8, clock: len as u8, ..Self::default() };
+        sketch.values[MARGIN..MARGIN + len].copy_from_slice(&values);
+        sketch.met.iter_mut().zip(&rank).for_each(|(met, rank)| *met = len as u8 - rank);
         Ok(sketch)
     }
 }
@@ -143,7 +198,8 @@ mod tests {
     fn what_was_met_the_longest_ago_makes_room() {
         let mut sketch = Sketch::default();
         let mut see = |value: f64| {
-            let nearest = sketch.nearest(value);
+            let [less] = Sketch::less_than(&[sketch.clone()], value);
+            let nearest = sketch.nearest(value, less);
             sketch.learn(value, &nearest, nearest.distance > 0.5);
             nearest.distance
         };
