@@ -51,7 +51,8 @@ impl Lane {
         for at in std::mem::take(&mut self.closing) {
             self.vacant.push(at);
             if let Some(open) = self.open[at].take() {
-                let mut partial = open.to_partial(self.cells.extract(&open.cells));
+                let cells = self.cells.extract(&open.cells);
+                let mut partial = open.into_partial(cells);
                 if !self.renames.is_empty() {
                     let names = Names { keys: &self.keys, kinds: &self.types.inputs() };
                     self.renames.join(&mut partial, &names, &self.memories);

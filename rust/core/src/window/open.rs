@@ -173,15 +173,9 @@ impl Open {
     }
 
     /// The share to hand over, with these cells.
-    pub fn to_partial(&self, cells: Cells) -> Partial {
-        Partial {
-            start: self.window.start,
-            end: self.window.end,
-            on_time: self.on_time,
-            keys: self.keys.clone(),
-            cells,
-            alive: self.alive.clone(),
-        }
+    pub fn into_partial(self, cells: Cells) -> Partial {
+        let Self { window, on_time, keys, alive, .. } = self;
+        Partial { start: window.start, end: window.end, on_time, keys, cells, alive }
     }
 }
 

@@ -12,6 +12,7 @@ use super::assign::Window;
 use super::lane::Lane;
 use super::open::Open;
 use super::place::Context;
+use super::spec::Spec;
 use crate::column::Values;
 use crate::room;
 use crate::time::Timestamp;
@@ -246,7 +247,7 @@ impl Lane {
         }
         let floats = context.only_floats();
         if !self.direct.settled || floats.is_none() {
-            self.find_cells(open, &codes[block.clone()]);
+            self.find_cells(context.spec, open, &codes[block.clone()]);
         }
         if let Some(array) = floats {
             // What came before goes in before.
@@ -259,10 +260,13 @@ impl Lane {
     }
 
     /// Notes the cells of codes in the table.
-    fn find_cells(&mut self, open: &mut Open, codes: &[u32]) {
+    fn find_cells(&mut self, spec: &Spec, open: &mut Open, codes: &[u32]) {
+        // Windows that rows may still lag behind in stay open side by side.
+        let windows = 1 + usize::try_from(spec.out_of_orderness / spec.every).unwrap_or(0);
         if self.direct.cells.len() > SMALL {
-            return self.find_many_cells(open, codes);
+            return self.find_many_cells(windows, open, codes);
         }
+        self.cells.expect(self.direct.cells.len().saturating_mul(windows));
         for code in codes {
             let known = &mut self.direct.cells[*code as usize];
             if *known == SINK {
@@ -276,7 +280,7 @@ impl Lane {
     }
 
     /// Likewise, all at once for those that have none there: what they lead to lies anywhere in memory.
-    fn find_many_cells(&mut self, open: &mut Open, codes: &[u32]) {
+    fn find_many_cells(&mut self, windows: usize, open: &mut Open, codes: &[u32]) {
         let known = &mut self.direct.cells;
         self.direct.unknown.clear();
         self.direct.unknown.extend(codes.iter().copied().filter(|code| known[*code as usize] == SINK));
@@ -287,7 +291,7 @@ impl Lane {
         }
         self.keys.intern_codes(self.direct.unknown.iter().copied());
         let expected = self.keys.codes().max(open.keys.len());
-        self.cells.expect(expected - open.keys.len());
+        self.cells.expect((expected - open.keys.len()).saturating_mul(windows));
         room::reserve(&mut self.of_cell, unknown, expected);
         room::reserve(&mut open.keys, unknown, expected);
         room::reserve(&mut open.cells, unknown, expected);

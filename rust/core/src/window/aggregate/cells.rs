@@ -77,7 +77,7 @@ impl Cells {
 
     /// So many more cells may be needed soon.
     pub fn expect(&mut self, more: usize) {
-        self.expected = self.len as usize + more;
+        self.expected = (self.len as usize).saturating_add(more);
     }
 
     /// Stores grow in steps, so that this is rarely more than a comparison.
@@ -85,7 +85,8 @@ impl Cells {
         if self.len as usize > self.room {
             self.room = (self.len as usize).max(self.room + self.room / 2).max(16);
             self.stores.iter_mut().for_each(|store| store.resize(self.room));
-            let aside = room::ahead(self.room, self.expected);
+            // The last step may go beyond what is expected, by half of it.
+            let aside = room::ahead(self.room, self.expected.saturating_add(self.expected / 2));
             self.numbers.iter_mut().for_each(|numbers| numbers.resize(self.room, aside));
         }
     }
