@@ -83,7 +83,7 @@ impl Sketch {
     #[inline]
     pub fn nearest(&self, value: f64, insert: usize) -> Nearest {
         let insert = insert.min(CAPACITY);
-        // By place, where the first value's is [`MARGIN`]: before it and behind the last there are others.
+        // By place, where the first value is at `MARGIN`: before it and behind the last there are others.
         let (below, above) = (value - self.values[insert + 1], self.values[insert + 2] - value);
         // As a number: a branch would be guessed wrong half the time.
         let place = insert + 1 + usize::from(above < below);
