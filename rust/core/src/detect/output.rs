@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::StringBuilder;
 use arrow_array::{
     ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray, TimestampNanosecondArray,
 };
-use arrow_buffer::{BooleanBuffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{Field, Schema};
 
 use super::filters::Lowered;
@@ -31,11 +30,19 @@ pub struct Output {
     severity: Vec<f64>,
     confidence: Vec<f64>,
     states: Vec<&'static str>,
-    channels: StringBuilder,
-    lowered: StringBuilder,
-    reasons: StringBuilder,
+    /// Rows with a reason: few.
+    told: Vec<Told>,
     /// The reason of the row at hand.
     pub reason: String,
+}
+
+/// What is said of a row that there is something to say of.
+#[derive(Debug)]
+struct Told {
+    row: usize,
+    reason: String,
+    channel: &'static str,
+    lowered: Option<Lowered>,
 }
 
 impl Output {
@@ -54,9 +61,7 @@ impl Output {
             severity: column(),
             confidence: column(),
             states: Vec::with_capacity(rows),
-            channels: StringBuilder::new(),
-            lowered: StringBuilder::new(),
-            reasons: StringBuilder::new(),
+            told: Vec::new(),
             reason: String::new(),
         }
     }
@@ -72,8 +77,9 @@ impl Output {
         verdict: &Verdict,
         state: &'static str,
     ) {
+        let row = self.times.len();
         if time.is_none() {
-            self.untimed.push(self.times.len());
+            self.untimed.push(row);
         }
         self.keys.push(key);
         self.times.push(time.unwrap_or(0));
@@ -85,21 +91,15 @@ impl Output {
         self.severity.push(verdict.severity);
         self.confidence.push(verdict.confidence);
         self.states.push(state);
-        if self.reason.is_empty() {
-            self.channels.append_null();
-            self.lowered.append_null();
-            self.reasons.append_null();
-        } else {
-            self.channels.append_option((!verdict.channel.is_empty()).then_some(verdict.channel));
-            self.lowered.append_option(verdict.lowered.map(Lowered::name));
-            self.reasons.append_value(&self.reason);
-            self.reason.clear();
+        if !self.reason.is_empty() {
+            let reason = std::mem::take(&mut self.reason);
+            self.told.push(Told { row, reason, channel: verdict.channel, lowered: verdict.lowered });
         }
     }
 
     /// The table; `names` are the measures, which take turns. The last key column, the level, is left out unless
     /// `level`.
-    pub fn table(mut self, keys: &Keys, level: bool, names: &[&str]) -> Result<RecordBatch> {
+    pub fn table(self, keys: &Keys, level: bool, names: &[&str]) -> Result<RecordBatch> {
         let rows = self.times.len();
         let mut columns = key_table(keys, &self.keys, level);
         let valid = (!self.untimed.is_empty()).then(|| {
@@ -124,9 +124,13 @@ impl Output {
             columns.push((name, Arc::new(Float64Array::new(values.into(), nulls))));
         }
         columns.push(("state", words(rows, |row| self.states[row])));
-        columns.push(("channel", Arc::new(self.channels.finish())));
-        columns.push(("lowered_by", Arc::new(self.lowered.finish())));
-        columns.push(("reason", Arc::new(self.reasons.finish())));
+        let channels =
+            self.told.iter().map(|told| (told.row, told.channel)).filter(|(_, name)| !name.is_empty());
+        columns.push(("channel", few(rows, channels)));
+        let lowered = self.told.iter().filter_map(|told| Some((told.row, told.lowered?.name())));
+        columns.push(("lowered_by", few(rows, lowered)));
+        let reasons = self.told.iter().map(|told| (told.row, told.reason.as_str()));
+        columns.push(("reason", few(rows, reasons)));
         batch(columns, rows)
     }
 }
@@ -141,18 +145,50 @@ pub fn key_table<'a>(keys: &'a Keys, ids: &[u32], level: bool) -> Vec<(&'a str, 
     columns
 }
 
-/// A column of few, short words: bytes and offsets in one pass each.
+/// A column of few, short words. One that comes many times running, as nearly all do, is copied once for all of them.
 fn words<'a>(rows: usize, word: impl Fn(usize) -> &'a str) -> ArrayRef {
     let mut bytes = Vec::with_capacity(rows * 8);
     let mut offsets = Vec::with_capacity(rows + 1);
-    offsets.push(0_i32);
-    for row in 0..rows {
-        bytes.extend_from_slice(word(row).as_bytes());
-        // Beyond 2 GiB of words, offsets stop growing and the array below is refused.
-        offsets.push(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
+    offsets.push(0);
+    let mut row = 0;
+    while row < rows {
+        let word_here = word(row);
+        let run = 1 + (row + 1..rows).take_while(|next| std::ptr::eq(word(*next), word_here)).count();
+        let start = bytes.len();
+        if run == 1 {
+            bytes.extend_from_slice(word_here.as_bytes());
+        } else {
+            bytes.extend_from_slice(word_here.repeat(run).as_bytes());
+        }
+        offsets.extend((1..=run).map(|word| offset(start + word * word_here.len())));
+        row += run;
     }
+    strings(rows, offsets, bytes, None)
+}
+
+/// A column that has a text in few rows, by row, and null in the others.
+fn few<'a>(rows: usize, texts: impl Iterator<Item = (usize, &'a str)>) -> ArrayRef {
+    let mut bytes = Vec::new();
+    let mut offsets = Vec::with_capacity(rows + 1);
+    let mut valid = BooleanBufferBuilder::new(rows);
+    valid.append_n(rows, false);
+    for (row, text) in texts {
+        offsets.resize(row + 1, offset(bytes.len()));
+        bytes.extend_from_slice(text.as_bytes());
+        valid.set_bit(row, true);
+    }
+    offsets.resize(rows + 1, offset(bytes.len()));
+    strings(rows, offsets, bytes, Some(NullBuffer::new(valid.finish())))
+}
+
+/// Beyond 2 GiB of text, offsets stop growing, and the array is refused.
+fn offset(bytes: usize) -> i32 {
+    i32::try_from(bytes).unwrap_or(i32::MAX)
+}
+
+fn strings(rows: usize, offsets: Vec<i32>, bytes: Vec<u8>, nulls: Option<NullBuffer>) -> ArrayRef {
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    StringArray::try_new(offsets, bytes.into(), None)
+    StringArray::try_new(offsets, bytes.into(), nulls)
         .map_or_else(|_| Arc::new(StringArray::new_null(rows)) as ArrayRef, |array| Arc::new(array))
 }
 
