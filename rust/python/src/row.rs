@@ -74,13 +74,12 @@ pub fn with_values<T>(
 /// The float that is all there is in a tuple or a list.
 #[inline]
 fn only_float(values: &Bound<'_, PyAny>) -> Option<f64> {
+    let float = |item: &Bound<'_, PyAny>| item.cast_exact::<PyFloat>().ok().map(PyFloatMethods::value);
     if let Ok(tuple) = values.cast_exact::<PyTuple>() {
-        let item = if tuple.len() == 1 { tuple.get_borrowed_item(0).ok()? } else { return None };
-        return item.cast_exact::<PyFloat>().ok().map(|value| value.value());
+        return if tuple.len() == 1 { float(&*tuple.get_borrowed_item(0).ok()?) } else { None };
     }
     let list = values.cast_exact::<PyList>().ok()?;
-    let item = if list.len() == 1 { list.get_item(0).ok()? } else { return None };
-    item.cast_exact::<PyFloat>().ok().map(|value| value.value())
+    if list.len() == 1 { float(&list.get_item(0).ok()?) } else { None }
 }
 
 /// The values of the inputs: in their order, or by name.
