@@ -362,5 +362,6 @@ def test_missing_and_unknown_keywords_are_pythons():
             make(colour="red")
     with pytest.raises(TypeError, match="every"):
         wr.TumblingWindows()
-    with pytest.raises(TypeError, match="measures"):
+    # Measures may be those of a model.
+    with pytest.raises(wr.ConfigError, match="measures"):
         wr.Detector()

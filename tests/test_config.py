@@ -360,6 +360,8 @@ def test_what_the_reference_hides_is_right_as_well():
                 text = text.replace("# q =", "q =")
         if name in ("by", "rollup"):
             text = text.replace("by = []", 'by = "camera"')
+        if name == "model":
+            text = text.replace('method = "auto"', 'method = "residual"')
         if name in ("predicted", "rmse", "smooth"):
             text = text.replace('method = "auto"', 'method = "residual"')
             text = text.replace("# predicted =", "predicted =").replace('= "predicted"', '= "cars"')

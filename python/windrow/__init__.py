@@ -10,6 +10,7 @@ from windrow._windrow import (
     Batch,
     Decoded,
     Detector,
+    Model,
     ResidualScorer,
     Rmse,
     TumblingWindows,
@@ -34,10 +35,19 @@ from windrow.aggregates import (
     sum,
     var,
 )
-from windrow.errors import BusyError, ConfigError, DataError, LimitError, SnapshotError, WindrowError
+from windrow.errors import (
+    BusyError,
+    ConfigError,
+    DataError,
+    LimitError,
+    ModelError,
+    SnapshotError,
+    WindrowError,
+)
 
 if TYPE_CHECKING:
     from windrow import simulate
+    from windrow.model.train import train
     from windrow.pipeline import Pipeline
 
 __all__ = [
@@ -50,6 +60,8 @@ __all__ = [
     "Decoded",
     "Detector",
     "LimitError",
+    "Model",
+    "ModelError",
     "Pipeline",
     "ResidualScorer",
     "Rmse",
@@ -73,6 +85,7 @@ __all__ = [
     "simulate",
     "std",
     "sum",
+    "train",
     "var",
 ]
 
@@ -83,6 +96,8 @@ def __getattr__(name: str) -> Any:
 
     if name == "Pipeline":
         return import_module("windrow.pipeline").Pipeline
+    if name == "train":
+        return import_module("windrow.model.train").train
     if name == "simulate":
         return import_module("windrow.simulate")
     raise AttributeError(f"module 'windrow' has no attribute {name!r}")

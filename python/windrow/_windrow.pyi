@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from os import PathLike
 from typing import Any, Literal, Protocol, TypeAlias, final
 
 import pandas
@@ -228,12 +229,41 @@ def decode(
 ) -> Decoded: ...
 
 @final
+class Model:
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Model: ...
+    @classmethod
+    def from_json(cls, text: str) -> Model: ...
+    def to_json(self) -> str: ...
+    def save(self, path: str | PathLike[str]) -> None: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def inputs(self) -> list[str]: ...
+    @property
+    def texts(self) -> list[str]: ...
+    @property
+    def by(self) -> list[str]: ...
+    @property
+    def time(self) -> str: ...
+    @property
+    def time_unit(self) -> Literal["ns", "us", "ms", "s"]: ...
+    @property
+    def rmse(self) -> float: ...
+    @property
+    def report(self) -> dict[str, Any]: ...
+    def predict(self, table: _Table) -> Batch: ...
+    def features(self, table: _Table) -> Batch: ...
+    def __hash__(self) -> int: ...
+    def __reduce__(self) -> tuple[object, tuple[str]]: ...
+
+@final
 class Detector:
     def __new__(
         cls,
         method: Literal["auto", "counts", "novelty", "joint", "residual"] = "auto",
         *,
-        measures: str | Sequence[str] | Mapping[str, str | Sequence[str]],
+        measures: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
         by: str | Sequence[str] | None = None,
         time: str = "window_start",
         zone: str | None = None,
@@ -246,13 +276,14 @@ class Detector:
         smooth: int | _Duration | None = None,
         fit_rows: int = 400,
         adopt: _Duration = "1d",
-        time_unit: Literal["ns", "us", "ms", "s"] = "ns",
+        time_unit: str = "ns",
         min_deviation: float | Mapping[str, float] = 0.0,
         min_relative_deviation: float | Mapping[str, float] = 0.0,
         direction: _Side | Mapping[str, _Side] = "both",
         sensitivity: Mapping[str, Mapping[_KeyValue, float]] | None = None,
         quiet_hours: str | Sequence[str] | None = None,
         maintenance: Sequence[_Maintenance] | None = None,
+        model: Model | None = None,
     ) -> Detector: ...
     def filter(
         self,

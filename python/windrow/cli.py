@@ -1,4 +1,4 @@
-"""The command line: `windrow demo | simulate | run | check | backtest | snapshot`.
+"""The command line: `windrow demo | simulate | run | check | backtest | train | score | snapshot`.
 
 Owns arguments, what is printed where, and exit codes: 0, 1 (failed while running), 2 (a bad call or config).
 Results go to standard output, everything else to standard error. Whatever a command needs is imported when it runs,
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from windrow import __version__
+from windrow import __version__, cli_models
 from windrow.errors import ConfigError, WindrowError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ EXTRAS = {
     **dict.fromkeys(("paho", "prometheus_client", "pydantic", "urllib3"), "edge"),
     "pyarrow": "arrow",
     "plotly": "report",
+    "sklearn": "train",
 }
 
 
@@ -162,6 +163,8 @@ def _parser() -> argparse.ArgumentParser:
     backtest.add_argument("-o", "--report", metavar="PATH", help="write a report page here")
     backtest.add_argument("--json", action="store_true", help="print one JSON object, and nothing else")
     backtest.set_defaults(run=_backtest)
+
+    cli_models.register(commands)
 
     snapshot = commands.add_parser("snapshot", help="look into saved state")
     actions = snapshot.add_subparsers(metavar="ACTION", required=True)
@@ -363,6 +366,13 @@ def _inspect(arguments: argparse.Namespace) -> int:
         for name, value in found.items():
             print(f"{name:8}{value}")
     return 0
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Give a row as JSON can hold it: times as text, no NaN."""
+    return {
+        name: _text(value) if hasattr(value, "isoformat") else _finite(value) for name, value in row.items()
+    }
 
 
 def _finite(value: Any) -> Any:

@@ -174,7 +174,12 @@ class DetectSection(Section):
     measures: (
         Annotated[list[Name], Field(min_length=1)]
         | dict[Name, Annotated[list[Name], Field(min_length=3, max_length=3)]]
-    ) = option(..., "the columns to watch; novelty takes name = [mean, min, max] as well", ["cars"])
+        | None
+    ) = option(
+        None,
+        "the columns to watch; novelty takes name = [mean, min, max] as well; that of the model unless given",
+        ["cars"],
+    )
     by: Names | None = option(None, "key columns; those of [window] unless given", ["camera"])
     time: Name | None = option(
         None,
@@ -191,12 +196,18 @@ class DetectSection(Section):
     silence: Positive | None = option(
         None, "tell of a silence when a series has had no value for so long (not with joint)", "1h"
     )
-    predicted: Name = option("predicted", "residual: the column of predictions")
+    model: Name | None = option(
+        None,
+        "residual: a file of `windrow train` that predicts; [alarm] is the model's unless given",
+        "motor.json",
+    )
+    predicted: Name = option("predicted", "residual: the column of predictions, where there is no model")
     rmse: Literal["cumulative"] | Annotated[float, Field(gt=0)] | Rmse = option(
-        "cumulative", 'residual: "cumulative", a number, { ewm = 1000 } or { rolling = "6h" }'
+        "cumulative",
+        'residual: "cumulative", a number, { ewm = 1000 } or { rolling = "6h" }; the model\'s unless given',
     )
     smooth: Annotated[int, Field(ge=1)] | Positive = option(
-        1, "residual: rolling mean over rows or a duration"
+        1, "residual: rolling mean over rows or a duration; the model's unless given"
     )
     fit_rows: Annotated[int, Field(ge=200, le=10_000)] = option(
         400, "joint: rows of normal running that a machine is fitted on"

@@ -319,6 +319,10 @@ def _decodes(source: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Iterator[Problem]:
     measures = detect.get("measures", [])
+    if "measures" not in detect and "model" not in detect:
+        yield Problem(("detect", "measures"), "[detect] needs `measures`, a list of columns, or a `model`")
+    if "model" in detect and "predicted" in detect:
+        yield Problem(("detect", "predicted"), "[detect] takes `model` or `predicted`, got both")
     listed = list(measures) if isinstance(measures, list | dict) else []
     if detect.get("method") == "residual" and len(listed) > 1:
         yield Problem(
@@ -328,7 +332,7 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
     rmse = mapping(detect.get("rmse"))
     if rmse is not None and len([name for name in ("ewm", "rolling") if name in rmse]) != 1:
         yield Problem(("detect", "rmse"), "[detect] `rmse` needs exactly one of `ewm` and `rolling`")
-    for name in ("predicted", "rmse", "smooth"):
+    for name in ("model", "predicted", "rmse", "smooth"):
         if name in detect and detect.get("method") != "residual":
             yield Problem(("detect", name), f'[detect] `{name}` goes with `method = "residual"`')
     if detect.get("method") == "joint" and isinstance(measures, list) and len(listed) == 1:
@@ -362,7 +366,8 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
                 f"{near(column, made, quoted=True)}",
             )
     predicted = detect.get("predicted", "predicted")
-    if detect.get("method") == "residual" and isinstance(predicted, str) and made and predicted not in made:
+    brought = detect.get("method") == "residual" and "model" not in detect
+    if brought and isinstance(predicted, str) and made and predicted not in made:
         yield Problem(
             ("detect", "predicted"),
             f"[detect] `predicted` must be an aggregate of [window] ({', '.join(made)}), got {show(predicted)}"

@@ -4,7 +4,15 @@ One small tree, so that a caller can catch as much or as little as it means to. 
 argument in backticks, and say what was expected, then what came.
 """
 
-__all__ = ["BusyError", "ConfigError", "DataError", "LimitError", "SnapshotError", "WindrowError"]
+__all__ = [
+    "BusyError",
+    "ConfigError",
+    "DataError",
+    "LimitError",
+    "ModelError",
+    "SnapshotError",
+    "WindrowError",
+]
 
 
 class WindrowError(Exception):
@@ -21,6 +29,10 @@ class DataError(WindrowError, ValueError):
 
 class SnapshotError(WindrowError, ValueError):
     """Bytes that are no snapshot, are damaged, or come from a newer version."""
+
+
+class ModelError(WindrowError, ValueError):
+    """A model's file that is no model, is damaged, or comes from a newer version."""
 
 
 class LimitError(WindrowError):

@@ -16,7 +16,7 @@ import numpy as np
 
 from windrow.config import Config
 from windrow.report_series import Series, series_of, windows_of
-from windrow.stages import alarm, detect_keys
+from windrow.stages import alarm, detect_keys, model
 
 __all__ = ["subtitle", "write"]
 
@@ -46,8 +46,8 @@ def write(
     from windrow.report_plots import histogram, timeline
 
     detect, section = config.detect, config.report
-    by = detect_keys(detect, config.window) if detect is not None else []
-    rule = alarm(config.alarm, detect.method) if detect is not None else None
+    by = detect_keys(detect, config.window, model(detect)) if detect is not None else []
+    rule = alarm(config.alarm, detect) if detect is not None else None
     threshold = None if rule is None else rule.threshold
     # What the alarm looks at says how bad an event is: the size of its score, or its severity.
     events = [

@@ -43,7 +43,7 @@ def write(path: str | os.PathLike[str], result: Backtest) -> None:
 
     config = result.config
     assert config.detect is not None
-    rule = alarm(config.alarm)
+    rule = alarm(config.alarm, config.detect)
     events = [event for one in result.series for event in one.events]
     events.sort(key=lambda event: (-(event["weight"] or 0.0), event["start"]))
     most = config.report.series if config.report is not None else 12

@@ -24,7 +24,7 @@ from windrow.sinks.file import File
 from windrow.sinks.spooled import Spooled
 from windrow.sources import Alive, Linked, Needs, Resumable, Source, open_source
 from windrow.spool import open_spool
-from windrow.stages import detect_keys, detector, filters, windows
+from windrow.stages import detect_keys, detector, filters, model, windows
 from windrow.stopping import Stop
 from windrow.store import Store
 
@@ -227,18 +227,23 @@ class Run:
             return Needs(tuple(dict.fromkeys(columns)), messages=True, numbers=frozenset(numbers))
         if section is None:
             raise wr.ConfigError("there is nothing to do: add a section [window] or [detect]")
-        measures = section.measures
+        trained = model(section)
+        measures = section.measures or ([] if trained is None else [trained.target])
         columns = (
             [one for group in measures.values() for one in group]
             if isinstance(measures, dict)
             else list(measures)
         )
-        if section.method == "residual":
+        texts: set[str] = set()
+        if trained is not None:
+            columns += trained.inputs
+            texts = set(trained.texts)
+        elif section.method == "residual":
             columns.append(section.predicted)
-        columns = [*detect_keys(section, window), *columns, *([section.time] if section.time else [])]
+        keys = detect_keys(section, window, trained)
+        columns = [*keys, *columns, *([section.time] if section.time else [])]
         unique = tuple(name for name in dict.fromkeys(columns) if name != "time")
-        keys = {*detect_keys(section, window), section.time}
-        values = frozenset(name for name in unique if name not in keys)
+        values = frozenset(unique) - {*keys, section.time} - texts
         return Needs(unique, messages=False, where=self.config.source.where, numbers=values)
 
     def read(self, progress: Progress | None) -> None:

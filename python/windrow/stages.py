@@ -15,7 +15,7 @@ from windrow.config import AlarmSection, Config, DetectSection, FiltersSection, 
 from windrow.config_problem import show
 from windrow.errors import ConfigError
 
-__all__ = ["aggregate", "alarm", "detector", "filters", "windows"]
+__all__ = ["aggregate", "alarm", "detector", "filters", "model", "windows"]
 
 
 def windows(config: Config, time_unit: Unit) -> wr.TumblingWindows | None:
@@ -70,10 +70,24 @@ def _both(where: Mapping[str, Any], keep: Mapping[str, Any]) -> dict[str, Any]:
     return both
 
 
-def alarm(section: AlarmSection | None, method: str = "auto") -> wr.Alarm:
-    """Build the alarm; where nothing is said at severity 50, or for a machine by the rule of `joint`."""
-    if section is None and method == "joint":
+def model(section: DetectSection | None) -> wr.Model | None:
+    """Read the model that predicts, if there is one."""
+    if section is None or section.model is None:
+        return None
+    with _of("detect"):
+        return wr.Model.load(section.model)
+
+
+def alarm(section: AlarmSection | None, detect: DetectSection | None = None) -> wr.Alarm:
+    """Build the alarm; where nothing is said, by the rule of `joint` or of the model, else at severity 50."""
+    if section is None and detect is not None and detect.method == "joint":
         return wr.Alarm(threshold=1.0, breaches=3, of=5, clear_below=0.8)
+    trained = model(detect) if section is None else None
+    if trained is not None:
+        from windrow.model.file import described
+
+        watch = described(trained)["watch"]
+        return wr.Alarm(threshold=watch["threshold"], breaches=watch["breaches"], of=watch["of"])
     given = (section or AlarmSection()).model_dump(exclude_none=True)
     if "threshold" not in given:
         given.setdefault("severity", 50.0)
@@ -88,24 +102,32 @@ def detector(config: Config, time_unit: Unit = "ns") -> wr.Detector | None:
     if section is None:
         return None
     window = config.window
+    trained = model(section)
     measures: Any = section.measures
     if isinstance(measures, dict):
         measures = {name: tuple(columns) for name, columns in measures.items()}
     given: dict[str, Any] = {
         "measures": measures,
-        "by": detect_keys(section, window),
+        "by": detect_keys(section, window, trained),
         "time": detect_time(section, window),
         "zone": section.zone or (window.zone if window else None),
         "holidays": section.holidays,
         "every": section.every or (window.every if window else None),
-        "alarm": alarm(config.alarm, section.method),
+        "alarm": alarm(config.alarm, section),
         "silence": section.silence,
         # Windows bring timestamps; rows may bring integers.
         "time_unit": "ns" if window is not None else time_unit,
         **filters(section.filters),
     }
     if section.method == "residual":
-        given |= {"predicted": section.predicted, "rmse": _rmse(section.rmse), "smooth": section.smooth}
+        rule = {"rmse": _rmse(section.rmse), "smooth": section.smooth}
+        if trained is None:
+            given |= {"predicted": section.predicted, **rule}
+        else:
+            # What isn't said is the model's.
+            said = {name: value for name, value in rule.items() if name in section.model_fields_set}
+            given = {name: value for name, value in given.items() if value is not None}
+            given |= {"model": trained, **said}
     elif section.method == "joint":
         given |= {"fit_rows": section.fit_rows, "adopt": section.adopt}
     with _of("detect"):
@@ -121,10 +143,14 @@ def filters(section: FiltersSection | None) -> dict[str, Any]:
     return given | {"maintenance": work}
 
 
-def detect_keys(section: DetectSection, window: WindowSection | None) -> list[str]:
+def detect_keys(
+    section: DetectSection, window: WindowSection | None, trained: wr.Model | None = None
+) -> list[str]:
     """Name the key columns of the detector's input."""
     if section.by is not None:
         return _names(section.by)
+    if trained is not None:
+        return list(trained.by)
     return _names(window.by) if window is not None else []
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import windrow as wr
+from windrow.model.file import sealed
 
 HERE = Path(__file__).parent
 SECOND = 10**9
@@ -258,7 +259,31 @@ def detector(method: str, **options: Any) -> Callable[[], wr.Detector]:
 
 def given(method: str, seed: int, start: int, rows: int) -> dict[str, Any]:
     made = street(seed, start, rows)
-    return made | {"model": [25.0] * (2 * rows)} if method == "residual" else made
+    if method != "residual":
+        return made
+    load = [None if at % 17 == 0 else value / 2 for at, value in enumerate(made["cars"])]
+    return made | {"model": [25.0] * (2 * rows), "load": load}
+
+
+def watched() -> wr.Detector:
+    """A detector with a model that remembers."""
+    features = [{"of": ["load"]}, {"of": ["load"], "mean": "3h"}, {"of": ["load", "load"], "rate": "9h"}]
+    model = sealed(
+        {
+            "target": "cars", "time": "window_start", "time_unit": "ns", "by": ["camera"],
+            "inputs": [{"name": "load", "low": 0.0, "high": 40.0, "fill": 10.0}], "step": "1h", "hold": "5h",
+            "features": features,
+            "predictor": {
+                "kind": "ridge", "intercept": 25.0, "coefficients": [2.0, 0.25, 8.0], "mean": [12.5, 12.5, 0.0],
+                "scale": [1.0, 2.0, 0.5],
+            },
+            "rmse": 4.0, "watch": {"threshold": 3.0, "smooth": 2, "breaches": 2, "of": 3},
+            "made": {}, "data": {}, "report": {},
+        }
+    )  # fmt: skip
+    d = wr.Detector("residual", model=model, every="1h")
+    d.push(given("residual", 2, 400, 100))
+    return d
 
 
 def go_on_with_detector(method: str) -> Callable[[wr.Detector], Any]:
@@ -314,6 +339,7 @@ STATES: dict[str, tuple[Callable[[], Any], Any, Callable[[Any], Any]]] = {
         wr.Detector,
         go_on_with_detector("residual"),
     ),
+    "detector_model": (watched, wr.Detector, go_on_with_detector("residual")),
 }
 
 

@@ -18,6 +18,9 @@ pub enum Error {
     /// Bytes that are no snapshot, or none of this engine.
     #[error("{0}")]
     Snapshot(Message),
+    /// A model's file that can't be used.
+    #[error("{0}")]
+    Model(Message),
     /// A stated limit is reached.
     #[error("{0}")]
     Limit(Message),
@@ -43,6 +46,11 @@ impl Error {
     /// Bytes that are no snapshot, or none of this engine.
     pub fn snapshot(message: impl Into<String>) -> Self {
         Self::Snapshot(Box::new(message.into()))
+    }
+
+    /// A model's file that can't be used.
+    pub fn model(message: impl Into<String>) -> Self {
+        Self::Model(Box::new(message.into()))
     }
 
     /// A stated limit is reached.

@@ -6,21 +6,24 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
-use windrow_core::alarm::Alarm as AlarmCore;
+use windrow_core::alarm::{Alarm as AlarmCore, Settings as AlarmSettings};
 use windrow_core::detect::joint::{ADOPT, FIT_ROWS};
-use windrow_core::detect::{Detector as Core, Method, Settings};
+use windrow_core::detect::{Detector as Core, Measure, Method, Settings};
 use windrow_core::duration;
+use windrow_core::residual::rmse::Rmse as RmseCore;
 use windrow_core::residual::series::Rule;
+use windrow_core::residual::smooth::Smooth;
 use windrow_core::times::Unit;
 use windrow_core::{Error, Result};
 
 use crate::alarm::Alarm;
-use crate::arguments::{bytes, key_values, names, shown, size, smoothing, text, word};
+use crate::arguments::{bytes, names, shown, size, smoothing, text, word};
 use crate::arrow::{read_table, read_table_as};
 use crate::batch::Batch;
 use crate::error::{OrRaise, config};
 use crate::filters;
-use crate::measures::{inputs, measures, predicted};
+use crate::measures::{measures, predicted};
+use crate::model::trained;
 use crate::rmse::Rmse;
 use crate::time;
 
@@ -64,7 +67,7 @@ const DETACH_ROWS: usize = 4_096;
 /// ----------
 /// method : {"auto", "counts", "novelty", "joint", "residual"}
 ///     How series are judged.
-/// measures : str, list of str, or dict
+/// measures : str, list of str, or dict, optional
 ///     The columns to judge. ``{"speed": ("speed_mean", "speed_min", "speed_max")}`` is one measure of three
 ///     columns, for novelty: the mean is observed and learned as usual, and of the three the one farthest from the
 ///     expectation is judged, since means hide peaks.
@@ -89,9 +92,9 @@ const DETACH_ROWS: usize = 4_096;
 /// predicted : str, list of str, or dict, optional
 ///     With "residual": the column of predictions; one for each measure.
 /// rmse : Rmse or float, optional
-///     With "residual": `cumulative` (default), `rolling`, `ewm`, or a known number.
+///     With "residual": `cumulative` (default), `rolling`, `ewm`, or a known number; by default that of the model.
 /// smooth : int, str or datetime.timedelta, optional
-///     With "residual": over how many rows, or how long, residuals are averaged. Default 1.
+///     With "residual": over how many rows, or how long, residuals are averaged. Default 1, or as the model says.
 /// fit_rows : int
 ///     With "joint": the rows of normal running that a machine is fitted on, 200 to 10,000; its first, or those of
 ///     `learn`, of which all are taken, up to 10,000.
@@ -112,6 +115,9 @@ const DETACH_ROWS: usize = 4_096;
 ///     No alarm in these hours of `zone`: ``"22:00-06:00"``, ``"sat-sun"``, ``"mon-fri 07:00-09:00"``.
 /// maintenance : list of tuple, optional
 ///     ``(start, end)`` or ``(start, end, {"camera": "north"})``: planned work, neither told of nor learned from.
+/// model : Model, optional
+///     With "residual": what predicts, instead of a column. `measures`, `by`, `time`, `alarm` and all the above are the
+///     model's unless given. While it warms up it predicts nothing; ``reason`` marks rows that it extrapolates for.
 ///
 /// Raises
 /// ------
@@ -166,19 +172,19 @@ impl Detector {
 impl Detector {
     #[new]
     #[pyo3(
-        signature = (method=None, *, measures, by=None, time=None, zone=None, holidays=None, every=None, alarm=None,
-            silence=None, predicted=None, rmse=None, smooth=None, fit_rows=None, adopt=None, time_unit=None,
+        signature = (method=None, *, measures=None, by=None, time=None, zone=None, holidays=None, every=None,
+            alarm=None, silence=None, predicted=None, rmse=None, smooth=None, fit_rows=None, adopt=None, time_unit=None,
             min_deviation=None, min_relative_deviation=None, direction=None, sensitivity=None, quiet_hours=None,
-            maintenance=None),
-        text_signature = "(method='auto', *, measures, by=None, time='window_start', zone=None, holidays=None, \
+            maintenance=None, model=None),
+        text_signature = "(method='auto', *, measures=None, by=None, time='window_start', zone=None, holidays=None, \
             every=None, alarm=None, silence=None, predicted=None, rmse=None, smooth=None, fit_rows=400, adopt='1d', \
             time_unit='ns', min_deviation=0.0, min_relative_deviation=0.0, direction='both', sensitivity=None, \
-            quiet_hours=None, maintenance=None)"
+            quiet_hours=None, maintenance=None, model=None)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn new(
         method: Option<&Bound<'_, PyAny>>,
-        measures: &Bound<'_, PyAny>,
+        measures: Option<&Bound<'_, PyAny>>,
         by: Option<&Bound<'_, PyAny>>,
         time: Option<&Bound<'_, PyAny>>,
         zone: Option<&Bound<'_, PyAny>>,
@@ -198,6 +204,7 @@ impl Detector {
         sensitivity: Option<&Bound<'_, PyAny>>,
         quiet_hours: Option<&Bound<'_, PyAny>>,
         maintenance: Option<&Bound<'_, PyAny>>,
+        model: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let method = Method::parse(&word(method, "method", "auto")?).or_raise()?;
         if method != Method::Residual
@@ -220,11 +227,22 @@ impl Detector {
                 )));
             }
         }
-        let mut measures = self::measures(measures)?;
+        let model = model.map(trained).transpose()?;
+        let known = model.as_ref().map(|model| model.description());
+        let mut measures = match (measures, known) {
+            (Some(measures), _) => self::measures(measures)?,
+            (None, Some(known)) => vec![Measure::plain(known.target.clone())],
+            (None, None) => {
+                return Err(config("`measures` must name at least one column, got none".to_owned()));
+            }
+        };
         if let Some(predicted) = predicted {
             self::predicted(predicted, &mut measures)?;
         }
-        let unit = Unit::parse(&word(time_unit, "time_unit", "ns")?).or_raise()?;
+        let unit = match (time_unit, &model) {
+            (None, Some(model)) => model.unit(),
+            _ => Unit::parse(&word(time_unit, "time_unit", "ns")?).or_raise()?,
+        };
         let filters = filters::Arguments {
             min_deviation,
             min_relative_deviation,
@@ -237,8 +255,11 @@ impl Detector {
             method,
             filters: filters.read(&measures, unit)?,
             measures,
-            by: by.map(|by| names(by, "by")).transpose()?.unwrap_or_default(),
-            time: word(time, "time", "window_start")?,
+            by: match (by, known) {
+                (Some(by), _) => names(by, "by")?,
+                (None, known) => known.map(|known| known.by.clone()).unwrap_or_default(),
+            },
+            time: word(time, "time", known.map_or("window_start", |known| &known.time))?,
             unit,
             zone: text(zone, "zone")?,
             holidays: holidays
@@ -253,14 +274,33 @@ impl Detector {
                         return Err(config(format!("`alarm` must be an Alarm, got {}", shown(alarm))));
                     }
                 },
-                None => AlarmCore::new(method.alarm()).or_raise()?,
+                None => AlarmCore::new(match known.map(|known| known.watch) {
+                    Some(watch) => AlarmSettings {
+                        threshold: Some(watch.threshold),
+                        breaches: watch.breaches,
+                        of: watch.of,
+                        ..AlarmSettings::default()
+                    },
+                    None => method.alarm(),
+                })
+                .or_raise()?,
+            },
+            rule: Rule {
+                rmse: match (rmse, known) {
+                    (None, Some(known)) => RmseCore::Fixed(known.rmse),
+                    (rmse, _) => Rmse::read(rmse)?,
+                },
+                smooth: match (smooth, known) {
+                    (None, Some(known)) => Smooth::Rows(known.watch.smooth as usize),
+                    (smooth, _) => smoothing(smooth)?,
+                },
             },
             silence: silence.map(|silence| time::duration(silence, "silence")).transpose()?,
-            rule: Rule { rmse: Rmse::read(rmse)?, smooth: smoothing(smooth)? },
             fit_rows: match size(fit_rows, "fit_rows")? {
                 Some(rows) => u32::try_from(rows).unwrap_or(u32::MAX),
                 None => FIT_ROWS,
             },
+            model,
             adopt: adopt.map(|adopt| time::duration(adopt, "adopt")).transpose()?.unwrap_or(ADOPT),
         };
         Ok(Self { core: Mutex::new(Core::new(settings).or_raise()?) })
@@ -310,90 +350,6 @@ impl Detector {
         let rows: usize = batches.iter().map(arrow_array::RecordBatch::num_rows).sum();
         let judged = if rows > DETACH_ROWS { py.detach(judge) } else { judge() };
         Ok(Batch::new(judged.or_raise()?))
-    }
-
-    /// Learn one row without judging it.
-    ///
-    /// Parameters
-    /// ----------
-    /// time : datetime.datetime or int
-    ///     Its time; an integer is in `time_unit`.
-    /// key : str, int, float, bool, None or tuple
-    ///     The value of the key column, a tuple for several, None without any.
-    /// values : float, sequence or mapping
-    ///     Values in the order of `inputs`, or by name; a number where there is one input.
-    ///
-    /// Raises
-    /// ------
-    /// DataError
-    ///     If an argument is of the wrong type.
-    /// BusyError
-    ///     If another thread is at work on this detector.
-    fn learn_one(
-        &self,
-        time: &Bound<'_, PyAny>,
-        key: &Bound<'_, PyAny>,
-        values: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let mut core = self.lock().or_raise()?;
-        let time = time::time(time, core.settings().unit, "time")?;
-        let key = key_values(key, core.settings().by.len())?;
-        let inputs = inputs(values, core.settings())?;
-        core.learn_one(time, &key, &inputs).or_raise()
-    }
-
-    /// Score one row without learning it: higher is stranger.
-    ///
-    /// Parameters
-    /// ----------
-    /// time : datetime.datetime or int
-    ///     Its time; an integer is in `time_unit`.
-    /// key : str, int, float, bool, None or tuple
-    ///     The value of the key column, a tuple for several, None without any.
-    /// values : float, sequence or mapping
-    ///     Values in the order of `inputs`, or by name; a number where there is one input.
-    ///
-    /// Returns
-    /// -------
-    /// float or None, or dict of str to float or None
-    ///     The score, None where it is null; by measure where there are several.
-    ///
-    /// Raises
-    /// ------
-    /// DataError
-    ///     If an argument is of the wrong type.
-    /// BusyError
-    ///     If another thread is at work on this detector.
-    ///
-    /// Examples
-    /// --------
-    /// >>> import windrow as wr
-    /// >>> detector = wr.Detector("residual", measures="celsius", predicted="model", rmse=2.0, every="1s")
-    /// >>> for second in range(3):
-    /// ...     detector.learn_one(second * 10**9, None, {"celsius": 20.0, "model": 21.0})
-    /// >>> detector.score_one(3 * 10**9, None, [27.0, 21.0])
-    /// 3.0
-    fn score_one<'py>(
-        &self,
-        py: Python<'py>,
-        time: &Bound<'py, PyAny>,
-        key: &Bound<'py, PyAny>,
-        values: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let core = self.lock().or_raise()?;
-        let time = time::time(time, core.settings().unit, "time")?;
-        let key = key_values(key, core.settings().by.len())?;
-        let inputs = inputs(values, core.settings())?;
-        let scores = core.score_one(time, &key, &inputs).or_raise()?;
-        let scores = scores.into_iter().map(|score| (!score.is_nan()).then_some(score));
-        if core.settings().measures.len() == 1 {
-            return Ok(scores.flatten().next().into_pyobject(py)?);
-        }
-        let by_measure = PyDict::new(py);
-        for (measure, score) in core.settings().measures.iter().zip(scores) {
-            by_measure.set_item(&measure.name, score)?;
-        }
-        Ok(by_measure.into_any())
     }
 
     /// The columns that values are read from, in order of first mention.

@@ -13,6 +13,7 @@ use crate::alarm::Alarm;
 use crate::detector::Detector;
 use crate::error::OrRaise;
 use crate::filters;
+use crate::model::Model;
 use crate::rmse::Rmse;
 
 #[pymethods]
@@ -70,6 +71,9 @@ impl Detector {
         }
         if set.fit_rows != FIT_ROWS {
             parts.push(format!("fit_rows={}", set.fit_rows));
+        }
+        if let Some(model) = &set.model {
+            parts.push(format!("model={}", Model::shown(model)));
         }
         if set.adopt != ADOPT {
             parts.push(format!("adopt='{}'", duration::print(set.adopt)));

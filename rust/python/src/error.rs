@@ -12,6 +12,7 @@ pub fn raise(error: &Error) -> PyErr {
         Error::Config(_) => "ConfigError",
         Error::Data(_) => "DataError",
         Error::Snapshot(_) => "SnapshotError",
+        Error::Model(_) => "ModelError",
         Error::Limit(_) => "LimitError",
         Error::Busy(_) => "BusyError",
     };

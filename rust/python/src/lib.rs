@@ -12,12 +12,14 @@ mod batch;
 mod decode;
 mod detector;
 mod detector_groups;
+mod detector_one;
 mod detector_repr;
 mod error;
 mod filters;
 mod known_keys;
 mod lane;
 mod measures;
+mod model;
 mod numpy;
 mod residual_scorer;
 mod rmse;
@@ -39,6 +41,8 @@ mod _windrow {
     use super::batch::Batch;
     #[pymodule_export]
     use super::detector::Detector;
+    #[pymodule_export]
+    use super::model::Model;
     #[pymodule_export]
     use super::residual_scorer::ResidualScorer;
     #[pymodule_export]

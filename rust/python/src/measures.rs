@@ -61,6 +61,42 @@ pub fn predicted(value: &Bound<'_, PyAny>, measures: &mut [Measure]) -> PyResult
     Ok(())
 }
 
+/// What was passed for each input, by name or in the order of the inputs.
+fn items<'py>(values: &Bound<'py, PyAny>, columns: &[&str]) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    if let Ok(mapping) = values.cast::<PyMapping>() {
+        let of = |name: &&str| {
+            mapping
+                .get_item(name)
+                .map_err(|_| data(format!("`values` must have `{name}`, got {}", shown(values))))
+        };
+        return columns.iter().map(of).collect();
+    }
+    if columns.len() == 1 && scalar(values).is_some() {
+        return Ok(vec![values.clone()]);
+    }
+    let items = values.extract::<Vec<Bound<'_, PyAny>>>().unwrap_or_default();
+    if items.len() != columns.len() {
+        return Err(data(format!(
+            "`values` must hold {} values ({}), got {}",
+            columns.len(),
+            columns.join(", "),
+            shown(values)
+        )));
+    }
+    Ok(items)
+}
+
+/// One row's values as a model reads them.
+pub fn scalars(values: &Bound<'_, PyAny>, settings: &Settings) -> PyResult<Vec<Scalar>> {
+    let columns = settings.inputs();
+    let one = |(item, name): (&Bound<'_, PyAny>, &&str)| {
+        scalar(item).ok_or_else(|| {
+            data(format!("`values` must hold numbers or text, got {} for `{name}`", shown(item)))
+        })
+    };
+    items(values, &columns)?.iter().zip(&columns).map(one).collect()
+}
+
 /// One row's values, by name or in the order of the inputs, as each measure reads them.
 pub fn inputs(values: &Bound<'_, PyAny>, settings: &Settings) -> PyResult<Vec<Input>> {
     let columns = settings.inputs();
@@ -70,31 +106,16 @@ pub fn inputs(values: &Bound<'_, PyAny>, settings: &Settings) -> PyResult<Vec<In
             Some(Scalar::Bool(value)) => Ok((f64::from(u8::from(value)), false)),
             Some(Scalar::Int(value)) => Ok((value as f64, true)),
             Some(Scalar::Float(value)) => Ok((value, false)),
+            // A model reads its own.
+            Some(Scalar::Str(_)) if settings.model.as_ref().is_some_and(|model| model.is_text(name)) => {
+                Ok((f64::NAN, false))
+            }
             _ => Err(data(format!("`values` must hold numbers, got {} for `{name}`", shown(item)))),
         }
     };
-    let numbers: Vec<(f64, bool)> = if let Ok(mapping) = values.cast::<PyMapping>() {
-        let of = |name: &&str| {
-            let item = mapping
-                .get_item(name)
-                .map_err(|_| data(format!("`values` must have `{name}`, got {}", shown(values))))?;
-            number(&item, name)
-        };
-        columns.iter().map(of).collect::<PyResult<_>>()?
-    } else if columns.len() == 1 && scalar(values).is_some() {
-        vec![number(values, columns[0])?]
-    } else {
-        let items = values.extract::<Vec<Bound<'_, PyAny>>>().unwrap_or_default();
-        if items.len() != columns.len() {
-            return Err(data(format!(
-                "`values` must hold {} values ({}), got {}",
-                columns.len(),
-                columns.join(", "),
-                shown(values)
-            )));
-        }
-        items.iter().zip(&columns).map(|(item, name)| number(item, name)).collect::<PyResult<_>>()?
-    };
+    let items = items(values, &columns)?;
+    let numbers: Vec<(f64, bool)> =
+        items.iter().zip(&columns).map(|(item, name)| number(item, name)).collect::<PyResult<_>>()?;
     let get = |name: &str| columns.iter().position(|column| *column == name).map(|at| numbers[at]);
     let measure = |measure: &Measure| {
         let (value, integer) = get(&measure.column).unwrap_or((f64::NAN, false));

@@ -12,6 +12,7 @@ use super::filters::Filters;
 use super::joint_row::Machines;
 use super::judging::{Context, Memory, Place, Purpose, Series, pace_of, point_of};
 use super::model::{LARGEST, Model, Verdict};
+use super::one_row;
 use super::output::{Output, batch, key_table};
 use super::rows::{Input, Rows};
 use super::settings::{Method, Settings};
@@ -19,6 +20,7 @@ use super::wall_clock::WallClock;
 use crate::alarm::{self, AlarmState, EventLog};
 use crate::column::{self, Scalar};
 use crate::error::{Error, Result};
+use crate::expect::trained::{History, Predictions};
 use crate::key::Keys;
 use crate::snapshot;
 use crate::spacing;
@@ -49,6 +51,8 @@ pub struct Detector {
     methods: Vec<Option<Method>>,
     waiting: Queue,
     events: EventLog,
+    /// What a model remembers of each key.
+    histories: Vec<Option<Box<History>>>,
     /// Whether any row brought a level.
     has_level: bool,
 }
@@ -75,6 +79,7 @@ impl Detector {
             methods,
             waiting: Queue::default(),
             events: EventLog::default(),
+            histories: Vec::new(),
             has_level: false,
             settings,
         })
@@ -145,6 +150,7 @@ impl Detector {
         let measures = self.settings.measures.len();
         let mut output = Output::new(if purpose == Purpose::Judge { total * measures } else { 0 });
         self.catch_up()?;
+        let predictions = self.predict(&tables, &ids);
         let Self { settings, keys, series, every, methods, waiting, events, .. } = self;
         let mut context = Context::new(settings, keys, events, *every)?;
         if context.settings.method == Method::Joint {
@@ -154,13 +160,19 @@ impl Detector {
             }
             return Ok(output);
         }
-        for (rows, ids) in tables.iter().zip(&ids) {
+        for (at, (rows, ids)) in tables.iter().zip(&ids).enumerate() {
             for (row, key) in ids.iter().enumerate() {
                 let time = rows.times.get(row).ok();
                 let revised = rows.is_revised(row);
                 let silent = rows.is_silent(row);
                 for (measure, columns) in rows.measures.iter().enumerate() {
-                    let input = columns.get(row);
+                    let mut input = columns.get(row);
+                    if let (Some(model), Some(predictions)) = (&settings.model, predictions.get(at)) {
+                        input.predicted = predictions.values[row];
+                        if let Some(mark) = predictions.mark(row).filter(|_| purpose == Purpose::Judge) {
+                            model.tell(mark, &mut context.reason);
+                        }
+                    }
                     let place = Place { key: *key, measure, measures };
                     let series = &mut series[place.series()];
                     let mut verdict = Verdict::NONE;
@@ -181,6 +193,16 @@ impl Detector {
             }
         }
         Ok(output)
+    }
+
+    /// What the model predicts of tables, if there is a model.
+    fn predict(&mut self, tables: &[Rows], ids: &[Vec<u32>]) -> Vec<Predictions> {
+        let Some(model) = self.settings.model.clone() else { return Vec::new() };
+        let of_table = |(rows, ids): (&Rows, &Vec<u32>)| {
+            let columns = rows.inputs.as_ref()?;
+            Some(model.predict(columns, ids, &rows.times, |row| rows.is_revised(row), &mut self.histories))
+        };
+        tables.iter().zip(ids).filter_map(of_table).collect()
     }
 
     fn grow(&mut self) {
@@ -254,6 +276,23 @@ impl Detector {
         }
         self.decide(&[], &[], Purpose::Judge);
         self.catch_up()
+    }
+
+    /// Learns one row that the model reads; `values` in the order of the settings' inputs.
+    pub fn learn_row(&mut self, time: Timestamp, key: &[Scalar], values: &[Scalar]) -> Result<()> {
+        self.key_of(key)?;
+        self.learn(&[one_row::of(&self.settings, time, key, values)?])
+    }
+
+    /// What the model predicts of a row; NaN where it doesn't. Nothing changes.
+    pub fn predict_row(&self, time: Timestamp, key: &[Scalar], values: &[Scalar]) -> Result<f64> {
+        let Some(model) = &self.settings.model else { return Ok(f64::NAN) };
+        let mut bytes = Vec::new();
+        self.key_of(key)?.iter().for_each(|value| crate::key::encode(value, &mut bytes));
+        let known = self.keys.find(&bytes).and_then(|id| self.histories.get(id as usize)).cloned().flatten();
+        let rows = Rows::read(&one_row::of(&self.settings, time, key, values)?, &self.settings)?;
+        let Some(columns) = &rows.inputs else { return Ok(f64::NAN) };
+        Ok(model.predict(columns, &[0], &rows.times, |_| false, &mut vec![known]).values[0])
     }
 
     /// What a row would score, one for each measure; NaN where there is nothing to tell. Nothing changes.
@@ -333,6 +372,12 @@ impl Detector {
         snapshot::write(snapshot::Kind::Detector, self)
     }
 
+    fn histories_fit(&self) -> bool {
+        let admitted = |history| self.settings.model.as_ref().is_some_and(|model| model.admits(history));
+        self.histories.len() <= self.keys.len()
+            && self.histories.iter().flatten().all(|history| admitted(history))
+    }
+
     /// The detector of a snapshot.
     pub fn restore(bytes: &[u8]) -> Result<Self> {
         let detector: Self = snapshot::read(snapshot::Kind::Detector, bytes)?;
@@ -356,6 +401,7 @@ impl Detector {
             || methods.contains(&Some(Method::Auto))
             || every.is_some_and(|every| every <= 0)
             || !series.iter().enumerate().all(sound)
+            || !detector.histories_fit()
             || !detector.waiting.is_sound(keys.len(), measures)
         {
             return Err(Error::snapshot("the series of the detector don't fit its settings"));

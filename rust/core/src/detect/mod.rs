@@ -13,6 +13,7 @@ mod joint_row;
 mod judging;
 pub mod model;
 pub mod novelty;
+mod one_row;
 mod output;
 pub mod predicted;
 pub mod quiet_hours;

@@ -54,6 +54,10 @@ fn is_plural(name: &str) -> bool {
 /// What is told of a value.
 pub fn write(out: &mut String, measure: &str, counts: bool, every: f64, point: &Point, verdict: &Verdict) {
     let observed = point.value;
+    if !out.is_empty() {
+        // What was said of the row before it was judged: that its model extrapolates.
+        out.push_str("; ");
+    }
     let _ = match singular(measure) {
         Some(one) if counts && is_plural(measure) && observed == 1.0 => write!(out, "1 {one}"),
         _ if counts && is_plural(measure) => write!(out, "{} {measure}", Short(observed)),

@@ -9,6 +9,7 @@ use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use super::settings::{Measure, Settings};
 use crate::column::{Kind, Values, floats};
 use crate::error::{Error, Result};
+use crate::expect::trained;
 use crate::spacing;
 use crate::times::Times;
 
@@ -51,6 +52,8 @@ pub struct Rows {
     pub times: Times,
     /// One for each measure.
     pub measures: Vec<Columns>,
+    /// What a model reads.
+    pub inputs: Option<trained::Columns>,
     /// Above 0: a window that was told before.
     revision: Option<Float64Array>,
     /// True: the source said nothing.
@@ -122,6 +125,7 @@ impl Rows {
             .iter()
             .map(|measure| Columns::read(batch, measure))
             .collect::<Result<Vec<_>>>()?;
+        let inputs = settings.model.as_ref().map(|model| trained::Columns::read(batch, model)).transpose()?;
         let own = |name: &str| if settings.uses(name) { None } else { batch.column_by_name(name) };
         let integers = |name: &str| {
             let values = Values::read(own(name)?, name).ok()?;
@@ -133,7 +137,17 @@ impl Rows {
         let revision = integers("revision").and_then(|_| floats(own("revision")?, "revision").ok());
         let silent = own("silent").and_then(|column| floats(column, "silent").ok());
         let window_length = spacing::of_windows(batch);
-        Ok(Self { keys, has_level, times, measures, revision, silent, window_length, len: batch.num_rows() })
+        Ok(Self {
+            keys,
+            has_level,
+            times,
+            measures,
+            inputs,
+            revision,
+            silent,
+            window_length,
+            len: batch.num_rows(),
+        })
     }
 
     /// Whether the row's window was told before.

@@ -1,5 +1,7 @@
 //! What a caller sets of a detector, checked once.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::filters::Filters;
@@ -8,6 +10,7 @@ use super::wall_clock::WallClock;
 use crate::alarm::{self, Alarm};
 use crate::duration;
 use crate::error::{Error, Result};
+use crate::expect::Trained;
 use crate::residual::series::Rule;
 use crate::times::Unit;
 
@@ -75,6 +78,13 @@ pub struct Measure {
     pub predicted: Option<String>,
 }
 
+impl Measure {
+    /// A column under its own name.
+    pub fn plain(name: String) -> Self {
+        Self { column: name.clone(), name, extremes: None, predicted: None }
+    }
+}
+
 /// What a caller sets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -104,6 +114,8 @@ pub struct Settings {
     pub fit_rows: u32,
     /// What keeps an anomaly from the alarm.
     pub filters: Filters,
+    /// What predicts; with `residual` only, where no column does.
+    pub model: Option<Arc<Trained>>,
     /// How long a sensor has to be out until that is normal, in nanoseconds; with `joint` only.
     pub adopt: i64,
 }
@@ -178,6 +190,9 @@ impl Settings {
                     self.method.name()
                 )));
             }
+            if self.model.is_some() {
+                continue;
+            }
             if measure.predicted.is_some() != (self.method == Method::Residual) {
                 return Err(Error::config(if self.method == Method::Residual {
                     format!(
@@ -189,6 +204,7 @@ impl Settings {
                 }));
             }
         }
+        self.check_model()?;
         for (at, name) in self.by.iter().enumerate() {
             if self.by[..at].contains(name) || *name == self.time {
                 return Err(Error::config(format!(
@@ -205,6 +221,28 @@ impl Settings {
         Ok(())
     }
 
+    /// A model predicts one column; it knows machines by its own key columns.
+    fn check_model(&self) -> Result<()> {
+        let Some(model) = &self.model else { return Ok(()) };
+        let description = model.description();
+        let [measure] = self.measures.as_slice() else {
+            return Err(Error::config(format!(
+                "`measures` must be one column with a `model`, got {}",
+                self.measures.len()
+            )));
+        };
+        if self.method != Method::Residual || measure.predicted.is_some() || measure.extremes.is_some() {
+            return Err(Error::config("`model` is for \"residual\" without `predicted` only"));
+        }
+        if self.by != description.by {
+            return Err(Error::config(format!(
+                "`by` must be that of the model, {:?}, got {:?}",
+                description.by, self.by
+            )));
+        }
+        Ok(())
+    }
+
     /// Columns that values are read from, in order of first mention.
     pub fn inputs(&self) -> Vec<&str> {
         let mut inputs: Vec<&str> = Vec::new();
@@ -214,6 +252,11 @@ impl Settings {
                 if !inputs.contains(&name.as_str()) {
                     inputs.push(name);
                 }
+            }
+        }
+        for name in self.model.iter().flat_map(|model| model.inputs()) {
+            if !inputs.contains(&name) {
+                inputs.push(name);
             }
         }
         inputs

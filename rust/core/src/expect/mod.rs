@@ -3,7 +3,7 @@
 //! Every expectation is asked first and taught afterwards, so that no value is judged by itself. Times here are
 //! seconds of local wall time: hour and weekday mean what people mean. [`Level`], [`HourOfWeek`], [`Spread`] and
 //! [`Recent`] together expect counts; [`DayProfile`] and [`Track`] expect any other metric;
-//! [`Linear`] expects each sensor of a machine from the others.
+//! [`Linear`] expects each sensor of a machine from the others; [`Trained`] is a model that was fitted elsewhere.
 
 pub mod autoregressive;
 mod cholesky;
@@ -14,6 +14,7 @@ pub mod profile;
 pub mod recent;
 pub mod spread;
 pub mod track;
+pub mod trained;
 
 pub use autoregressive::LeastSquares;
 pub use day_profile::DayProfile;
@@ -23,3 +24,4 @@ pub use profile::{HourOfWeek, Place};
 pub use recent::Recent;
 pub use spread::Spread;
 pub use track::Track;
+pub use trained::Trained;

@@ -1,0 +1,241 @@
+//! `Model`: what was trained on a machine's normal running.
+// What Python reads is numpydoc, not Markdown.
+#![allow(clippy::doc_markdown, clippy::doc_link_with_quotes)]
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyType};
+use windrow_core::Result;
+use windrow_core::expect::Trained;
+
+use crate::arguments::shown;
+use crate::arrow::read_table_as;
+use crate::batch::Batch;
+use crate::error::{OrRaise, config, data};
+
+/// A regression of normal running: which columns predict a target, and how.
+///
+/// It is its file: versioned JSON, read by `load` and written by `save`. It needs neither scikit-learn nor any model
+/// runtime, and never changes. `train` makes one; `Detector("residual", model=...)` watches by one.
+///
+/// Examples
+/// --------
+/// >>> import windrow as wr
+/// >>> normal = wr.simulate.motor(days=2, healthy=True).columns()
+/// >>> model = wr.train(normal, target="bearing_temperature", inputs=["motor_speed", "torque", "ambient_temperature"])
+/// >>> model.rmse < 1.0
+/// True
+/// >>> watch = wr.Detector("residual", model=model)
+/// >>> watch.push(normal).columns[:4]
+/// ['time', 'measure', 'observed', 'expected']
+#[pyclass(frozen, module = "windrow")]
+pub struct Model {
+    core: Arc<Trained>,
+}
+
+/// A model that was passed as an argument.
+pub fn trained(model: &Bound<'_, PyAny>) -> PyResult<Arc<Trained>> {
+    match model.cast::<Model>() {
+        Ok(model) => Ok(model.get().core.clone()),
+        Err(_) => Err(config(format!("`model` must be a Model, got {}", shown(model)))),
+    }
+}
+
+#[pymethods]
+impl Model {
+    /// Read a model from its file.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : str or path
+    ///     What `save` wrote.
+    ///
+    /// Returns
+    /// -------
+    /// Model
+    ///     The same model.
+    ///
+    /// Raises
+    /// ------
+    /// ModelError
+    ///     If it is no model, was cut off or altered, or comes from a newer version.
+    /// ConfigError
+    ///     If there is no such file.
+    #[classmethod]
+    fn load(class: &Bound<'_, PyType>, path: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let model = class.py().import("windrow.model.file")?.call_method1("load", (path,))?;
+        Ok(Self { core: trained(&model)? })
+    }
+
+    /// Read a model from the text of its file.
+    ///
+    /// Parameters
+    /// ----------
+    /// text : str
+    ///     What `to_json` gave.
+    ///
+    /// Returns
+    /// -------
+    /// Model
+    ///     The same model.
+    ///
+    /// Raises
+    /// ------
+    /// ModelError
+    ///     If it is no model, was cut off or altered, or comes from a newer version.
+    #[classmethod]
+    fn from_json(_class: &Bound<'_, PyType>, text: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let text: String =
+            text.extract().map_err(|_| data(format!("`text` must be text, got {}", shown(text))))?;
+        Ok(Self { core: Arc::new(Trained::parse(&text).or_raise()?) })
+    }
+
+    /// The text of its file.
+    ///
+    /// Returns
+    /// -------
+    /// str
+    ///     JSON.
+    fn to_json(&self) -> &str {
+        self.core.text()
+    }
+
+    /// Write the model to a file, whole or not at all.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : str or path
+    ///     The file; its folders are made.
+    ///
+    /// Raises
+    /// ------
+    /// ConfigError
+    ///     If it can't be written.
+    fn save(slf: &Bound<'_, Self>, path: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.py().import("windrow.model.file")?.call_method1("save", (slf, path)).map(drop)
+    }
+
+    /// The column that is predicted.
+    #[getter]
+    fn target(&self) -> &str {
+        &self.core.description().target
+    }
+
+    /// The columns that predict.
+    #[getter]
+    fn inputs(&self) -> Vec<&str> {
+        self.core.inputs().collect()
+    }
+
+    /// Those of the inputs that hold text.
+    #[getter]
+    fn texts(&self) -> Vec<&str> {
+        let inputs = &self.core.description().inputs;
+        inputs.iter().filter(|input| input.values.is_some()).map(|input| input.name.as_str()).collect()
+    }
+
+    /// The key columns: each of their values is a machine with a history of its own.
+    #[getter]
+    fn by(&self) -> Vec<&str> {
+        self.core.description().by.iter().map(String::as_str).collect()
+    }
+
+    /// The time column.
+    #[getter]
+    fn time(&self) -> &str {
+        &self.core.description().time
+    }
+
+    /// The unit of integer times.
+    #[getter]
+    fn time_unit(&self) -> &'static str {
+        self.core.unit().name()
+    }
+
+    /// The error to expect of new rows of normal running, from blocked cross-validation.
+    #[getter]
+    fn rmse(&self) -> f64 {
+        self.core.description().rmse
+    }
+
+    /// How good it is, as data: errors, skill, impact of each column, thresholds, candidates.
+    #[getter]
+    fn report<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("windrow.model.file")?.call_method1("report", (slf,))
+    }
+
+    /// Predict the target of each row.
+    ///
+    /// Parameters
+    /// ----------
+    /// table : Arrow table or mapping of str to array
+    ///     With `by`, `time` and the inputs; each machine's history begins with it. Rows should come in order of time.
+    ///
+    /// Returns
+    /// -------
+    /// Batch
+    ///     One row for each, in input order: `by`, `time`, ``predicted`` (null while the history that it needs isn't
+    ///     there yet), ``extrapolating`` (whether an input lies outside what the model was trained on).
+    ///
+    /// Raises
+    /// ------
+    /// DataError
+    ///     If a column is missing or of the wrong type.
+    fn predict(&self, py: Python<'_>, table: &Bound<'_, PyAny>) -> PyResult<Batch> {
+        self.table(py, table, Trained::predict_table)
+    }
+
+    /// What the model makes of the inputs, before it predicts.
+    ///
+    /// Parameters
+    /// ----------
+    /// table : Arrow table or mapping of str to array
+    ///     As for `predict`.
+    ///
+    /// Returns
+    /// -------
+    /// Batch
+    ///     A column for each feature; null while the history isn't there yet.
+    ///
+    /// Raises
+    /// ------
+    /// DataError
+    ///     If a column is missing or of the wrong type.
+    fn features(&self, py: Python<'_>, table: &Bound<'_, PyAny>) -> PyResult<Batch> {
+        self.table(py, table, Trained::features_table)
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| *other.get().core == *self.core)
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        PyString::new(py, self.core.text()).hash()
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        Ok((slf.get_type().getattr("from_json")?, (slf.get().core.text().to_owned(),)))
+    }
+
+    fn __repr__(&self) -> String {
+        Self::shown(&self.core)
+    }
+}
+
+type Asked = fn(&Trained, &[RecordBatch]) -> Result<RecordBatch>;
+
+impl Model {
+    /// What it is, in short: its file is too long to show, its checksum is not.
+    pub fn shown(model: &Trained) -> String {
+        let description = model.description();
+        let inputs = model.inputs().collect::<Vec<_>>().join(", ");
+        format!("<Model {}: {} from {inputs}, RMSE {:.4}>", model.sum(), description.target, description.rmse)
+    }
+
+    fn table(&self, py: Python<'_>, table: &Bound<'_, PyAny>, ask: Asked) -> PyResult<Batch> {
+        let batches = read_table_as(table, "table")?;
+        Ok(Batch::new(py.detach(|| ask(&self.core, &batches)).or_raise()?))
+    }
+}

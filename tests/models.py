@@ -1,0 +1,66 @@
+"""Models and measurements that tests are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import windrow as wr
+from windrow.model.file import sealed
+
+INPUTS = ["motor_speed", "torque", "ambient_temperature"]
+TARGET = "bearing_temperature"
+
+
+def described(**changed: Any) -> dict[str, Any]:
+    """Describe a small model, with a few things changed."""
+    model: dict[str, Any] = {
+        "target": "y",
+        "time": "time",
+        "time_unit": "s",
+        "by": [],
+        "inputs": [{"name": "a", "low": 0.0, "high": 10.0, "fill": 5.0}],
+        "step": "1s",
+        "hold": "10s",
+        "features": [{"of": ["a"]}],
+        "predictor": {
+            "kind": "ridge",
+            "intercept": 1.0,
+            "coefficients": [2.0],
+            "mean": [0.0],
+            "scale": [1.0],
+        },
+        "rmse": 0.5,
+        "watch": {"threshold": 3.0, "smooth": 1, "breaches": 1, "of": 1},
+        "made": {},
+        "data": {},
+        "report": {},
+    }
+    return model | changed
+
+
+def small(**changed: Any) -> wr.Model:
+    """Make such a model."""
+    return sealed(described(**changed))
+
+
+def ridge(features: int, seed: int = 0) -> dict[str, Any]:
+    """Describe a ridge of so many features."""
+    random = np.random.default_rng(seed)
+    return {
+        "kind": "ridge",
+        "intercept": float(random.normal()),
+        "coefficients": random.normal(size=features).tolist(),
+        "mean": random.normal(size=features).tolist(),
+        "scale": random.uniform(0.5, 2, features).tolist(),
+    }
+
+
+def machine(seed: int = 1, rows: int = 400) -> dict[str, Any]:
+    """Measure a machine whose target follows its inputs, one of them text."""
+    random = np.random.default_rng(seed)
+    speed, load = random.uniform(0, 10, rows), random.uniform(0, 5, rows)
+    gear = random.choice(["low", "high"], rows)
+    target = 3 * speed - load + np.where(gear == "high", 4.0, 0.0) + random.normal(0, 0.1, rows)
+    time = np.arange(rows) * 60
+    return {"time": time, "speed": speed, "load": load, "gear": gear, "heat": target}
