@@ -28,7 +28,7 @@ class Severity:
                 self.past.counts[bin_] *= exp(-(watched - self.faded) / 700)
             self.faded = watched
         before = deepcopy(self.past)
-        beyond = self.past.peak(size, time, hours, 40)
+        beyond = self.past.peak(size, time, hours, 40, counted=True)
         if isinf(size):
             self.past = before
         if beyond is None:
