@@ -92,7 +92,9 @@ class Channel:
     time: float = float("-inf")
     bin: int = 0
 
-    def peak(self, value: float, time: float, hours: float, hold: float, counted: bool) -> float | None:
+    def peak(
+        self, value: float, time: float, hours: float, hold: float, counted: bool = True
+    ) -> float | None:
         """Take a value in; where it is a new peak, say how many were as large before."""
         past = (time - self.time) / 3600
         if value <= 1 or value <= self.value * exp(-past / hold):
