@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import windrow as wr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from oracle import decode as oracle
 from oracle.decode_face import compare
@@ -226,6 +226,7 @@ broken_lines = st.tuples(good_lines, st.integers(0, 6), parts_of_lines).map(
     ),
     st.sampled_from([25, 29.97, 1e-300]),
 )
+@example([b"179769315,0,0.0,0.0,0.0,0.0,-1"], 1e-300)
 def test_mot_as_its_twin(lines, rate):
     decoder = {"kind": "mot", "frames_per_second": rate, "start": "2026-01-01T00:00:00Z", "camera": "a"}
     slow = oracle.mot_of(rate, 1_767_225_600 * 10**9, "a")
@@ -234,6 +235,7 @@ def test_mot_as_its_twin(lines, rate):
 
 @thorough
 @given(st.lists(block(optional(time=st.integers(), i=values, f=values, b=values, t=values)), max_size=5))
+@example([b'{"time": 0, "t": null, "b": NaN}'])
 def test_rows_as_their_twin(lines):
     columns = {"i": "int64", "f": "float64", "b": "bool", "t": "text"}
     slow, unreadable = oracle.rows_of(columns)

@@ -341,7 +341,7 @@ def mot_of(frames_per_second, start, camera=None):
         if frame is None or not 1 <= frame < 2**63 or None in (ident, *edges) or unscored:
             raise RejectError("line_unreadable")
         seconds = (frame - 1) / frames_per_second
-        if math.floor(seconds) > 9_223_372_036:
+        if seconds >= 9_223_372_037:
             raise RejectError("time_out_of_range")
         time = start + nanoseconds(Digits(repr(seconds)), 1)
         if not -(2**63) <= time < 2**63:

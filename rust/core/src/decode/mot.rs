@@ -56,7 +56,11 @@ impl Mot {
     }
 
     fn time(&self, frame: i64) -> Result<i64, &'static str> {
-        let since = from_seconds((frame - 1) as f64 / self.options.frames_per_second)?;
+        let seconds = (frame - 1) as f64 / self.options.frames_per_second;
+        if seconds.is_infinite() {
+            return Err(TIME_OUT_OF_RANGE);
+        }
+        let since = from_seconds(seconds)?;
         self.options.start.checked_add(since).ok_or(TIME_OUT_OF_RANGE)
     }
 }

@@ -138,7 +138,7 @@ impl<'a> Column<'a> {
             Self::Bool(builder) => {
                 let truth = boolean(value);
                 builder.append_option(truth);
-                nothing || truth.is_some()
+                nothing || truth.is_some() || value == Raw::Number("NaN")
             }
             Self::Int(builder) => {
                 let number = integer(value);
