@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -203,3 +204,30 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path):
     assert (done.returncode, mine) == (0, [])
     assert "Type=notify" in text
     assert "ExecStartPre=/opt/windrow/bin/windrow check" in text
+
+
+def test_one_folder_of_state_is_one_services(tmp_path):
+    with Service(tmp_path, config(tmp_path)) as service:
+        other = subprocess.run(
+            [sys.executable, "-m", "windrow.cli", "run", str(service.config)],
+            capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+        assert (other.returncode, "is in use by another process" in other.stderr) == (2, True)
+        service.stop()
+
+
+def test_why_rows_dont_count_is_told_and_not_kept(tmp_path):
+    section = f'health = "{tmp_path}/health.json"\n'
+    with Service(tmp_path, config(tmp_path, service=section)) as service:
+        put(tmp_path, 0, 5)
+        with (tmp_path / "in.jsonl").open("a") as out:
+            out.write("no message\n" * 30_000)
+        put(tmp_path, 0)
+
+        def reasons():
+            return json.loads((tmp_path / "health.json").read_text()).get("reasons")
+
+        assert until(lambda: reasons() == {"json_invalid": 30_000, "late": 1}, 30)
+        service.stop()
+    newest = max((tmp_path / "state").glob("windows.*.gz"), key=lambda file: int(file.name.split(".")[1]))
+    assert newest.stat().st_size < 10_000

@@ -107,6 +107,11 @@ def _links(data: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(("source", "follow"), f"[source] `follow` needs lines of text that grow, got {got}")
         if not paths:
             yield Problem(("source", "path"), "[source] `path` is missing: which file to follow")
+    if data.get("report") is not None and (data.get("service") is not None or source.get("kind") == "mqtt"):
+        yield Problem(
+            ("report",),
+            "[report] is drawn at the end of an input, which a service doesn't have: leave it out",
+        )
     listen = (mapping(data.get("service")) or {}).get("listen")
     if isinstance(listen, str) and not re.fullmatch(r"(127(\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}", listen):
         yield Problem(

@@ -1,6 +1,6 @@
 """How a run goes, in figures: for the health file, for `/healthz`, for Prometheus and for the log.
 
-Owns the list of figures and what makes a service degraded. Takes a look, changes nothing.
+Owns the list of figures and what makes a service degraded. Takes a look, and clears away what the engine kept for one.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Health:
     def look(self, run: Run) -> dict[str, Any]:
         """Take all figures anew."""
         now = time.time()
+        run.clear()
         stats = run.windows.stats if run.windows is not None else {}
         commit, spool, store = run.commit, run.commit.spool, run.commit.store
         watermark = stats.get("watermark")
@@ -59,6 +60,7 @@ class Health:
                 "failed": run.failed,
                 "held_aside": run.clocks.dropped if run.clocks is not None else 0,
             },
+            "reasons": {reason: count for reason, count in run.reasons.items() if count},
             "windows": run.outcome.windows,
             "events": len(run.outcome.events),
             "open_windows": stats.get("open", 0),

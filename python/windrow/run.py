@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, "int | None"], None]
 #: Seconds that unsent results get at the end: a service is to end within one, a single run may take its time.
 PATIENCE_LIVE, PATIENCE = 0.4, 10.0
+#: Events of live input that an outcome remembers.
+MOST_EVENTS = 1_000
 
 
 @dataclass
@@ -82,6 +85,10 @@ class Run:
     def __init__(self, config: Config, stop: Stop, override: str | None, *, keep: bool) -> None:
         self.config, self.stop = config, stop
         self.store = Store(config.state.path) if config.state is not None else None
+        if self.store is not None:
+            self.store.claim()
+            for fault in self.store.damaged:
+                log.error("a checkpoint is damaged, and the one before it taken: %s", fault)
         # Which columns a source has to bring, its windows know best; which unit, only the source.
         probe = windows(config, "ns")
         position = None if self.store is None else self.store.position
@@ -106,6 +113,9 @@ class Run:
         self.before = dict(self.windows.stats) if self.windows is not None else {}
         #: Pieces that the engine refused as a whole, in a service that goes on.
         self.failed = 0
+        #: Why rows didn't count, as far as a service has looked.
+        self.reasons: Counter[str] = Counter()
+        self._unusual = 0
         self.clocks = self._clocks(config)
         stages = {"windows": self.windows, "detector": self.detector}
         interval = None
@@ -137,6 +147,19 @@ class Run:
         """Be a service: look up between pieces, go on where one run would end, read the config anew when asked."""
         self._service, self._again = service, again
 
+    def clear(self) -> None:
+        """Take from the engine what it keeps of rows that don't count, and note why they don't."""
+        if self.windows is None:
+            return
+        stats = self.windows.stats
+        unusual = stats["late"] + stats["rejected"]
+        if unusual == self._unusual:
+            return
+        self._unusual = unusual
+        self.reasons["late"] += len(self.windows.late())
+        for reason in self.windows.rejects().to_pydict()["reason"]:
+            self.reasons[reason] += 1
+
     def links(self) -> dict[str, str | None]:
         """Say what is wrong with each way in and out."""
         return {one.name: one.fault for one in (self.source, *self.sinks) if isinstance(one, Linked)}
@@ -158,6 +181,8 @@ class Run:
             self.commit.spool.close()
         if isinstance(self.source, Resumable):
             self.source.close()
+        if self.store is not None:
+            self.store.close()
 
     def _use(self, config: Config) -> None:
         """Open the sinks of a config that aren't open yet, all of them or none, and close the others."""
@@ -344,6 +369,9 @@ class Run:
             return
         rows = list(self.detector.events())
         self.outcome.events.update((row["id"], row) for row in rows)
+        while self.source.live and len(self.outcome.events) > MOST_EVENTS:
+            # A service runs for years; who wants its events has a sink.
+            self.outcome.events.pop(next(iter(self.outcome.events)))
         self._write("events", ({"message_id": of_event(row), **row} for row in rows))
 
     def finish(self) -> None:

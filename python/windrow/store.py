@@ -8,6 +8,7 @@ whether it fits the settings of today is checked here.
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import hashlib
 import json
@@ -16,7 +17,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import IO, Any, Protocol, TypeVar
 
 import windrow as wr
 from windrow.errors import ConfigError, SnapshotError
@@ -63,7 +64,33 @@ class Store:
         self.written = 0
         self._stages: dict[str, dict[str, Any]] = {}
         self._kept: list[int] = []
+        self._lock: IO[str] | None = None
         self._find()
+
+    def claim(self) -> None:
+        """Keep others from using the folder at the same time.
+
+        Raises
+        ------
+        ConfigError
+            Somebody does already, or it can't be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / "lock").open("w")
+        except OSError as error:
+            raise ConfigError(f"[state] `path` `{self.path}` can't be used: {error.strerror}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.close()
+            raise ConfigError(f"[state] `path` `{self.path}` is in use by another process") from None
+
+    def close(self) -> None:
+        """Let others use the folder."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def resume(self, name: str, fresh: S, settle: Callable[[S], None] = lambda stage: None) -> S:
         """Give the stage as it was left, or the fresh one where nothing was.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-#: With its defaults mosquitto drops most of a burst: 100 messages wait per client, 20 are under way.
+#: With its defaults mosquitto drops most of a burst: 1,000 messages wait for a client, 20 are under way.
 LIMITS = """
 max_queued_messages 0
 max_inflight_messages 0

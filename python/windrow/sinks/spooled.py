@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -118,31 +119,43 @@ class Spooled:
     def _work(self) -> None:
         backoff = Backoff()
         while not self._closing.is_set():
-            messages = self._spool.take(self.name, getattr(self._delivery, "batch", BATCH))
-            if not messages:
-                with self._spool.arrived:
-                    if not self._closing.is_set():
-                        self._spool.arrived.wait(1.0)
-                continue
             try:
-                sent = self._delivery.send([(one, json.loads(one.body)) for one in messages])
-            except UnreachableError as error:
-                self._arrived(messages[: error.sent])
-                if self._fault is None:
-                    log.warning("sink %s: %s; results wait in the spool", self.name, error)
+                self._step(backoff)
+            except Exception as error:
+                # A disk that takes nothing, or what nobody has thought of: results wait, and it is tried again.
+                if str(error) != self._fault and not self._closing.is_set():
+                    log.error("sink %s: %s", self.name, error, exc_info=not isinstance(error, sqlite3.Error))
                 self._fault = str(error)
-                self._closing.wait(backoff.next() if error.wait is None else error.wait)
-            except RefusedError as error:
-                self._arrived(messages[: error.sent])
-                refused = messages[error.sent : error.sent + 1]
-                log.error("sink %s refuses %s: %s", self.name, refused[0].id, error)
-                self._spool.drop(refused, "refused")
-            else:
-                if self._fault is not None:
-                    log.info("sink %s: reachable again", self.name)
-                self._fault = None
-                backoff.reset()
-                self._arrived(messages[:sent])
+                self._closing.wait(backoff.next())
+
+    def _step(self, backoff: Backoff) -> None:
+        """Send what is there, or wait for something."""
+        messages = self._spool.take(self.name, getattr(self._delivery, "batch", BATCH))
+        if not messages:
+            self._fault = None
+            with self._spool.arrived:
+                if not self._closing.is_set():
+                    self._spool.arrived.wait(1.0)
+            return
+        try:
+            sent = self._delivery.send([(one, json.loads(one.body)) for one in messages])
+        except UnreachableError as error:
+            self._arrived(messages[: error.sent])
+            if self._fault is None:
+                log.warning("sink %s: %s; results wait in the spool", self.name, error)
+            self._fault = str(error)
+            self._closing.wait(backoff.next() if error.wait is None else error.wait)
+        except RefusedError as error:
+            self._arrived(messages[: error.sent])
+            refused = messages[error.sent : error.sent + 1]
+            log.error("sink %s refuses %s: %s", self.name, refused[0].id, error)
+            self._spool.drop(refused, "refused")
+        else:
+            if self._fault is not None:
+                log.info("sink %s: reachable again", self.name)
+            self._fault = None
+            backoff.reset()
+            self._arrived(messages[:sent])
 
     def _arrived(self, messages: Sequence[Message]) -> None:
         self._spool.done(messages)
