@@ -113,6 +113,8 @@ run_tests() {
   install --no-deps --force-reinstall "$here"/dist/*aarch64.whl
   cd "$here"
   PYTHONPATH=$guest/site "$cache/python" -c 'import platform, windrow; print(platform.machine(), windrow.__version__)' >&2
+  # What is emulated takes ten times as long.
+  export WINDROW_PATIENCE=10 WINDROW_KILLS=5
   PYTHONPATH=$guest/site exec "$cache/python" -m pytest -p no:cacheprovider "${@:-tests}"
 }
 

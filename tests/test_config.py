@@ -471,3 +471,90 @@ def test_filters_reach_the_detector():
         "min_deviation=5.0, quiet_hours=['sat-sun'], "
         "maintenance=[(1609459200000000000, 1609545600000000000, {'camera': ['north']})])"
     )
+
+
+NETWORK = """\
+[source]
+kind = "mqtt"
+url = "broker:1883"
+topics = ["cameras/{camera}/x{y}", "{site}/{camera}", "a/#/b"]
+decoder = "deepstream"
+alive = ["status"]
+password_env = "P"
+password_file = "p"
+key = "k"
+
+[window]
+every = "5m"
+by = ["camera"]
+[[window.aggregate]]
+name = "n"
+count = true
+
+[detect]
+measures = ["n"]
+
+[report]
+path = "r.html"
+
+[service]
+listen = "0.0.0.0:9108"
+
+[[sink]]
+kind = "mqtt"
+url = "mqtt://user@broker"
+topic = "alerts/{camra}"
+ca = "ca.pem"
+
+[[sink]]
+kind = "webhook"
+url = "ftp://example.org"
+
+[[sink]]
+kind = "object"
+path = "out/!{timestamp:YYYY}"
+
+[[sink]]
+kind = "object"
+path = "out/!{partition:lane}"
+
+[[sink]]
+kind = "shadow"
+url = "mqtts://broker"
+thing = "sign-{camera}"
+desired = { text = "{raeson}" }
+
+[[sink]]
+kind = "command"
+command = "rm -rf /"
+"""
+
+
+def test_mistakes_of_ways_in_and_out_are_told_at_once():
+    events = "camera, measure, state, id, kind, start, end, peak, observed, expected, lower, upper, severity, reason"
+    assert problems(NETWORK) == [
+        "line 3: [source] `url` must be mqtt://host:1883 or mqtts://host:8883 (user and password have options of their "
+        'own), got "broker:1883"',
+        "line 4: [source] `topics`: a column in braces must be a whole level of the topic, got 'cameras/{camera}/x{y}'",
+        'line 4: [source] `topics` of the decoder "deepstream" can name `camera` only, got "site"',
+        "line 4: [source] `topics`: + and # must be whole levels of the topic, # the last one, got 'a/#/b'",
+        'line 6: [source] `alive` must name the camera as {camera}, got "status"',
+        "line 6: [source] `alive` says which source lives: set `source` in [window]",
+        "line 7: [source] `password_env` goes with `user`, which is missing",
+        "line 8: [source] takes `password_env` or `password_file`, got both",
+        "line 8: [source] `password_file` goes with `user`, which is missing",
+        "line 9: [source] `key` goes with `certificate`, which is missing",
+        "line 21: [report] is drawn at the end of an input, which a service doesn't have: leave it out",
+        'line 25: [service] `listen` must be a loopback address such as 127.0.0.1:9108, got "0.0.0.0:9108"',
+        "line 29: [[sink]] 1 `url` must be mqtt://host:1883 or mqtts://host:8883 (user and password have options of "
+        'their own), got "mqtt://user@broker"',
+        f'line 30: [[sink]] 1 `topic` must name columns of its rows ({events}), got "camra" (did you mean "camera"?)',
+        'line 31: [[sink]] 1 `ca` goes with mqtts://, got "mqtt://user@broker"',
+        'line 35: [[sink]] 2 `url` must be http:// or https://, got "ftp://example.org"',
+        "line 39: [[sink]] 3 the letters of a timestamp must be yyyy, uuuu, yy, MM, dd, HH, mm, ss, DDD, got 'YYYY'",
+        "line 43: [[sink]] 4 `path` must name columns of its rows (camera, window_start, window_end, revision, n), got "
+        '"lane"',
+        f'line 49: [[sink]] 5 `desired` must name columns of its rows ({events}), got "raeson" '
+        '(did you mean "reason"?)',
+        'line 53: [[sink]] 6 `command` must be a list of the program and its arguments, got "rm -rf /"',
+    ]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
+from faults import PATIENCE
 from faults.broker import Broker
 from faults.service import Service
 
@@ -30,7 +31,7 @@ count = true
 
 
 def until(what, seconds=30.0):
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while not (found := what()) and time.monotonic() < end:
         time.sleep(0.02)
     return found

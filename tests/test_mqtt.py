@@ -9,6 +9,7 @@ import time
 import paho.mqtt.client as paho
 import pytest
 import windrow as wr
+from faults import PATIENCE
 from faults.broker import Broker, Certificates
 from windrow.pipeline import Pipeline
 from windrow.stopping import Stop
@@ -84,7 +85,7 @@ def written(folder):
 
 
 def until(what, seconds=15.0):
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while not (found := what()) and time.monotonic() < end:
         time.sleep(0.02)
     return found

@@ -79,6 +79,21 @@ def test_without_any_whole_checkpoint_nothing_is_guessed(tmp_path):
         Store(tmp_path)
 
 
+def test_where_nobody_looks_it_begins_anew_beside_what_is_damaged(tmp_path):
+    store = Store(tmp_path)
+    for at in range(3):
+        store.keep({"windows": filled(at)})
+    for file in tmp_path.glob("*.windrow.gz"):
+        file.write_bytes(b"")
+    again = Store(tmp_path, alone=True)
+    # What waits in the spool belongs to checkpoints that were whole once: their numbers go on.
+    assert (again.generation, again.position, len(again.damaged)) == (3, None, 2)
+    assert len(list(tmp_path.glob("*.damaged"))) == 2
+    assert repr(again.resume("windows", windows())) == repr(windows())
+    again.keep({"windows": filled(1, 2)}, {"offset": 4})
+    assert (Store(tmp_path).generation, count(Store(tmp_path))) == (4, [2])
+
+
 def test_a_checkpoint_that_cant_be_written_leaves_the_last_one(tmp_path, monkeypatch):
     store = Store(tmp_path)
     store.keep({"windows": filled(1)}, {"offset": 1})

@@ -84,11 +84,12 @@ class Run:
 
     def __init__(self, config: Config, stop: Stop, override: str | None, *, keep: bool) -> None:
         self.config, self.stop = config, stop
-        self.store = Store(config.state.path) if config.state is not None else None
+        alone = config.service is not None
+        self.store = Store(config.state.path, alone=alone) if config.state is not None else None
         if self.store is not None:
             self.store.claim()
             for fault in self.store.damaged:
-                log.error("a checkpoint is damaged, and the one before it taken: %s", fault)
+                log.error("a checkpoint is damaged, and set aside: %s", fault)
         # Which columns a source has to bring, its windows know best; which unit, only the source.
         probe = windows(config, "ns")
         position = None if self.store is None else self.store.position

@@ -44,6 +44,13 @@ S = TypeVar("S", bound=Stage)
 class Store:
     """A folder of checkpoints.
 
+    Parameters
+    ----------
+    path : path
+        The folder.
+    alone : bool
+        Whether nobody is there to look: where no checkpoint can be read, all are kept aside and it begins anew.
+
     Attributes
     ----------
     generation : int
@@ -56,7 +63,7 @@ class Store:
         Bytes written by this object.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, alone: bool = False) -> None:
         self.path = Path(path)
         self.generation = 0
         self.position: Mapping[str, Any] | None = None
@@ -65,7 +72,7 @@ class Store:
         self._stages: dict[str, dict[str, Any]] = {}
         self._kept: list[int] = []
         self._lock: IO[str] | None = None
-        self._find()
+        self._find(alone)
 
     def claim(self) -> None:
         """Keep others from using the folder at the same time.
@@ -153,7 +160,7 @@ class Store:
 
     # ---- reading
 
-    def _find(self) -> None:
+    def _find(self, alone: bool) -> None:
         """Take the newest whole checkpoint; what is newer and damaged is kept aside."""
         numbers = sorted(self._numbers(), reverse=True)
         for number in numbers:
@@ -166,14 +173,17 @@ class Store:
             self._stages = checkpoint["stages"]
             self._kept = [one for one in reversed(numbers) if one <= number]
             break
-        if numbers and not self.generation:
+        if numbers and not self._kept and not alone:
             raise SnapshotError(
                 f"no checkpoint can be read ({'; '.join(self.damaged)}): move `{self.path}` away to start anew"
             )
         for number in numbers:
-            if number > self.generation:
+            if number not in self._kept:
                 bad = self.path / _name(number)
                 bad.replace(bad.with_suffix(".damaged"))
+        if numbers and not self._kept:
+            # What waits in the spool was made before, and still counts.
+            self.generation = max(numbers)
 
     def _numbers(self) -> Iterator[int]:
         for file in self.path.glob("checkpoint.*.json"):

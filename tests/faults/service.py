@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from faults import PATIENCE
+
 
 class Service:
     """A running service; its lines on standard error are in `log.txt`."""
@@ -39,7 +41,7 @@ class Service:
 
     def hear(self, word: str, seconds: float = 30.0) -> str:
         """Wait for a word to systemd."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + seconds * PATIENCE
         while time.monotonic() < until:
             self.socket.settimeout(max(0.01, until - time.monotonic()))
             try:
@@ -56,7 +58,7 @@ class Service:
 
     def says(self, words: str, seconds: float = 20.0) -> str:
         """Wait for a line of the log."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + seconds * PATIENCE
         while time.monotonic() < until:
             for line in self.lines():
                 if words in line:
