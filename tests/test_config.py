@@ -379,7 +379,11 @@ def test_what_the_reference_hides_is_right_as_well():
 HIDDEN = [part for part in reference().split("\n\n") if re.search(r"^# \[", part, re.MULTILINE)]
 
 
-@pytest.mark.parametrize("part", HIDDEN, ids=lambda part: re.search(r'kind = "(\w+)"', part)[1])
+def kind(part):
+    return (re.search(r'kind = "(\w+)"', part) or re.search(r"\[(\w+)\]", part))[1]
+
+
+@pytest.mark.parametrize("part", HIDDEN, ids=kind)
 def test_kinds_that_the_reference_hides_are_right_as_well(part):
     """A source or sink of another kind, with every option of it at its example."""
     lines = [line.removeprefix("# ") for line in part.splitlines() if re.match(r"# (\[|\w+ = )", line)]

@@ -74,7 +74,7 @@ def reference() -> str:
         kind = get_args(sink.model_fields["kind"].annotation)[0]
         parts.append("\n".join(_section("[[sink]]", sink, {"kind": kind}, hidden=True)))
     parts.append("\n".join(_section("[report]", ReportSection, {"path": "report.html"})))
-    parts.append("\n".join(_section("[service]", ServiceSection, {})))
+    parts.append("\n".join(_section("[service]", ServiceSection, {}, hidden=True)))
     return "\n\n".join(parts) + "\n"
 
 

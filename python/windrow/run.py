@@ -86,26 +86,12 @@ class Run:
         self.config, self.stop = config, stop
         alone = config.service is not None
         self.store = Store(config.state.path, alone=alone) if config.state is not None else None
-        if self.store is not None:
-            self.store.claim()
-            for fault in self.store.damaged:
-                log.error("a checkpoint is damaged, and set aside: %s", fault)
-        # Which columns a source has to bring, its windows know best; which unit, only the source.
-        probe = windows(config, "ns")
-        position = None if self.store is None else self.store.position
-        self.source: Source = open_source(config, self._needs(probe), stop, override, position)
-        # Messages bring their time in nanoseconds whatever they are told.
-        self.windows = windows(config, self.source.time_unit if probe is not None else "ns")
-        self.detector = detector(config, self.source.time_unit)
-        if self.store is not None:
-            if self.windows is not None:
-                self.windows = self.store.resume("windows", self.windows)
-            if self.detector is not None:
-                section = config.detect
-                given = filters(section.filters if section is not None else None)
-                self.detector = self.store.resume(
-                    "detector", self.detector, lambda stage: stage.filter(**given)
-                )
+        with contextlib.ExitStack() as undo:
+            if self.store is not None:
+                self.store.claim()
+                undo.callback(self.store.close)
+            self._build(override)
+            undo.pop_all()
         #: Whether the engine itself reads the input, and so knows what in it is no number.
         self.raw = False
         self.sinks: list[Sink] = []
@@ -130,6 +116,29 @@ class Run:
         window, detect = config.window, config.detect
         self.by = [] if window is None else [window.by] if isinstance(window.by, str) else window.by
         self.judged_by = [] if detect is None else detect_keys(detect, window)
+
+    def _build(self, override: str | None) -> None:
+        """Open the source and build the stages, as they were left where there is a state."""
+        config, stop = self.config, self.stop
+        if self.store is not None:
+            for fault in self.store.damaged:
+                log.error("a checkpoint is damaged, and set aside: %s", fault)
+        # Which columns a source has to bring, its windows know best; which unit, only the source.
+        probe = windows(config, "ns")
+        position = None if self.store is None else self.store.position
+        self.source: Source = open_source(config, self._needs(probe), stop, override, position)
+        # Messages bring their time in nanoseconds whatever they are told.
+        self.windows = windows(config, self.source.time_unit if probe is not None else "ns")
+        self.detector = detector(config, self.source.time_unit)
+        if self.store is not None:
+            if self.windows is not None:
+                self.windows = self.store.resume("windows", self.windows)
+            if self.detector is not None:
+                section = config.detect
+                given = filters(section.filters if section is not None else None)
+                self.detector = self.store.resume(
+                    "detector", self.detector, lambda stage: stage.filter(**given)
+                )
 
     def _clocks(self, config: Config) -> Clocks | None:
         """Whoever watches the clocks of messages' sources, where somebody wants to know."""
