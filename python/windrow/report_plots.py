@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from windrow.report_series import Series
 
-__all__ = ["histogram", "threshold_curve", "timeline"]
+__all__ = ["BLUE", "MUTED", "RED", "dressed", "histogram", "threshold_curve", "timeline"]
 
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#edf0f3"
 BLUE, BAND, RED, FAULT = "#2563a8", "rgba(37,99,168,0.14)", "#c8322b", "rgba(201,138,20,0.16)"
@@ -110,7 +110,7 @@ def timeline(
     if series.events:
         _look_at_events(figure, series, end)
     figure.update_yaxes(title_text=series.measure.replace("_", " "), row=1, col=1)
-    return _dressed(figure, 380 if scored else 290, dates=True)
+    return dressed(figure, 380 if scored else 290, dates=True)
 
 
 def _band(series: Series) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -160,7 +160,7 @@ def histogram(scores: np.ndarray[Any, Any], threshold: float) -> go.Figure:
     )  # fmt: skip
     figure.update_yaxes(type="log", title_text="points")
     figure.update_xaxes(title_text="|score| (smoothed residual / RMSE)")
-    return _dressed(figure, 300, dates=False)
+    return dressed(figure, 300, dates=False)
 
 
 def threshold_curve(
@@ -186,10 +186,11 @@ def threshold_curve(
     if rates:
         figure.update_yaxes(range=[0, 1.03], row=2, col=1)
     figure.update_xaxes(title_text=f"{what} from which there is an alarm", row=2 if rates else 1, col=1)
-    return _dressed(figure, 420 if rates else 300, dates=False)
+    return dressed(figure, 420 if rates else 300, dates=False)
 
 
-def _dressed(figure: go.Figure, height: int, *, dates: bool) -> go.Figure:
+def dressed(figure: go.Figure, height: int, *, dates: bool) -> go.Figure:
+    """Give a figure the look that all of them have."""
     figure.update_layout(
         height=height, margin={"l": 64, "r": 16, "t": 52, "b": 36}, paper_bgcolor="white", plot_bgcolor="white",
         font={"family": FONT, "size": 12, "color": INK}, hovermode="x unified" if dates else "closest", bargap=0,

@@ -36,6 +36,9 @@ class Trained:
         self.model = json.loads(self.text)["model"]
         self.step, self.hold = nanoseconds(self.model["step"]), nanoseconds(self.model["hold"])
         self.machines: dict = {}
+        # A model without means remembers nothing.
+        if not any("mean" in one or "rate" in one for one in self.model["features"]):
+            self.hold = -(2**63)
 
     def known(self, one: dict, value):
         """Return the value as the model knows it, or None where it counts as missing."""

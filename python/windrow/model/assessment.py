@@ -12,7 +12,7 @@ import numpy as np
 import windrow as wr
 from windrow.model.training_data import Training, need
 
-__all__ = ["WATCH", "errors", "impacts", "skills", "thresholds"]
+__all__ = ["WATCH", "errors", "impacts", "sample", "skills", "thresholds"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -20,8 +20,25 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 WATCH: dict[str, Any] = {"threshold": 3.0, "smooth": 12, "breaches": 15, "of": 20}
 #: Thresholds that a report shows, in RMSE.
 SUGGESTED = (1.5, 2.0, 2.5, 3.0, 4.0, 5.0)
+#: Rows of the sample in a report.
+SHOWN = 600
 #: Rows that an impact is measured on at most.
 MOST = 50_000
+
+
+def sample(target: Floats, predicted: Floats, time: Any) -> dict[str, list[float]]:
+    """Choose rows evenly, with their predictions by cross-validation, for pictures."""
+    known = np.flatnonzero(np.isfinite(predicted))
+    rows = known[np.unique(np.linspace(0, len(known) - 1, SHOWN).astype(int))] if len(known) else known
+
+    def short(values: Any) -> list[float]:
+        return [float(f"{value:.6g}") for value in values]
+
+    return {
+        "time": [int(at // 10**9) for at in time[rows]],
+        "actual": short(target[rows]),
+        "predicted": short(predicted[rows]),
+    }
 
 
 def errors(target: Floats, predicted: Floats) -> dict[str, float | None]:

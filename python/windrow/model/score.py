@@ -15,6 +15,7 @@ from typing import Any
 import windrow as wr
 from windrow.errors import ConfigError
 from windrow.model import rows
+from windrow.model.curate import aggregated
 from windrow.model.file import described
 from windrow.model.training_data import need
 
@@ -73,13 +74,19 @@ def score(
     columns = rows.columns_of(file)
     time = rows.time_of(columns, time if time is not None or model.time not in columns else model.time)
     numbers = {model.target, *model.inputs} - set(model.texts)
-    wanted = [model.target, *model.inputs, *model.by]
+    made = described(model)["made"]
+    every = made.get("every")
+    wanted = [*(made["columns"] if every else [model.target, *model.inputs]), *model.by]
     for name in wanted:
         if name not in columns:
             raise ConfigError(
                 f"`{file}`: the model was trained on other columns ({', '.join(wanted)}): there is no {name!r}, only "
                 f"{', '.join(columns) or 'none'}"
             )
+    if every:
+        # The model's rows were windows.
+        table, unreadable = rows.read(file, wanted, time=time, numbers=[wanted[0]], progress=progress)
+        return _scored(model, aggregated(table, every, by=model.by), alarm, unreadable)
     table, unreadable = rows.read(file, columns, time=time, numbers=numbers, progress=progress)
     return _scored(model, table, alarm, unreadable)
 

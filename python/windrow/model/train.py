@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 import windrow as wr
 from windrow.errors import ConfigError, DataError
-from windrow.model.assessment import WATCH, errors, impacts, skills, thresholds
+from windrow.model.assessment import WATCH, errors, impacts, sample, skills, thresholds
 from windrow.model.choose import SAMPLE, Candidate, Search
 from windrow.model.features import shown
 from windrow.model.file import sealed
@@ -109,7 +110,9 @@ def train(
     with need("threadpoolctl", "train").threadpool_limits(1 if small else None):
         kinds = METHODS[method]
         if len(search.target) > SAMPLE:
-            _, kinds = search.preview(kinds)
+            sample, kinds = search.preview(kinds)
+            if progress is not None:
+                progress(replace(sample, name=f"preview on a sample, {sample.name}"))
         best, tried = search.best(kinds)
         return _finished(data, search, best, tried, seed)
 
@@ -147,6 +150,8 @@ def _finished(data: Training, search: Search, best: Candidate, tried: list[Candi
         "impact_percent": impacts(sealed(model), data, seed),
         "thresholds": thresholds(data, search.rows, best.predicted, rmse, WATCH),
         "suggested_threshold": WATCH["threshold"] * rmse,
+        "inputs": _moments(data, search.rows),
+        "sample": sample(search.target, best.predicted, data.time[search.rows]),
         "notes": data.notes,
     }
     return sealed(model)
@@ -162,6 +167,16 @@ def _ranged(data: Training, rows: Any) -> list[dict[str, Any]]:
             values = values[np.isfinite(values)]
         ranged.append(one | {"low": float(values.min()), "high": float(values.max())} if len(values) else one)
     return ranged
+
+
+def _moments(data: Training, rows: Any) -> dict[str, dict[str, float]]:
+    """Mean and spread of each number, which drift is told by."""
+    found = {}
+    for name in data.numbers():
+        values = np.asarray(data.table.column(name).to_numpy(), float)[rows]
+        values = values[np.isfinite(values)]
+        found[name] = {"mean": float(values.mean()), "std": float(values.std())} if len(values) else {}
+    return found
 
 
 def _made() -> dict[str, str]:

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyType};
+use pyo3::types::{PyList, PyString, PyType};
 use windrow_core::Result;
 use windrow_core::expect::Trained;
 
@@ -185,6 +185,32 @@ impl Model {
     ///     If a column is missing or of the wrong type.
     fn predict(&self, py: Python<'_>, table: &Bound<'_, PyAny>) -> PyResult<Batch> {
         self.table(py, table, Trained::predict_table)
+    }
+
+    /// Predict the target of one row, of a model that takes its inputs as they are; others need a `Detector`.
+    ///
+    /// Parameters
+    /// ----------
+    /// values : sequence of float
+    ///     In the order of `inputs`.
+    ///
+    /// Returns
+    /// -------
+    /// float or None
+    ///     None where an input is missing, or the model has a history.
+    ///
+    /// Raises
+    /// ------
+    /// DataError
+    ///     If these are no numbers.
+    fn predict_one(&self, values: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+        let unfit = |_| data(format!("`values` must be numbers, got {}", shown(values)));
+        // A list's own numbers are read without asking what else they might be.
+        let numbers: Vec<f64> = match values.cast::<PyList>() {
+            Ok(list) => list.iter().map(|item| item.extract()).collect::<PyResult<_>>().map_err(unfit)?,
+            Err(_) => values.extract().map_err(unfit)?,
+        };
+        Ok(self.core.predict_row(&numbers))
     }
 
     /// What the model makes of the inputs, before it predicts.

@@ -2,7 +2,8 @@
 //!
 //! A mean over the time constant `tau` is `S / W`: with `keep = exp(-dt / tau)`,
 //! `S = keep S + (1 - keep) x` and `W = keep W + (1 - keep)`. A value stands for the time since the row before, or
-//! for one usual step where that is longer ago than values are held; where an input is missing, both only fade. `W` is
+//! for one usual step where that is longer ago than values are held; where an input is missing, both only fade. A model
+//! without means remembers nothing: what is missing there is filled in at once. `W` is
 //! therefore the share of the weighted past that was seen, and a row whose shares aren't all [`SEEN`] is warming up.
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use crate::time::Timestamp;
 /// The share of the past that has to be known: after 2.3 time constants it is.
 const SEEN: f64 = 0.9;
 /// Inputs of a larger magnitude count as missing: products of two have to fit a float with room to spare.
-const LARGEST: f64 = 1e100;
+pub const LARGEST: f64 = 1e100;
 
 /// The newest value of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -118,7 +119,7 @@ impl Pass {
                 if !(range.low..=range.high).contains(&value) && !matches!(mark, Some(Mark::Beyond { .. })) {
                     mark = Some(Mark::Beyond { input, value });
                 }
-                if ahead {
+                if ahead && !plan.is_stateless() {
                     history.last[input] = Some(Last { time, value });
                 }
             } else {

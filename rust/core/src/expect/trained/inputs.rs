@@ -3,8 +3,8 @@
 use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch};
 use arrow_buffer::ScalarBuffer;
 
-use super::Trained;
 use super::file::Input;
+use super::{RUN, Trained};
 use crate::column::{Scalar, Values, floats};
 use crate::error::{Error, Result};
 use crate::times::Times;
@@ -34,6 +34,17 @@ impl Columns {
     pub fn get(&self, input: usize, row: usize) -> f64 {
         let array = &self.0[input];
         if array.is_null(row) { f64::NAN } else { array.value(row) }
+    }
+}
+
+impl Columns {
+    /// A run of rows of each input from `start` on, where none of them has nulls.
+    pub fn run(&self, start: usize) -> Option<Vec<&[f64]>> {
+        let of = |array: &'_ Float64Array| array.null_count() == 0;
+        if !self.0.iter().all(of) {
+            return None;
+        }
+        self.0.iter().map(|array| array.values().get(start..start + RUN)).collect()
     }
 }
 

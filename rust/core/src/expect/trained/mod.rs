@@ -30,6 +30,8 @@ use crate::times::{Times, Unit};
 
 /// Rows that are evaluated at once: four vectors of four floats.
 pub const LANES: usize = 16;
+/// Rows that are looked at before they are evaluated at once; a multiple of [`LANES`].
+pub const RUN: usize = 256;
 /// One feature of so many rows.
 pub type Lanes = [f64; LANES];
 
@@ -104,6 +106,13 @@ impl Predictions {
     pub fn mark(&self, row: usize) -> Option<Mark> {
         let at = self.marks.binary_search_by_key(&row, |(row, _)| *row).ok()?;
         Some(self.marks[at].1)
+    }
+}
+
+impl Predictions {
+    /// Rows with such a mark.
+    pub fn marked(&self, such: impl Fn(Mark) -> bool) -> impl Iterator<Item = usize> {
+        self.marks.iter().filter(move |(_, mark)| such(*mark)).map(|(row, _)| *row)
     }
 }
 
@@ -207,7 +216,21 @@ impl Trained {
         let mut block = vec![[0.0; LANES]; self.plan.features()];
         let mut into = [0; LANES];
         let mut filled = 0;
+        let mut quick = 0;
         for (row, id) in ids.iter().enumerate() {
+            if row < quick {
+                continue;
+            }
+            if row.is_multiple_of(RUN) {
+                self.evaluate(&block, &into[..filled], &mut out.values);
+                filled = 0;
+                if let Some(run) = out.values.get_mut(row..row + RUN)
+                    && self.quick(columns, row, times, &skip, &mut block, run)
+                {
+                    quick = row + RUN;
+                    continue;
+                }
+            }
             let Ok(time) = times.get(row) else { continue };
             if skip(row) {
                 continue;
@@ -232,12 +255,42 @@ impl Trained {
         out
     }
 
+    /// A run of rows from `start` on at once, where they are all there, within what was trained on, and predicted by
+    /// inputs as they are: nothing has to be remembered or said of them.
+    fn quick(
+        &self,
+        columns: &Columns,
+        start: usize,
+        times: &Times,
+        skip: impl Fn(usize) -> bool,
+        block: &mut [Lanes],
+        out: &mut [f64],
+    ) -> bool {
+        let Some(plain) = self.plan.plain.as_ref().filter(|_| times.nulls.is_none()) else { return false };
+        let Some(inputs) = columns.run(start) else { return false };
+        if !plan::are_within(&self.plan.ranges, &inputs) || (start..start + RUN).any(skip) {
+            return false;
+        }
+        match &self.fitted {
+            Fitted::Ridge(ridge) => ridge.evaluate_run(plain, &inputs, out),
+            Fitted::Trees(trees) => {
+                for (at, out) in out.chunks_exact_mut(LANES).enumerate() {
+                    for (lanes, input) in block.iter_mut().zip(plain) {
+                        lanes.copy_from_slice(&inputs[*input][at * LANES..(at + 1) * LANES]);
+                    }
+                    out.copy_from_slice(&trees.evaluate(block));
+                }
+            }
+        }
+        true
+    }
+
     fn evaluate(&self, block: &[Lanes], rows: &[usize], out: &mut [f64]) {
         if rows.is_empty() {
             return;
         }
         let values = match &self.fitted {
-            Fitted::Ridge(ridge) => ridge.evaluate(block),
+            Fitted::Ridge(ridge) => ridge.evaluate(|feature| &block[feature]),
             Fitted::Trees(trees) => trees.evaluate(block),
         };
         for (row, value) in rows.iter().zip(values) {
@@ -247,9 +300,9 @@ impl Trained {
 }
 impl Trained {
     /// Predicts one row of a model whose predictions hang on the row alone; None where an input is missing or the
-    /// model has a history.
+    /// model takes more than inputs as they are.
     pub fn predict_row(&self, values: &[f64]) -> Option<f64> {
-        let plain = self.plan.plain()?;
+        let plain = self.plan.plain.as_ref()?;
         if values.len() != self.description.inputs.len() || !values.iter().all(|value| value.is_finite()) {
             return None;
         }

@@ -2,6 +2,7 @@
 //! each over which time constant.
 
 use super::file::{Description, Feature, Input};
+use super::history::LARGEST;
 use crate::duration;
 use crate::error::{Error, Result};
 
@@ -53,6 +54,8 @@ pub struct Plan {
     pub step: i64,
     /// For how many nanoseconds a value stands for the time after it.
     pub hold: i64,
+    /// The input that each feature simply is, where all are.
+    pub plain: Option<Vec<usize>>,
 }
 
 /// What an input was in training.
@@ -74,6 +77,37 @@ impl Range {
             (None, Some((low, high)), Some(fill)) => Self { low, high, fill },
             (None, ..) => Self { low: f64::NEG_INFINITY, high: f64::INFINITY, fill: 0.0 },
         }
+    }
+}
+
+/// Whether all values of all inputs lie in their ranges; NaN doesn't.
+pub fn are_within(ranges: &[Range], inputs: &[&[f64]]) -> bool {
+    pulp::Arch::new().dispatch(Within { ranges, inputs })
+}
+
+struct Within<'a> {
+    ranges: &'a [Range],
+    inputs: &'a [&'a [f64]],
+}
+
+impl pulp::NullaryFnOnce for Within<'_> {
+    type Output = bool;
+
+    // Always: what is called from here would not be compiled for the wider vectors.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn call(self) -> bool {
+        for (range, values) in self.ranges.iter().zip(self.inputs) {
+            let (low, high) = (range.low.max(-LARGEST), range.high.min(LARGEST));
+            let mut outside = 0_u64;
+            for value in *values {
+                outside |= u64::from(!(*value >= low && *value <= high));
+            }
+            if outside != 0 {
+                return false;
+            }
+        }
+        true
     }
 }
 
@@ -99,11 +133,20 @@ impl Plan {
             kinds: Vec::new(),
             step: length(&description.step, "step")?,
             hold: length(&description.hold, "hold")?,
+            plain: None,
         };
         for feature in &description.features {
             let kind = plan.kind(feature, description)?;
             plan.kinds.push(kind);
         }
+        let plain = |kind: &Kind| match kind {
+            Kind::Value(signal) => {
+                let Signal { first, second } = plan.signals[*signal];
+                if second.is_none() { Some(first) } else { None }
+            }
+            _ => None,
+        };
+        plan.plain = plan.kinds.iter().map(plain).collect();
         Ok(plan)
     }
 
@@ -152,16 +195,5 @@ impl Plan {
     /// Whether nothing is remembered.
     pub fn is_stateless(&self) -> bool {
         self.tracks.is_empty()
-    }
-
-    /// The input that each feature simply is, where all are.
-    pub fn plain(&self) -> Option<Vec<usize>> {
-        let plain = |kind: &Kind| match kind {
-            Kind::Value(signal) if self.signals[*signal].second.is_none() => {
-                Some(self.signals[*signal].first)
-            }
-            _ => None,
-        };
-        self.kinds.iter().map(plain).collect()
     }
 }

@@ -42,24 +42,47 @@ impl Regression {
     }
 
     /// Rows side by side.
-    pub fn evaluate(&self, block: &[Lanes]) -> Lanes {
+    pub fn evaluate<'a>(&self, lanes: impl Fn(usize) -> &'a Lanes) -> Lanes {
         let mut sums = [self.intercept; LANES];
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (Term { mean, slope }, values) in self.terms.iter().zip(block) {
-                    for (sum, value) in sums.iter_mut().zip(values) {
-                        *sum += slope * (value - mean);
-                    }
-                }
-            },
-        );
+        for (at, Term { mean, slope }) in self.terms.iter().enumerate() {
+            for (sum, value) in sums.iter_mut().zip(lanes(at)) {
+                *sum += slope * (value - mean);
+            }
+        }
         sums
+    }
+
+    /// A run of rows of inputs that are features as they are: the same sums.
+    pub fn evaluate_run(&self, plain: &[usize], inputs: &[&[f64]], out: &mut [f64]) {
+        pulp::Arch::new().dispatch(Run { ridge: self, plain, inputs, out });
     }
 
     /// One row: the same sum.
     pub fn evaluate_row(&self, feature: impl Fn(usize) -> f64) -> f64 {
         let terms = self.terms.iter().enumerate();
         terms.fold(self.intercept, |sum, (at, Term { mean, slope })| sum + slope * (feature(at) - mean))
+    }
+}
+
+struct Run<'a> {
+    ridge: &'a Regression,
+    plain: &'a [usize],
+    inputs: &'a [&'a [f64]],
+    out: &'a mut [f64],
+}
+
+impl pulp::NullaryFnOnce for Run<'_> {
+    type Output = ();
+
+    // Always: what is called from here would not be compiled for the wider vectors.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn call(self) {
+        self.out.fill(self.ridge.intercept);
+        for (Term { mean, slope }, input) in self.ridge.terms.iter().zip(self.plain) {
+            for (sum, value) in self.out.iter_mut().zip(self.inputs[*input]) {
+                *sum += slope * (value - mean);
+            }
+        }
     }
 }

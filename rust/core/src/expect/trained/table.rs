@@ -47,9 +47,11 @@ impl Trained {
         for (columns, of_part, series) in &parts {
             let mut predictions = self.predict(columns, series, of_part, |_| false, &mut histories);
             predicted.append(&mut predictions.values);
-            beyond.extend(
-                (0..series.len()).map(|row| matches!(predictions.mark(row), Some(Mark::Beyond { .. }))),
-            );
+            let begin = beyond.len();
+            beyond.resize(begin + series.len(), false);
+            for row in predictions.marked(|mark| matches!(mark, Mark::Beyond { .. })) {
+                beyond[begin + row] = true;
+            }
             ids.extend(series.iter().map(|id| Some(*id)));
             times.extend_from_slice(&of_part.values);
             valid.extend((0..series.len()).map(|row| of_part.get(row).is_ok()));

@@ -4,6 +4,8 @@
 //! leaves on its left; the row's leaf is the first that no node has ruled out. All nodes of a tree are asked, many rows
 //! at once, so nothing hangs on what the processor guesses.
 
+use pulp::{Arch, NullaryFnOnce};
+
 use super::file::{Boosted, Tree};
 use super::{LANES, Lanes};
 use crate::error::{Error, Result};
@@ -34,6 +36,20 @@ pub struct Trees {
     nodes: Vec<Node>,
     values: Vec<f64>,
     parts: Vec<Part>,
+    /// For one row at a time: of each group of trees, and each feature, its nodes by threshold.
+    by_feature: Vec<Vec<Vec<Asked>>>,
+}
+
+/// Trees whose leaves are ruled out side by side for one row.
+const GROUP: usize = 128;
+
+/// A node of some tree.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Asked {
+    threshold: f64,
+    mask: u64,
+    /// In its group.
+    tree: u32,
 }
 
 impl Trees {
@@ -42,14 +58,36 @@ impl Trees {
         if !boosted.baseline.is_finite() {
             return Err(Error::model("the model file must have a finite `baseline`"));
         }
-        let mut trees =
-            Self { baseline: boosted.baseline, nodes: Vec::new(), values: Vec::new(), parts: Vec::new() };
+        let mut trees = Self {
+            baseline: boosted.baseline,
+            nodes: Vec::new(),
+            values: Vec::new(),
+            parts: Vec::new(),
+            by_feature: Vec::new(),
+        };
         for (at, tree) in boosted.trees.iter().enumerate() {
             trees
                 .add(tree, features)
                 .map_err(|what| Error::model(format!("tree {at} of the model file {what}")))?;
         }
+        trees.sort_by_feature(features);
         Ok(trees)
+    }
+
+    fn sort_by_feature(&mut self, features: usize) {
+        for parts in self.parts.chunks(GROUP) {
+            let mut lists = vec![Vec::new(); features];
+            for (tree, part) in parts.iter().enumerate() {
+                for node in &self.nodes[part.nodes.0 as usize..part.nodes.1 as usize] {
+                    let Node { threshold, mask, feature } = *node;
+                    lists[feature as usize].push(Asked { threshold, mask, tree: tree as u32 });
+                }
+            }
+            for list in &mut lists {
+                list.sort_by(|one: &Asked, other| one.threshold.total_cmp(&other.threshold));
+            }
+            self.by_feature.push(lists);
+        }
     }
 
     fn add(&mut self, tree: &Tree, features: usize) -> Result<(), &'static str> {
@@ -106,35 +144,102 @@ impl Trees {
 
     /// Rows side by side.
     pub fn evaluate(&self, block: &[Lanes]) -> Lanes {
-        let mut sums = [self.baseline; LANES];
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for part in &self.parts {
-                    let mut left = [u64::MAX; LANES];
-                    for node in &self.nodes[part.nodes.0 as usize..part.nodes.1 as usize] {
-                        let values = &block[node.feature as usize];
-                        for (left, value) in left.iter_mut().zip(values) {
-                            *left &= if *value > node.threshold { node.mask } else { u64::MAX };
-                        }
-                    }
-                    for (sum, left) in sums.iter_mut().zip(left) {
-                        *sum += self.values[part.leaves as usize + left.trailing_zeros() as usize];
-                    }
-                }
-            },
-        );
-        sums
+        let vectors = Arch::new();
+        #[cfg(target_arch = "x86_64")]
+        if let Arch::V3(vectors) = vectors {
+            return vectors.vectorize(All { keeper: vectors, trees: self, block });
+        }
+        All { keeper: Plain, trees: self, block }.call()
     }
 
-    /// One row: the same sum.
+    /// One row: the same sum. By feature, nodes come in the order of their thresholds: those below the value, and only
+    /// they, send it to the right.
     pub fn evaluate_row(&self, feature: impl Fn(usize) -> f64) -> f64 {
-        self.parts.iter().fold(self.baseline, |sum, part| {
-            let nodes = &self.nodes[part.nodes.0 as usize..part.nodes.1 as usize];
-            let left = nodes.iter().fold(u64::MAX, |left, node| {
-                left & if feature(node.feature as usize) > node.threshold { node.mask } else { u64::MAX }
-            });
-            sum + self.values[part.leaves as usize + left.trailing_zeros() as usize]
-        })
+        let mut left = [u64::MAX; GROUP];
+        let mut sum = self.baseline;
+        for (group, parts) in self.parts.chunks(GROUP).enumerate() {
+            left.fill(u64::MAX);
+            for (at, nodes) in self.by_feature[group].iter().enumerate() {
+                let value = feature(at);
+                for node in nodes {
+                    if value <= node.threshold {
+                        break;
+                    }
+                    left[node.tree as usize % GROUP] &= node.mask;
+                }
+            }
+            for (part, left) in parts.iter().zip(left) {
+                sum += self.values[part.leaves as usize + left.trailing_zeros() as usize];
+            }
+        }
+        sum
+    }
+}
+
+/// Rules leaves out, in whichever vectors there are.
+trait Keeper: Copy {
+    /// Four rows' leaves: all are kept where the value is at most the threshold, else those of the mask.
+    fn keep(self, left: [u64; 4], values: [f64; 4], node: &Node) -> [u64; 4];
+}
+
+#[derive(Clone, Copy)]
+struct Plain;
+
+impl Keeper for Plain {
+    #[inline]
+    fn keep(self, mut left: [u64; 4], values: [f64; 4], node: &Node) -> [u64; 4] {
+        for (left, value) in left.iter_mut().zip(values) {
+            *left &= node.mask | u64::from(value <= node.threshold).wrapping_neg();
+        }
+        left
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Keeper for pulp::x86::V3 {
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn keep(self, left: [u64; 4], values: [f64; 4], node: &Node) -> [u64; 4] {
+        let within = self.cmp_le_f64x4(pulp::cast(values), self.splat_f64x4(node.threshold));
+        let kept = self.or_u64x4(pulp::cast(within), self.splat_u64x4(node.mask));
+        pulp::cast(self.and_u64x4(pulp::cast(left), kept))
+    }
+}
+
+struct All<'a, K> {
+    keeper: K,
+    trees: &'a Trees,
+    block: &'a [Lanes],
+}
+
+impl<K: Keeper> NullaryFnOnce for All<'_, K> {
+    type Output = Lanes;
+
+    // Always: what is called from here would not be compiled for the wider vectors.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn call(self) -> Lanes {
+        let Self { keeper, trees, block } = self;
+        let mut sums = [trees.baseline; LANES];
+        for part in &trees.parts {
+            let (mut a, mut b, mut c, mut d) = ([u64::MAX; 4], [u64::MAX; 4], [u64::MAX; 4], [u64::MAX; 4]);
+            for node in &trees.nodes[part.nodes.0 as usize..part.nodes.1 as usize] {
+                let [w0, w1, w2, w3, x0, x1, x2, x3, y0, y1, y2, y3, z0, z1, z2, z3] =
+                    block[node.feature as usize];
+                a = keeper.keep(a, [w0, w1, w2, w3], node);
+                b = keeper.keep(b, [x0, x1, x2, x3], node);
+                c = keeper.keep(c, [y0, y1, y2, y3], node);
+                d = keeper.keep(d, [z0, z1, z2, z3], node);
+            }
+            let values = &trees.values[part.leaves as usize..];
+            let mut at = 0;
+            for four in [a, b, c, d] {
+                for left in four {
+                    sums[at] += values[left.trailing_zeros() as usize];
+                    at += 1;
+                }
+            }
+        }
+        sums
     }
 }
