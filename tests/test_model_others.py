@@ -152,3 +152,26 @@ def test_commands_tell_of_drift(model: wr.Model, tmp_path: Path, capsys: Any) ->
     assert main(["score", str(tmp_path / "m.json"), str(tmp_path / "rows.parquet"), "--json"]) == 0
     events = json.loads(capsys.readouterr().out)["events"]
     assert [event["kind"] for event in events] == ["drift"]
+
+
+def test_a_model_that_drifted_is_continued(model: wr.Model, tmp_path: Path, capsys: Any) -> None:
+    """The same features on new rows: what was off is gone, and the report says how far off it was."""
+    scored(model, tmp_path, **{TARGET: 4.0})
+    model.save(tmp_path / "m.json")
+    given = [
+        "train",
+        str(tmp_path / "rows.parquet"),
+        "--between",
+        "2026-01-25,",
+        "--continue",
+        str(tmp_path / "m.json"),
+    ]
+    assert main([*given, "-o", str(tmp_path / "new.json")]) == 0
+    assert "the model before had an RMSE of 4." in capsys.readouterr().out
+    after = wr.Model.load(tmp_path / "new.json")
+    assert after.rmse < 0.5
+    assert (after.target, after.inputs) == (model.target, model.inputs)
+    assert main([*given, "-o", str(tmp_path / "new.json"), "--every", "5m"]) == 2
+    assert main(["train", str(tmp_path / "rows.parquet"), "-o", str(tmp_path / "new.json")]) == 2
+    with pytest.raises(wr.ConfigError, match="`like` must be a Model"):
+        wr.train({}, like="m.json")

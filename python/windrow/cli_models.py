@@ -22,9 +22,10 @@ def register(commands: Any) -> None:
     train.add_argument(
         "data", type=Path, metavar="FILE", help="CSV, JSON lines or Parquet, each also gzipped"
     )
-    train.add_argument("--target", required=True, metavar="COLUMN", help="what is predicted")
+    train.add_argument("--target", metavar="COLUMN", help="what is predicted")
+    train.add_argument("--inputs", type=_list, metavar="A,B,C", help="what it is predicted from")
     train.add_argument(
-        "--inputs", required=True, type=_list, metavar="A,B,C", help="what it is predicted from"
+        "--continue", dest="like", type=Path, metavar="MODEL", help="fit this model anew on these rows"
     )
     train.add_argument("-o", "--out", type=Path, metavar="MODEL", help="the model's file (JSON)")
     train.add_argument("--time", metavar="COLUMN", help="the time column (default: one of a common name)")
@@ -90,6 +91,18 @@ def _train(arguments: argparse.Namespace) -> int:
     from windrow.model.train import train
     from windrow.progress import Bar
 
+    like = None
+    if arguments.like is not None:
+        import windrow as wr
+
+        if arguments.every is not None:
+            raise ConfigError(
+                "`--every` can't be given with `--continue`: the model's rows are what they were"
+            )
+        like = wr.Model.load(arguments.like)
+        arguments.target, arguments.inputs, arguments.by = like.target, list(like.inputs), list(like.by)
+    elif arguments.target is None or not arguments.inputs:
+        raise ConfigError("give `--target` and `--inputs`, or a model by `--continue`")
     if arguments.out is None and arguments.registry is None and not arguments.look:
         raise ConfigError("where does the model go? give -o MODEL, or --registry FOLDER --type NAME")
     if (arguments.registry is None) != (arguments.type is None):
@@ -123,7 +136,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
         model = train(
             table, target=target, inputs=inputs, by=arguments.by, method=arguments.method, seed=arguments.seed,
-            progress=progress,
+            progress=progress, like=like,
         )  # fmt: skip
     model = _marked_as(model, made)
     places = _kept_in(model, arguments)
@@ -197,6 +210,8 @@ def _told(report: dict[str, Any], target: str) -> str:
     lines.append(f"  {'':18}{'cross-validation':>18}{'training':>12}")
     for name, label in (("rmse", "RMSE"), ("mae", "MAE"), ("mape", "MAPE %"), ("r2", "R2")):
         lines.append(f"  {label:18}{_number(honest[name]):>18}{_number(training[name]):>12}")
+    if "before" in report:
+        lines.append(f"  the model before had an RMSE of {_number(report['before']['rmse'])} on these rows")
     skill = report["skill"]
     lines.append(
         f"  better than the last value by {_percent(skill['last_value'])}, than the mean by {_percent(skill['mean'])}"

@@ -128,6 +128,19 @@ class Search:
                 best = one
         return self.tuned(best), tried
 
+    def again(self, model: dict[str, Any]) -> Candidate:
+        """Take a model's kind and features as they are; rows whose history they don't have yet are left out."""
+        features = model["features"]
+        self._compute(features)
+        rows = np.isfinite(self.data.target)
+        for one in features:
+            rows &= np.isfinite(self.columns[made.name(one)])
+        self._look_at(rows)
+        name = model["report"].get("method", model["predictor"]["kind"])
+        if model["predictor"]["kind"] == "trees":
+            return self.trees(name, features)
+        return self.tuned(self.ridge(name, features))
+
     def matrix(self, features: list[Feature]) -> Floats:
         """Features of the rows that are used, side by side."""
         self._compute(features)

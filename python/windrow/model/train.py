@@ -19,6 +19,7 @@ from windrow.errors import ConfigError, DataError
 from windrow.model.assessment import WATCH, errors, impacts, sample, skills, thresholds
 from windrow.model.choose import SAMPLE, Candidate, Search
 from windrow.model.features import shown
+from windrow.model.file import described as described_model
 from windrow.model.file import sealed
 from windrow.model.fit import described, regressor
 from windrow.model.training_data import FEWEST, Training, need, read
@@ -35,14 +36,15 @@ METHODS = {"auto": ("ridge", "trees"), "ridge": ("ridge",), "trees": ("trees",)}
 def train(
     table: Any,
     *,
-    target: str,
-    inputs: str | Sequence[str],
+    target: str | None = None,
+    inputs: str | Sequence[str] | None = None,
     time: str = "time",
     by: str | Sequence[str] | None = None,
     method: str = "auto",
     seed: int = 0,
     time_unit: str = "ns",
     progress: Callable[[Candidate], None] | None = None,
+    like: wr.Model | None = None,
 ) -> wr.Model:
     """Train a model of normal running: what the target should be, given the inputs and their past.
 
@@ -70,6 +72,9 @@ def train(
         The unit of integer times.
     progress : callable, optional
         Called with each candidate that was tried: its `name` and `rmse`.
+    like : Model, optional
+        Continue this one: its target, inputs and features, fitted anew on these rows, without a search. Its errors on
+        them are in the report, as ``before``.
 
     Returns
     -------
@@ -92,10 +97,15 @@ def train(
     >>> sorted(model.report["impact_percent"]) == sorted(inputs)
     True
     """
+    if like is not None:
+        if not isinstance(like, wr.Model):
+            raise ConfigError(f"`like` must be a Model, got {like!r}")
+        target, inputs, by = like.target, list(like.inputs), list(like.by)
     inputs, by = _names(inputs, "inputs"), _names(by or [], "by")
     for name, value in (("target", target), ("time", time)):
         if not isinstance(value, str):
             raise ConfigError(f"`{name}` must be a name, got {value!r}")
+    assert isinstance(target, str)
     if method not in METHODS:
         raise ConfigError(f'`method` must be "auto", "ridge" or "trees", got {method!r}')
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
@@ -108,6 +118,9 @@ def train(
     # Several threads that wait for each other cost small tables more than they give.
     small = len(search.target) * len(inputs) < SMALL
     with need("threadpoolctl", "train").threadpool_limits(1 if small else None):
+        if like is not None:
+            best = search.again(described_model(like))
+            return _finished(data, search, best, [best], seed, like)
         kinds = METHODS[method]
         if len(search.target) > SAMPLE:
             sample, kinds = search.preview(kinds)
@@ -117,7 +130,14 @@ def train(
         return _finished(data, search, best, tried, seed)
 
 
-def _finished(data: Training, search: Search, best: Candidate, tried: list[Candidate], seed: int) -> wr.Model:
+def _finished(
+    data: Training,
+    search: Search,
+    best: Candidate,
+    tried: list[Candidate],
+    seed: int,
+    before: wr.Model | None = None,
+) -> wr.Model:
     """Fit on all rows, and write down what that is worth."""
     matrix = search.matrix(best.features)
     fitted = regressor(best.kind, seed, **best.options).fit(matrix, search.target)
@@ -154,6 +174,9 @@ def _finished(data: Training, search: Search, best: Candidate, tried: list[Candi
         "sample": sample(search.target, best.predicted, data.time[search.rows]),
         "notes": data.notes,
     }
+    if before is not None:
+        predicted = need("pyarrow", "train").table(before.predict(data.table)).column("predicted").to_numpy()
+        model["report"]["before"] = errors(search.target, np.asarray(predicted, float)[search.rows])
     return sealed(model)
 
 
