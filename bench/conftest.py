@@ -62,7 +62,7 @@ def limits():
 
 
 def by_workload(measured):
-    """W1 to W7, then what has no number."""
+    """W1 to W9, then what has no number."""
 
     def place(item):
         return not item.workload.startswith("W"), item.workload[:2]

@@ -48,6 +48,8 @@ SERIES = "W7 a million series"
 OPEN = "W7 open windows"
 KEPT = "W7 drains"
 EDGE = "W8 a device"
+RIDGE = "W9 ridge"
+TREES = "W9 trees"
 
 FLOORS = [
     *(
@@ -80,6 +82,15 @@ FLOORS = [
     Floor(NOVELTY, "reference, compiled by numba", 1),
     Floor(SERIES, "read-modify-write of 48 bytes", 1 / 3),
     Floor(OPEN, "10 open", 1, ours="1,000 open"),
+    *(
+        floor
+        for model in (RIDGE, TREES)
+        for floor in (
+            Floor(f"{model}, batches", "onnxruntime", 1),
+            Floor(f"{model}, a row at a time", "onnxruntime", 10),
+            Floor(f"{model}, a row at a time", "scikit-learn", 100),
+        )
+    ),
 ]
 BOUNDS = [
     Bound(COUNTS, "state of a series", 12 * 1024),

@@ -1,4 +1,4 @@
-"""W8: a trained model, scored in batches and a row at a time, beside scikit-learn and onnxruntime on one thread.
+"""W9: a trained model, scored in batches and a row at a time, beside scikit-learn and onnxruntime on one thread.
 
 Ridge with 20 features, and 120 trees of 15 leaves on them. All read the same numbers: ours as Arrow columns, the
 others as the matrix that they want; onnxruntime computes in float32, as exported models do.
@@ -114,7 +114,7 @@ def test_batches(fitted: tuple[str, Any], matrix: Any, race: Any) -> None:
     assert np.quantile(np.abs(theirs - mine), 0.99) < 1e-2
     with threadpool_limits(1):
         race(
-            f"W8 {kind}, batches",
+            f"W9 {kind}, batches",
             [
                 Peer("windrow", lambda: model.predict(table)),
                 Peer("onnxruntime", lambda: other.run(None, {"x": single})),
@@ -149,7 +149,7 @@ def test_rows_one_at_a_time(fitted: tuple[str, Any], matrix: Any, race: Any) -> 
 
     with threadpool_limits(1):
         race(
-            f"W8 {kind}, a row at a time",
+            f"W9 {kind}, a row at a time",
             [
                 Peer("windrow", windrow),
                 Peer("onnxruntime", onnx),

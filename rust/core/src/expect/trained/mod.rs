@@ -31,7 +31,7 @@ use crate::times::{Times, Unit};
 /// Rows that are evaluated at once: four vectors of four floats.
 pub const LANES: usize = 16;
 /// Rows that are looked at before they are evaluated at once; a multiple of [`LANES`].
-pub const RUN: usize = 256;
+pub const RUN: usize = 64;
 /// One feature of so many rows.
 pub type Lanes = [f64; LANES];
 
