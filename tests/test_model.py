@@ -165,6 +165,38 @@ def test_trees_equal_the_twin() -> None:
     np.testing.assert_allclose(got, expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("kind", ["ridge", "trees"])
+def test_runs_of_plain_rows_are_as_rows_one_by_one(kind: str) -> None:
+    """Rows that need nothing said are evaluated many at once; the odd ones among them are not."""
+    random = np.random.default_rng(6)
+    inputs = [{"name": name, "low": -3.0, "high": 3.0, "fill": 0.5} for name in "abc"]
+    predictor = ridge(4)
+    if kind == "trees":
+        predictor = of_model(train({n: c for n, c in machine().items() if n != "gear"}, inputs=["speed", "load"],
+                                   method="trees"))["predictor"]  # fmt: skip
+        for tree in predictor["trees"]:
+            tree["feature"] = [None if at is None else at % 4 for at in tree["feature"]]
+    features = [{"of": [name]} for name in "cabb"]
+    model = small(inputs=inputs, features=features, predictor=predictor)
+    table = {"time": np.arange(700)} | {name: random.uniform(-2.9, 2.9, 700) for name in "abc"}
+    table["a"][300], table["b"][301] = 4.0, -4.0
+    out = model.predict(table).to_pydict()
+    assert np.flatnonzero(out["extrapolating"]).tolist() == [300, 301]
+    twin = Trained(model.to_json())
+    rows = np.column_stack([table[name] for name in "abc"]).tolist()
+    expected = [twin.predict(None, at, dict(zip("abc", row, strict=True))) for at, row in enumerate(rows)]
+    np.testing.assert_allclose(out["predicted"], expected, rtol=1e-9, atol=1e-9)
+    assert [model.predict_one(row) for row in rows] == out["predicted"]
+    assert (
+        model.predict({name: column[64:128] for name, column in table.items()}).to_pydict()["predicted"]
+        == out["predicted"][64:128]
+    )
+    assert model.predict_one([1.0, 2.0, float("nan")]) is None
+    for wrong, message in (("abc", "must be numbers"), ([1.0, 2.0], r"must be 3 numbers \(a, b, c\), got 2")):
+        with pytest.raises(wr.DataError, match=message):
+            model.predict_one(wrong)
+
+
 def test_rows_outside_the_training_range_are_marked() -> None:
     model = small()
     out = model.predict({"time": [0, 1, 2], "a": [5.0, 11.0, -0.1]}).to_pydict()

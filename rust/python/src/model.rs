@@ -202,7 +202,7 @@ impl Model {
     /// Raises
     /// ------
     /// DataError
-    ///     If these are no numbers.
+    ///     If these are no numbers, or not as many as there are inputs.
     fn predict_one(&self, values: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
         let unfit = |_| data(format!("`values` must be numbers, got {}", shown(values)));
         // A list's own numbers are read without asking what else they might be.
@@ -210,6 +210,14 @@ impl Model {
             Ok(list) => list.iter().map(|item| item.extract()).collect::<PyResult<_>>().map_err(unfit)?,
             Err(_) => values.extract().map_err(unfit)?,
         };
+        if numbers.len() != self.core.description().inputs.len() {
+            return Err(data(format!(
+                "`values` must be {} numbers ({}), got {}",
+                self.core.description().inputs.len(),
+                self.inputs().join(", "),
+                numbers.len()
+            )));
+        }
         Ok(self.core.predict_row(&numbers))
     }
 

@@ -297,8 +297,7 @@ impl Trained {
             out[*row] = value;
         }
     }
-}
-impl Trained {
+
     /// Predicts one row of a model whose predictions hang on the row alone; None where an input is missing or the
     /// model takes more than inputs as they are.
     pub fn predict_row(&self, values: &[f64]) -> Option<f64> {
