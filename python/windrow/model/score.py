@@ -113,6 +113,8 @@ def _scored(model: wr.Model, table: Any, alarm: wr.Alarm | None, unreadable: int
             "reason": judged.column("reason"),
         }
         table = table.select([name for name in table.column_names if name not in added])
+        # Text is a time only once the engine has read it.
+        table = table.set_column(table.column_names.index("time"), "time", judged.column("time"))
         for name, column in added.items():
             table = table.append_column(name, column)
     return Scored(table, list(events.values()), unreadable, verdicts)
