@@ -16,6 +16,7 @@ import pytest
 from faults import PATIENCE
 from faults.broker import free_port
 from faults.service import Service
+from windrow.store import inspect
 
 UNIT = Path(__file__).parents[1] / "edge_configs" / "windrow.service"
 
@@ -232,3 +233,20 @@ def test_why_rows_dont_count_is_told_and_not_kept(tmp_path):
         service.stop()
     newest = max((tmp_path / "state").glob("windows.*.gz"), key=lambda file: int(file.name.split(".")[1]))
     assert newest.stat().st_size < 10_000
+
+
+def test_a_reload_takes_other_filters_and_no_other_alarm(tmp_path):
+    detect = (
+        '[detect]\nmeasures = ["n"]\n[detect.filters]\nmin_deviation = 5\n[alarm]\nseverity = 50\n[state]'
+    )
+    text = config(tmp_path).replace("[state]", detect)
+    with Service(tmp_path, text) as service:
+        put(tmp_path, 0, 1, 2)
+        assert until(lambda: len(windows(tmp_path / "a.jsonl")) == 2)
+        service.reload(text.replace("min_deviation = 5", "min_deviation = 7"))
+        service.says("was read anew")
+        service.reload(text.replace("severity = 50", "severity = 60"))
+        service.says("[alarm] can't change while it is in use")
+        service.stop()
+    newest = max((tmp_path / "state").glob("detector.*.gz"), key=lambda file: int(file.name.split(".")[1]))
+    assert "min_deviation=7" in inspect(newest)["made"]
