@@ -343,3 +343,20 @@ def test_a_camera_lives_while_its_status_says_so(broker, tmp_path):
     found = says()
     assert not any(found["gate"])
     assert any(found["yard"])
+
+
+def test_a_broker_that_waits_for_acknowledgements_gets_them(tmp_path):
+    """With its defaults mosquitto sends 20 messages ahead of them; no checkpoint would be due for an hour."""
+    with Broker(tmp_path / "broker", "max_inflight_messages 20\n") as broker:
+        # With version 5 we ask for more than that.
+        made = config(broker, tmp_path, "in/{camera}", way={"version": "3.1.1"})
+        made["state"]["interval"] = "1h"
+        with Running(made) as running:
+            time.sleep(0.5)
+            sender = client(broker, "sender")
+            for second in range(60):
+                sender.publish("in/gate", row(0, second=second), qos=1)
+            sender.publish("in/gate", row(5), qos=1)
+            assert until(lambda: written(tmp_path), 30)
+        assert [one["n"] for one in written(tmp_path)] == [60]
+        assert running.outcome.read == 61

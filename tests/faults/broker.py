@@ -44,7 +44,8 @@ class Broker:
         if tls is not None:
             listener += f"cafile {tls.ca}\ncertfile {tls.server}\nkeyfile {tls.server_key}\nrequire_certificate true\n"
         # A broker that was started by root gives that up; it must still write where the test may.
-        text = f"{listener}{LIMITS}user root\npersistence_location {folder}/\n{extra}"
+        limits = LIMITS.replace("max_inflight_messages 0\n", "") if "max_inflight" in extra else LIMITS
+        text = f"{listener}{limits}user root\npersistence_location {folder}/\n{extra}"
         self.config = folder / "mosquitto.conf"
         self.config.write_text(text)
         self._process: subprocess.Popen[bytes] | None = None
