@@ -79,9 +79,8 @@ fn places(array: &ArrayRef, name: &str, texts: &[String]) -> Result<Float64Array
     })
 }
 
-/// Key columns and times of a batch; a model without a history takes a table without times, `before` being the rows
-/// of those before it.
-pub fn keys_and_times(batch: &RecordBatch, model: &Trained, before: usize) -> Result<(Vec<Values>, Times)> {
+/// Key columns and times of a batch; a model without a history takes a table without times.
+pub fn keys_and_times(batch: &RecordBatch, model: &Trained) -> Result<(Vec<Values>, Times)> {
     let description = model.description();
     let keys = description
         .by
@@ -91,9 +90,8 @@ pub fn keys_and_times(batch: &RecordBatch, model: &Trained, before: usize) -> Re
     let times = match batch.column_by_name(&description.time) {
         Some(column) => Times::read(column, model.unit(), &description.time)?,
         None if model.is_stateless() => {
-            let step = model.plan.step;
-            let count = |row: usize| i64::try_from(before + row).unwrap_or(i64::MAX).saturating_mul(step);
-            let values: ScalarBuffer<i64> = (0..batch.num_rows()).map(count).collect();
+            // Nothing hangs on them; zeroes cost nothing until they are read.
+            let values: ScalarBuffer<i64> = vec![0; batch.num_rows()].into();
             Times { values, nulls: None, faults: Vec::new() }
         }
         None => {

@@ -216,26 +216,25 @@ impl Trained {
         let mut block = vec![[0.0; LANES]; self.plan.features()];
         let mut into = [0; LANES];
         let mut filled = 0;
-        let mut quick = 0;
-        for (row, id) in ids.iter().enumerate() {
-            if row < quick {
-                continue;
-            }
+        let mut next = 0;
+        while next < rows {
+            let row = next;
             if row.is_multiple_of(RUN) {
                 self.evaluate(&block, &into[..filled], &mut out.values);
                 filled = 0;
                 if let Some(run) = out.values.get_mut(row..row + RUN)
                     && self.quick(columns, row, times, &skip, &mut block, run)
                 {
-                    quick = row + RUN;
+                    next += RUN;
                     continue;
                 }
             }
+            next += 1;
             let Ok(time) = times.get(row) else { continue };
             if skip(row) {
                 continue;
             }
-            let history = self.history_of(histories, *id);
+            let history = self.history_of(histories, ids[row]);
             let mark = pass.take(&self.plan, history, time, |input| columns.get(input, row));
             if let Some(mark) = mark {
                 out.marks.push((row, mark));

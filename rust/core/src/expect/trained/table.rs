@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch, TimestampNanosecondArray};
+use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{Field, Schema};
 
 use super::history::{History, Pass};
@@ -15,11 +16,14 @@ use crate::times::Times;
 /// Named columns.
 type Table = Vec<(String, ArrayRef)>;
 
+/// A batch: its inputs, its times, and whose its rows are.
+type Part = (Columns, Times, Vec<u32>);
+
 /// The rows of a table and whose they are.
 struct Rows {
     keys: Keys,
     /// One for each batch.
-    parts: Vec<(Columns, Times, Vec<u32>)>,
+    parts: Vec<Part>,
     /// Whether there is a column of times.
     timed: bool,
 }
@@ -28,6 +32,18 @@ fn numbers(values: Vec<f64>) -> ArrayRef {
     let nulls = values.iter().any(|value| value.is_nan());
     let valid = nulls.then(|| values.iter().map(|value| !value.is_nan()).collect());
     Arc::new(Float64Array::new(values.into(), valid))
+}
+
+fn times_of(parts: &[Part]) -> ArrayRef {
+    let array = match parts {
+        [(_, times, _)] => TimestampNanosecondArray::new(times.values.clone(), times.nulls.clone()),
+        parts => {
+            let of_part =
+                |(_, times, ids): &Part| (0..ids.len()).map(|row| times.get(row).ok()).collect::<Vec<_>>();
+            parts.iter().flat_map(of_part).collect()
+        }
+    };
+    Arc::new(array.with_timezone("UTC"))
 }
 
 fn batch(table: Table) -> Result<RecordBatch> {
@@ -41,28 +57,36 @@ impl Trained {
     /// Predictions: by..., time, predicted, extrapolating; in input order.
     pub fn predict_table(&self, batches: &[RecordBatch]) -> Result<RecordBatch> {
         let Rows { keys, parts, timed } = self.read(batches)?;
+        let rows = parts.iter().map(|(_, _, series)| series.len()).sum();
         let mut histories = Vec::new();
-        let (mut ids, mut times, mut valid) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut predicted, mut beyond) = (Vec::new(), Vec::new());
-        for (columns, of_part, series) in &parts {
-            let mut predictions = self.predict(columns, series, of_part, |_| false, &mut histories);
-            predicted.append(&mut predictions.values);
-            let begin = beyond.len();
-            beyond.resize(begin + series.len(), false);
+        let mut predicted = Vec::new();
+        let mut beyond = BooleanBufferBuilder::new(rows);
+        beyond.append_n(rows, false);
+        let mut begin = 0;
+        for (columns, times, series) in &parts {
+            let mut predictions = self.predict(columns, series, times, |_| false, &mut histories);
             for row in predictions.marked(|mark| matches!(mark, Mark::Beyond { .. })) {
-                beyond[begin + row] = true;
+                beyond.set_bit(begin + row, true);
             }
-            ids.extend(series.iter().map(|id| Some(*id)));
-            times.extend_from_slice(&of_part.values);
-            valid.extend((0..series.len()).map(|row| of_part.get(row).is_ok()));
+            begin += series.len();
+            // Nearly always there is but one part, and nothing to be moved.
+            if predicted.is_empty() {
+                predicted = predictions.values;
+            } else {
+                predicted.append(&mut predictions.values);
+            }
         }
-        let mut table: Table = keys.names().iter().cloned().zip(keys.columns(&ids)).collect();
+        let mut table = Table::new();
+        if !keys.names().is_empty() {
+            let ids: Vec<Option<u32>> =
+                parts.iter().flat_map(|(_, _, ids)| ids).map(|id| Some(*id)).collect();
+            table.extend(keys.names().iter().cloned().zip(keys.columns(&ids)));
+        }
         if timed {
-            let times = TimestampNanosecondArray::new(times.into(), Some(valid.into())).with_timezone("UTC");
-            table.push((self.description().time.clone(), Arc::new(times)));
+            table.push((self.description().time.clone(), times_of(&parts)));
         }
         table.push(("predicted".to_owned(), numbers(predicted)));
-        table.push(("extrapolating".to_owned(), Arc::new(BooleanArray::from(beyond))));
+        table.push(("extrapolating".to_owned(), Arc::new(BooleanArray::new(beyond.finish(), None))));
         batch(table)
     }
 
@@ -94,13 +118,14 @@ impl Trained {
     fn read(&self, batches: &[RecordBatch]) -> Result<Rows> {
         let mut rows =
             Rows { keys: Keys::new(self.description().by.clone()), parts: Vec::new(), timed: true };
-        let mut before = 0;
         for batch in batches {
-            let (values, times) = keys_and_times(batch, self, before)?;
-            before += batch.num_rows();
+            let (values, times) = keys_and_times(batch, self)?;
             rows.timed = batch.column_by_name(&self.description().time).is_some();
-            let mut ids = Vec::with_capacity(batch.num_rows());
-            rows.keys.intern(&values, batch.num_rows(), &mut ids)?;
+            // One machine needs no list of whose rows are whose; zeroes cost nothing until they are read.
+            let mut ids = vec![0; if values.is_empty() { batch.num_rows() } else { 0 }];
+            if !values.is_empty() {
+                rows.keys.intern(&values, batch.num_rows(), &mut ids)?;
+            }
             rows.parts.push((Columns::read(batch, self)?, times, ids));
         }
         Ok(rows)
