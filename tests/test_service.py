@@ -219,15 +219,15 @@ def test_one_folder_of_state_is_one_services(tmp_path):
 
 
 def test_why_rows_dont_count_is_told_and_not_kept(tmp_path):
-    section = f'health = "{tmp_path}/health.json"\n'
-    with Service(tmp_path, config(tmp_path, service=section)) as service:
+    port = free_port()
+    with Service(tmp_path, config(tmp_path, service=f'listen = "127.0.0.1:{port}"\n')) as service:
         put(tmp_path, 0, 5)
         with (tmp_path / "in.jsonl").open("a") as out:
             out.write("no message\n" * 30_000)
         put(tmp_path, 0)
 
         def reasons():
-            return json.loads((tmp_path / "health.json").read_text()).get("reasons")
+            return json.loads(ask(port, "/healthz")[1]).get("reasons")
 
         assert until(lambda: reasons() == {"json_invalid": 30_000, "late": 1}, 30)
         service.stop()
