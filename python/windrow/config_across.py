@@ -61,7 +61,12 @@ def across(data: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(
                 ("sink", at, "what"), f'{where(("sink", at))} `what` is "windows": add a section [window]'
             )
-        if what in ("events", "anomalies") and detect is None:
+        if (mapping(sink) or {}).get("format") == "lookout" and what != "groups":
+            yield Problem(
+                ("sink", at, "format"),
+                f'{where(("sink", at))} `format = "lookout"` goes with `what = "groups"`',
+            )
+        if what in ("events", "groups", "anomalies") and detect is None:
             yield Problem(
                 ("sink", at, "what"),
                 f'{where(("sink", at))} `what` is "{what}": add a section [detect], or take "windows"',
@@ -163,6 +168,8 @@ def _sink(
             yield Problem((*place, "path"), f"{where(place)} {error}")
     what = "events" if kind == "shadow" else sink.get("what", "windows" if kind == "object" else "events")
     known = columns_of(what, window, detect)
+    if sink.get("format") == "lookout":
+        known = ["alertEventId", "alertName", "timestamp", "anomalyScore"]
     for option, name in used:
         if known and name not in known:
             yield Problem(
@@ -230,6 +237,8 @@ def columns_of(what: Any, window: Mapping[str, Any] | None, detect: Mapping[str,
         aggregates = window.get("aggregate")
         made = names([one.get("name") for one in aggregates if isinstance(one, dict)] if aggregates else [])
         return [*by, "window_start", "window_end", "revision", *made]
+    if what == "groups" and detect is not None:
+        return ["id", "measure", "state", "start", "end", "severity", "series_hit", "reason"]
     if what in ("events", "anomalies") and detect is not None:
         judged = ["observed", "expected", "lower", "upper", "severity", "reason"]
         own = ["id", "kind", "start", "end", "peak"] if what == "events" else ["time", "score"]

@@ -21,8 +21,10 @@ __all__ = [
 ]
 
 SINK_KINDS = "command, file, mqtt, object, shadow, stdout or webhook"
-WHAT = "events (alarms that begin or end), anomalies (rows in alarm) or windows"
-What: TypeAlias = Literal["events", "anomalies", "windows"]
+WHAT = "events (alarms that begin or end), groups (of one measure and time), anomalies (rows in alarm) or windows"
+What: TypeAlias = Literal["events", "groups", "anomalies", "windows"]
+FORMAT = "groups: plain rows, or the alert message of Amazon Lookout for Metrics"
+Format: TypeAlias = Literal["rows", "lookout"]
 
 
 class StdoutSink(Section):
@@ -30,6 +32,8 @@ class StdoutSink(Section):
 
     kind: Literal["stdout"] = option(..., SINK_KINDS)
     what: What = option("events", WHAT)
+    format: Format = option("rows", FORMAT)
+    alert: Name = option("windrow", "lookout: the alert's name")
 
 
 class FileSink(Section):
@@ -38,6 +42,8 @@ class FileSink(Section):
     kind: Literal["file"] = option(..., SINK_KINDS)
     path: Name = option(..., "the file; folders are made", "anomalies.jsonl")
     what: What = option("events", WHAT)
+    format: Format = option("rows", FORMAT)
+    alert: Name = option("windrow", "lookout: the alert's name")
     append: bool = option(False, "add to the file instead of starting it anew")
 
 
@@ -47,6 +53,8 @@ class MqttSink(MqttLink):
     kind: Literal["mqtt"] = option(..., SINK_KINDS)
     topic: Name = option(..., "where to, with columns in braces", "alerts/{camera}")
     what: What = option("events", WHAT)
+    format: Format = option("rows", FORMAT)
+    alert: Name = option("windrow", "lookout: the alert's name")
     qos: Literal[0, 1] = option(1, "0: sent once, 1: until the broker says that it has it")
     retain: bool = option(False, "let the broker keep the newest message of each topic")
 
@@ -57,6 +65,8 @@ class WebhookSink(Section):
     kind: Literal["webhook"] = option(..., SINK_KINDS)
     url: Name = option(..., "where to", "https://example.org/alerts")
     what: What = option("events", WHAT)
+    format: Format = option("rows", FORMAT)
+    alert: Name = option("windrow", "lookout: the alert's name")
     timeout: Positive = option("10s", "how long an answer may take")
     secret_env: Name | None = option(
         None, "sign with the secret in this environment variable", "WINDROW_WEBHOOK_SECRET"
@@ -110,6 +120,8 @@ class CommandSink(Section):
         ..., "the program and its arguments", ["/usr/local/bin/set-sign", "--quiet"]
     )
     what: What = option("events", WHAT)
+    format: Format = option("rows", FORMAT)
+    alert: Name = option("windrow", "lookout: the alert's name")
     timeout: Positive = option("30s", "how long it may take")
     tries: Annotated[int, Field(ge=1)] = option(3, "how often it is tried where it fails")
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-__all__ = ["of_event", "of_verdict", "of_window", "series"]
+__all__ = ["of_event", "of_group", "of_verdict", "of_window", "series"]
 
 
 def series(row: Mapping[str, Any], by: Sequence[str]) -> str:
@@ -46,6 +46,11 @@ def of_verdict(row: Mapping[str, Any], by: Sequence[str], revision: int = 0) -> 
 def of_event(row: Mapping[str, Any]) -> str:
     """Name an event's message: the event, how many points it has, its state."""
     return f"{row['id']}/{row['points']}/{row['state']}"
+
+
+def of_group(row: Mapping[str, Any]) -> str:
+    """Name a group's message: the group, its state."""
+    return f"{row['id']}/{row['state']}"
 
 
 def _key(row: Mapping[str, Any], by: Sequence[str]) -> str:

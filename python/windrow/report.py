@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ __all__ = ["subtitle", "write"]
 
 #: Rows of the windows table.
 MOST_WINDOWS = 200
+#: Rows of the groups table.
+MOST_GROUPS = 50
 
 
 def write(
@@ -81,6 +83,7 @@ def write(
         left_out=len(series) - len(shown),
         histogram=scores,
         events=sorted(events, key=lambda event: (-(event["weight"] or 0.0), event["start"])),
+        groups=_several(outcome.groups.values()),
         threshold=threshold,
         by=by,
         faults=faults,
@@ -133,6 +136,23 @@ def _figures(outcome: Any, series: Sequence[Series], weight: str | None) -> list
         hours = (max(times) - min(times)) / 3_600_000
         figures.append(("days", f"{hours / 24:.1f}") if hours >= 48 else ("hours", f"{hours:.1f}"))
     return figures
+
+
+def _several(groups: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """List the groups that more than one series was hit by, the worst first."""
+    rows = [group for group in groups if group["series_hit"] > 1]
+    rows.sort(key=lambda group: (-(group["severity"] or 0.0), group["start"]))
+    return [
+        {
+            "severity": None if group["severity"] is None else round(group["severity"]),
+            "measure": group["measure"],
+            "start": group["start"],
+            "end": group["end"],
+            "series": group["series_hit"],
+            "why": group["reason"],
+        }
+        for group in rows[:MOST_GROUPS]
+    ]
 
 
 def _newest(batches: Sequence[Any]) -> list[dict[str, Any]]:

@@ -59,6 +59,7 @@ def page(
     left_out: int,
     histogram: Any,
     events: Sequence[dict[str, Any]],
+    groups: Sequence[dict[str, Any]] = (),
     threshold: float | None,
     by: Sequence[str],
     faults: Sequence[Any],
@@ -86,6 +87,11 @@ def page(
         body += [
             "<h2>Events</h2>",
             _events(events, by, threshold) if events else '<p class="muted">None: no alarm was raised.</p>',
+        ]
+    if groups:
+        body += [
+            "<h2>At once in several series</h2>",
+            table(groups, "groups"),
         ]
     if faults:
         listed = "; ".join(f"{fault.kind} ({_time(fault.start)} to {_time(fault.end)})" for fault in faults)

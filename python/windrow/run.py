@@ -18,7 +18,8 @@ import windrow as wr
 from windrow.clocks import Clocks
 from windrow.commit import Commit
 from windrow.config import Config, StdoutSink, nanoseconds
-from windrow.message_id import of_event, of_verdict, of_window
+from windrow.lookout import Lookout
+from windrow.message_id import of_event, of_group, of_verdict, of_window
 from windrow.service import Service
 from windrow.sinks import LOCAL, Sink, open_sink
 from windrow.sinks.file import File
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, "int | None"], None]
 #: Seconds that unsent results get at the end: a service is to end within one, a single run may take its time.
 PATIENCE_LIVE, PATIENCE = 0.4, 10.0
-#: Events of live input that an outcome remembers.
+#: Events, and groups, of live input that an outcome remembers.
 MOST_EVENTS = 1_000
 
 
@@ -56,6 +57,8 @@ class Outcome:
         Verdicts of the detector.
     events : dict of str to dict
         Events by their id, each in its newest form.
+    groups : dict of str to dict
+        Groups of them, likewise.
     interrupted : bool
         Whether the run was ended from outside.
     """
@@ -68,6 +71,7 @@ class Outcome:
     windows: int = 0
     judged: int = 0
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     interrupted: bool = False
 
 
@@ -115,6 +119,9 @@ class Run:
         self._again: Callable[[], Config] | None = None
         window, detect = config.window, config.detect
         self.by = [] if window is None else [window.by] if isinstance(window.by, str) else window.by
+        #: What was sent as an alert, by the alert's name.
+        self._alerts: dict[str, Lookout] = {}
+        self._zone = (detect.zone if detect is not None else None) or (window.zone if window else None)
         self.judged_by = [] if detect is None else detect_keys(detect, window)
 
     def _build(self, override: str | None) -> None:
@@ -379,10 +386,29 @@ class Run:
             return
         rows = list(self.detector.events())
         self.outcome.events.update((row["id"], row) for row in rows)
-        while self.source.live and len(self.outcome.events) > MOST_EVENTS:
-            # A service runs for years; who wants its events has a sink.
-            self.outcome.events.pop(next(iter(self.outcome.events)))
+        groups = list(self.detector.groups())
+        self.outcome.groups.update((row["id"], row) for row in groups)
+        for kept in (self.outcome.events, self.outcome.groups) if self.source.live else ():
+            # A service runs for years; who wants what it found has a sink.
+            while len(kept) > MOST_EVENTS:
+                kept.pop(next(iter(kept)))
         self._write("events", ({"message_id": of_event(row), **row} for row in rows))
+        if groups:
+            self._tell_of(groups)
+
+    def _tell_of(self, groups: list[dict[str, Any]]) -> None:
+        """Write groups, for each sink in its form."""
+        rows = [{"message_id": of_group(row), **row} for row in groups]
+        for section, sink in self._opened:
+            if sink.what != "groups":
+                continue
+            if getattr(section, "format", "rows") == "lookout":
+                alerts = self._alerts.setdefault(section.alert, Lookout(section.alert, self._zone))
+                sink.write(list(alerts.messages(groups)))
+            else:
+                sink.write(rows)
+        if self.commit.interval is None:
+            self.commit.spill()
 
     def finish(self) -> None:
         """End the run: open windows fire, or are kept for the next one; the counts are drawn up."""

@@ -322,6 +322,27 @@ def go_on_with_joint(d: wr.Detector) -> Any:
     return {"judged": judged, "events": rows_of(d.events()), "status": repr(d.status), "repr": repr(d)}
 
 
+def talked_to() -> wr.Detector:
+    """Groups open and closed, feedback of both kinds, filters."""
+    d = wr.Detector(
+        "counts", measures=["cars"], by=["camera"], every="1h", alarm=wr.Alarm(severity=30), min_deviation=3.0,
+        sensitivity={"camera": {"b": 0.9}}, quiet_hours=["sun 02:00-03:00"], maintenance=[(0, HOUR, {"camera": "a"})],
+    )  # fmt: skip
+    d.push(street(1, 0, 400))
+    d.push(street(2, 400, 100))
+    told = [(row["id"], one["camera"]) for row in d.groups() for one in row["series"]]
+    for at, (group, camera) in enumerate(told):
+        d.feedback(group, camera, is_anomaly=at % 2 == 0)
+    d.push(street(4, 500, 60))
+    return d
+
+
+def go_on_with_talk(d: wr.Detector) -> Any:
+    judged = rows_of(d.push(street(3, 560, 60)))
+    listed = {"groups": list(d.groups()), "feedbacks": list(d.feedbacks()), "states": list(d.states())}
+    return {"judged": judged, **json.loads(json.dumps(listed, default=str)), "repr": repr(d)}
+
+
 #: By name: how it is made, how it is restored, what it goes on with.
 STATES: dict[str, tuple[Callable[[], Any], Any, Callable[[Any], Any]]] = {
     "windows_lanes": (lanes, wr.TumblingWindows, go_on_with_windows),
@@ -334,6 +355,7 @@ STATES: dict[str, tuple[Callable[[], Any], Any, Callable[[Any], Any]]] = {
     "detector_counts": (detector("counts"), wr.Detector, go_on_with_detector("counts")),
     "detector_novelty": (detector("novelty"), wr.Detector, go_on_with_detector("novelty")),
     "detector_joint": (joint, wr.Detector, go_on_with_joint),
+    "detector_talk": (talked_to, wr.Detector, go_on_with_talk),
     "detector_residual": (
         detector("residual", predicted="model"),
         wr.Detector,

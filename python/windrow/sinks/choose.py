@@ -78,4 +78,6 @@ def _delivery(sink: Any, name: str, time: str) -> Any:
     assert isinstance(sink, ObjectSink)
     from windrow.sinks.object import Object
 
-    return Object(sink, {"windows": time, "anomalies": "time", "events": "start"}[sink.what])
+    return Object(
+        sink, {"windows": time, "anomalies": "time", "events": "start", "groups": "start"}[sink.what]
+    )

@@ -14,7 +14,7 @@ __all__ = ["JsonLines", "Sink", "line"]
 class Sink(Protocol):
     """Takes results of one kind."""
 
-    #: events, anomalies or windows.
+    #: events, groups, anomalies or windows.
     what: str
 
     def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -72,4 +72,8 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
     return value

@@ -18,6 +18,7 @@ pub mod detect;
 pub mod duration;
 pub mod error;
 pub mod expect;
+pub mod group;
 mod id;
 pub mod ipc;
 pub mod key;

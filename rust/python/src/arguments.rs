@@ -93,9 +93,15 @@ pub fn bytes(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<PyBackedBytes
 
 /// A series' key: a value for one column, a tuple for several, None for none.
 pub fn key_values(key: &Bound<'_, PyAny>, columns: usize) -> PyResult<Vec<Scalar>> {
+    key_of(key, columns, "key")
+}
+
+/// As [`key_values`], by another name.
+pub fn key_of(key: &Bound<'_, PyAny>, columns: usize, argument: &str) -> PyResult<Vec<Scalar>> {
     let value = |item: &Bound<'_, PyAny>| {
-        scalar(item)
-            .ok_or_else(|| data(format!("`key` must hold text, numbers or booleans, got {}", shown(item))))
+        scalar(item).ok_or_else(|| {
+            data(format!("`{argument}` must hold text, numbers or booleans, got {}", shown(item)))
+        })
     };
     if let Ok(items) = key.cast::<PyTuple>() {
         return items.iter().map(|item| value(&item)).collect();

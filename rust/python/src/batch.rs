@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use arrow_array::types::{Float64Type, Int64Type, TimestampNanosecondType, UInt64Type};
+use arrow_array::types::{Float64Type, Int64Type, TimestampNanosecondType, UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchIterator, StructArray};
 use arrow_schema::{DataType, TimeUnit};
 use pyo3::intern;
@@ -151,12 +151,25 @@ fn value<'py>(py: Python<'py>, array: &ArrayRef, row: usize) -> PyResult<Bound<'
     Ok(match array.data_type() {
         DataType::Int64 => array.as_primitive::<Int64Type>().value(row).into_pyobject(py)?.into_any(),
         DataType::UInt64 => array.as_primitive::<UInt64Type>().value(row).into_pyobject(py)?.into_any(),
+        DataType::UInt32 => array.as_primitive::<UInt32Type>().value(row).into_pyobject(py)?.into_any(),
         DataType::Float64 => array.as_primitive::<Float64Type>().value(row).into_pyobject(py)?.into_any(),
         DataType::Boolean => array.as_boolean().value(row).into_pyobject(py)?.to_owned().into_any(),
         DataType::Utf8 => array.as_string::<i32>().value(row).into_pyobject(py)?.into_any(),
         DataType::Binary => pyo3::types::PyBytes::new(py, array.as_binary::<i32>().value(row)).into_any(),
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
             to_datetime(py, array.as_primitive::<TimestampNanosecondType>().value(row))?
+        }
+        DataType::List(_) => {
+            let values = array.as_list::<i32>().value(row);
+            let items = (0..values.len()).map(|at| value(py, &values, at)).collect::<PyResult<Vec<_>>>()?;
+            PyList::new(py, items)?.into_any()
+        }
+        DataType::Struct(fields) => {
+            let record = PyDict::new(py);
+            for (field, column) in fields.iter().zip(array.as_struct().columns()) {
+                record.set_item(field.name(), value(py, column, row)?)?;
+            }
+            record.into_any()
         }
         other => return Err(data(format!("a column of {other} has no Python form"))),
     })

@@ -5,11 +5,10 @@
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyType};
+use pyo3::types::{PyBytes, PyType};
 use windrow_core::alarm::{Alarm as AlarmCore, Settings as AlarmSettings};
 use windrow_core::detect::joint::{ADOPT, FIT_ROWS};
 use windrow_core::detect::{Detector as Core, Measure, Method, Settings};
-use windrow_core::duration;
 use windrow_core::residual::rmse::Rmse as RmseCore;
 use windrow_core::residual::series::Rule;
 use windrow_core::residual::smooth::Smooth;
@@ -369,28 +368,6 @@ impl Detector {
     ///     that ended it. The reason of a silence says how long nothing came.
     fn events(&self) -> PyResult<Batch> {
         Ok(Batch::new(self.lock().or_raise()?.events().or_raise()?))
-    }
-
-    /// How far the series are, and what was decided.
-    ///
-    /// ``learning`` series x measures without a verdict yet, ``active`` ones with; ``windows_wanted`` until the last
-    /// of the former has one, if its windows come one after the other; ``methods`` by measure and ``every``, None
-    /// while they are open.
-    #[getter]
-    fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let core = self.lock().or_raise()?;
-        let status = core.status();
-        let methods = PyDict::new(py);
-        for (measure, method) in core.settings().measures.iter().zip(core.methods()) {
-            methods.set_item(&measure.name, method.map(Method::name))?;
-        }
-        let out = PyDict::new(py);
-        out.set_item("learning", status.learning)?;
-        out.set_item("active", status.active)?;
-        out.set_item("windows_wanted", status.windows_wanted)?;
-        out.set_item("methods", methods)?;
-        out.set_item("every", core.every().map(duration::print))?;
-        Ok(out)
     }
 
     /// The detector with all it has learned as bytes, the same on every machine.

@@ -2,9 +2,12 @@
 #![allow(clippy::doc_markdown, clippy::doc_link_with_quotes)]
 
 use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyString};
 
+use crate::arguments::{key_of, shown};
+use crate::batch::Batch;
 use crate::detector::Detector;
-use crate::error::OrRaise;
+use crate::error::{OrRaise, config};
 use crate::filters;
 
 #[pymethods]
@@ -64,5 +67,128 @@ impl Detector {
         let mut core = self.lock().or_raise()?;
         let filters = arguments.read(&core.settings().measures, core.settings().unit)?;
         core.filter(filters).or_raise()
+    }
+
+    /// Groups that are new or have closed since the last call: anomalies of one measure at one time are one matter.
+    ///
+    /// Rows in alarm of the same measure (and level of roll-up) in the same window, or in windows that touch, are a group.
+    /// It closes when a window has passed in which it had no part; once more it is told then, whole.
+    ///
+    /// Returns
+    /// -------
+    /// Batch
+    ///     ``id``, ``measure``, (``level``), ``state`` (alarm while it lasts, then ok), ``start``, ``end`` (null while it
+    ///     lasts), and
+    ///
+    ///     - ``severity``: ``30 ln(n) / ln(365 / 30)`` above its worst series', for n series, at most 100
+    ///     - ``series_hit``: n
+    ///     - ``dimensions``: for each key column ``{dimension, contributions: [{value, share}]}``, values as text, largest
+    ///       share first; they sum to 100. A share is the values' part of all distances ``|observed - expected|``.
+    ///     - ``series``: ``{by..., time, observed, expected, lower, upper, severity, channel}`` of each one's worst row, the
+    ///       farthest from its expectation first
+    ///     - ``causes``: ``{measure, group, lead_seconds, times}``: groups of other measures that began up to 12 windows
+    ///       before, as they have at least 3 times, and in at least half of both one's groups
+    ///     - ``reason``: one sentence
+    ///
+    ///     Groups that nobody asks for are kept, up to 100,000.
+    ///
+    /// Raises
+    /// ------
+    /// BusyError
+    ///     If another thread is at work on this detector.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import windrow as wr
+    /// >>> detector = wr.Detector("residual", measures="cars", predicted="usual", by="camera", rmse=5.0, every="5m",
+    /// ...                        alarm=wr.Alarm(threshold=3.0))
+    /// >>> _ = detector.push({"window_start": [0, 0, 0], "camera": ["north", "south", "west"], "cars": [90, 60, 31],
+    /// ...                    "usual": [30, 30, 30]})
+    /// >>> [group] = detector.groups()
+    /// >>> group["reason"]
+    /// 'cars off in 2 series, 67 % of it camera north on a Thursday at 00:00'
+    /// >>> [(part["value"], round(part["share"])) for part in group["dimensions"][0]["contributions"]]
+    /// [('north', 67), ('south', 33)]
+    fn groups(&self) -> PyResult<Batch> {
+        Ok(Batch::new(self.lock().or_raise()?.groups().or_raise()?))
+    }
+
+    /// Say of a series of a group whether it is an anomaly.
+    ///
+    /// False: from now on one of the same size no longer alarms on that series; ``lowered_by`` is ``feedback`` then. Others
+    /// still do. Of the same size is what is on the same side and at most 1.1 times its score, or at most 1.1 times as far
+    /// from its expectation and 1.5 times as many widths of its band.
+    ///
+    /// True: the expectation doesn't learn from it. What it learned since is taught again without the rows in alarm and
+    /// those after them that stay outside their band, for 7 days at most. That reaches back 1,024 rows, and as far as
+    /// the series is among the 128 that went into alarm last; beyond that what was learned stays.
+    ///
+    /// Parameters
+    /// ----------
+    /// group : str
+    ///     The id of one of the newest 1,000 groups.
+    /// series : str, int, float, bool, None or tuple
+    ///     The value of the key column, a tuple for several, None without any.
+    /// is_anomaly : bool or None
+    ///     None takes back what was said, and what followed from it.
+    ///
+    /// Raises
+    /// ------
+    /// DataError
+    ///     If there is no such group or series.
+    /// LimitError
+    ///     If there are 100,000 pieces of feedback.
+    /// BusyError
+    ///     If another thread is at work on this detector.
+    #[pyo3(
+        signature = (group, series, is_anomaly=FALSE),
+        text_signature = "($self, group, series, is_anomaly=False)"
+    )]
+    fn feedback(
+        &self,
+        group: &Bound<'_, PyAny>,
+        series: &Bound<'_, PyAny>,
+        is_anomaly: Option<IsAnomaly>,
+    ) -> PyResult<()> {
+        let group: String = match group.cast::<PyString>() {
+            Ok(group) => group.extract()?,
+            Err(_) => return Err(config(format!("`group` must be text, got {}", shown(group)))),
+        };
+        let mut core = self.lock().or_raise()?;
+        let key = key_of(series, core.settings().by.len(), "series")?;
+        core.feedback(&group, &key, is_anomaly.map(|said| said.0)).or_raise()
+    }
+
+    /// All that was said by `feedback`.
+    ///
+    /// Returns
+    /// -------
+    /// Batch
+    ///     `by`, (``level``), measure, group, is_anomaly, start and end: the series' first and last window in alarm.
+    ///
+    /// Raises
+    /// ------
+    /// BusyError
+    ///     If another thread is at work on this detector.
+    fn feedbacks(&self) -> PyResult<Batch> {
+        Ok(Batch::new(self.lock().or_raise()?.feedbacks().or_raise()?))
+    }
+}
+
+/// What `feedback` is told where nothing is said.
+#[allow(clippy::unnecessary_wraps, reason = "None is another answer")]
+const FALSE: Option<IsAnomaly> = Some(IsAnomaly(false));
+
+/// True or False, as Python says it.
+struct IsAnomaly(bool);
+
+impl<'py> FromPyObject<'_, 'py> for IsAnomaly {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let said = value.cast::<PyBool>().map(|said| Self(said.is_true()));
+        said.map_err(|_| {
+            config(format!("`is_anomaly` must be True, False or None, got {}", shown(&value.to_owned())))
+        })
     }
 }

@@ -14,6 +14,7 @@ mod detector;
 mod detector_groups;
 mod detector_one;
 mod detector_repr;
+mod detector_states;
 mod error;
 mod filters;
 mod known_keys;

@@ -35,6 +35,15 @@ impl Direction {
         }
     }
 
+    /// 1 for up, -1 for down, 0 for both.
+    pub fn sign(self) -> i8 {
+        match self {
+            Self::Both => 0,
+            Self::Up => 1,
+            Self::Down => -1,
+        }
+    }
+
     /// Reads the word.
     pub fn parse(text: &str) -> Result<Self> {
         [Self::Both, Self::Up, Self::Down].into_iter().find(|side| side.name() == text).ok_or_else(|| {

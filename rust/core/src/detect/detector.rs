@@ -14,10 +14,11 @@ use super::judging::{Context, Memory, Place, Purpose, Series, pace_of, point_of}
 use super::model::{LARGEST, Model, Verdict};
 use super::one_row;
 use super::output::{Output, batch, key_table};
+use super::records::Records;
 use super::rows::{Input, Rows};
 use super::settings::{Method, Settings};
 use super::wall_clock::WallClock;
-use crate::alarm::{self, AlarmState, EventLog};
+use crate::alarm;
 use crate::column::{self, Scalar};
 use crate::error::{Error, Result};
 use crate::expect::trained::{History, Predictions};
@@ -26,35 +27,24 @@ use crate::snapshot;
 use crate::spacing;
 use crate::time::Timestamp;
 
-/// How far the series are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Status {
-    /// Series and measures without a verdict yet.
-    pub learning: u64,
-    /// Those with verdicts.
-    pub active: u64,
-    /// Windows until the last of them has one.
-    pub windows_wanted: u64,
-}
-
 /// Detects in many series.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Detector {
-    settings: Settings,
+    pub(super) settings: Settings,
     /// `by`, and the level of roll-ups last.
-    keys: Keys,
+    pub(super) keys: Keys,
     /// `measures` of them for each key, in the order of its id.
-    series: Vec<Series>,
+    pub(super) series: Vec<Series>,
     /// The length of a window in nanoseconds, once it is known.
-    every: Option<i64>,
+    pub(super) every: Option<i64>,
     /// The method of each measure, once it is chosen.
-    methods: Vec<Option<Method>>,
+    pub(super) methods: Vec<Option<Method>>,
     waiting: Queue,
-    events: EventLog,
+    pub(super) records: Records,
     /// What a model remembers of each key.
     histories: Vec<Option<Box<History>>>,
     /// Whether any row brought a level.
-    has_level: bool,
+    pub(super) has_level: bool,
 }
 
 impl Detector {
@@ -78,7 +68,7 @@ impl Detector {
             every: settings.every,
             methods,
             waiting: Queue::default(),
-            events: EventLog::default(),
+            records: Records::default(),
             histories: Vec::new(),
             has_level: false,
             settings,
@@ -121,6 +111,8 @@ impl Detector {
     /// Judges rows, then learns each: one row out for each row and measure, in input order.
     pub fn push(&mut self, batches: &[RecordBatch]) -> Result<RecordBatch> {
         let output = self.read(batches, Purpose::Judge)?;
+        let Self { settings, records, every, .. } = self;
+        records.groups.settle(every.unwrap_or(0), |measure| &settings.measures[measure as usize].name);
         let names: Vec<&str> = self.settings.measures.iter().map(|measure| measure.name.as_str()).collect();
         output.table(&self.keys, self.has_level, &names)
     }
@@ -151,8 +143,8 @@ impl Detector {
         let mut output = Output::new(if purpose == Purpose::Judge { total * measures } else { 0 });
         self.catch_up()?;
         let predictions = self.predict(&tables, &ids);
-        let Self { settings, keys, series, every, methods, waiting, events, .. } = self;
-        let mut context = Context::new(settings, keys, events, *every)?;
+        let Self { settings, keys, series, every, methods, waiting, records, .. } = self;
+        let mut context = Context::new(settings, keys, records, *every)?;
         if context.settings.method == Method::Joint {
             let mut machines = Machines::new(measures);
             for (rows, ids) in tables.iter().zip(&ids) {
@@ -179,7 +171,7 @@ impl Detector {
                     let known = input.value.abs() <= LARGEST && !silent;
                     match (time, methods[measure]) {
                         (Some(time), Some(method)) if every.is_some() && !revised => {
-                            verdict = context.take(series, place, method, time, &input, known, purpose);
+                            verdict = context.take(series, place, method, time, &input, silent, purpose);
                         }
                         (Some(time), _) if known && !revised => waiting.push(*key, measure, time, &input),
                         _ => {}
@@ -206,8 +198,7 @@ impl Detector {
     }
 
     fn grow(&mut self) {
-        let series = || Series { memory: Memory::Empty, alarm: AlarmState::default(), heard: None };
-        self.series.resize_with(self.keys.len() * self.settings.measures.len(), series);
+        self.series.resize_with(self.keys.len() * self.settings.measures.len(), Series::default);
     }
 
     /// Fixes what is still open and these rows can tell.
@@ -238,16 +229,16 @@ impl Detector {
             return Ok(());
         }
         let measures = self.settings.measures.len();
-        let Self { settings, keys, series, every, methods, waiting, events, .. } = self;
+        let Self { settings, keys, series, every, methods, waiting, records, .. } = self;
         let ready = waiting.take(|one| methods[one.measure as usize].is_some());
-        let mut context = Context::new(settings, keys, events, *every)?;
+        let mut context = Context::new(settings, keys, records, *every)?;
         for one in ready {
             let place = Place { key: one.key, measure: one.measure as usize, measures };
             let Some(method) = methods[place.measure].filter(|method| *method != Method::Joint) else {
                 continue;
             };
             let series = &mut series[place.series()];
-            context.take(series, place, method, one.time, &one.input(), true, Purpose::Teach);
+            context.take(series, place, method, one.time, &one.input(), false, Purpose::Teach);
         }
         Ok(())
     }
@@ -263,8 +254,8 @@ impl Detector {
                 self.waiting.push(key, 0, time, &Input::NONE);
                 self.decide(&[], &[], Purpose::Judge);
             }
-            let Self { settings, keys, series, every, events, .. } = self;
-            let mut context = Context::new(settings, keys, events, *every)?;
+            let Self { settings, keys, series, every, records, .. } = self;
+            let mut context = Context::new(settings, keys, records, *every)?;
             let machine = &mut series[key as usize * measures];
             Machines::new(measures).learn_one(&mut context, machine, key, time, inputs);
             return Ok(());
@@ -299,10 +290,7 @@ impl Detector {
     pub fn score_one(&self, time: Timestamp, key: &[Scalar], inputs: &[Input]) -> Result<Vec<f64>> {
         let measures = self.settings.measures.len();
         let mut scores = vec![f64::NAN; measures];
-        let key = self.key_of(key)?;
-        let mut bytes = Vec::new();
-        key.iter().for_each(|value| crate::key::encode(value, &mut bytes));
-        let (Some(key), Some(every)) = (self.keys.find(&bytes), self.every) else { return Ok(scores) };
+        let (Some(key), Some(every)) = (self.id_of(key, 0, "key")?, self.every) else { return Ok(scores) };
         let mut wall = WallClock::new(self.settings.zone.as_deref(), &self.settings.holidays)?;
         let mut pace = pace_of(every, &self.settings);
         if let Memory::Joint(machine) = &self.series[key as usize * measures].memory {
@@ -325,21 +313,33 @@ impl Detector {
     }
 
     fn key_of(&self, key: &[Scalar]) -> Result<Vec<Scalar>> {
+        self.key_at(key, 0, "key")
+    }
+
+    /// The id of a key at a level of roll-up, if it was seen.
+    pub(super) fn id_of(&self, key: &[Scalar], level: i64, argument: &str) -> Result<Option<u32>> {
+        let mut bytes = Vec::new();
+        let key = self.key_at(key, level, argument)?;
+        key.iter().for_each(|value| crate::key::encode(value, &mut bytes));
+        Ok(self.keys.find(&bytes))
+    }
+
+    fn key_at(&self, key: &[Scalar], level: i64, argument: &str) -> Result<Vec<Scalar>> {
         let by = &self.settings.by;
         if key.len() != by.len() {
             return Err(Error::data(format!(
-                "`key` must have {} values ({}), got {}",
+                "`{argument}` must have {} values ({}), got {}",
                 by.len(),
                 by.join(", "),
                 key.len()
             )));
         }
-        Ok(key.iter().cloned().chain([Scalar::Int(0)]).collect())
+        Ok(key.iter().cloned().chain([Scalar::Int(i128::from(level))]).collect())
     }
 
     /// Events that are new or have ended since the last call: key, measure, and the columns of events.
     pub fn events(&mut self) -> Result<RecordBatch> {
-        let news = self.events.take();
+        let news = self.records.events.take();
         let measures = self.settings.measures.len();
         let ids: Vec<u32> = news.iter().map(|event| event.series / measures as u32).collect();
         let names = news
@@ -349,22 +349,6 @@ impl Detector {
         columns.push(("measure", column::of_kind(column::Kind::Str, names)));
         columns.extend(alarm::event::columns(&news));
         batch(columns, news.len())
-    }
-
-    /// How far the series are.
-    pub fn status(&self) -> Status {
-        let mut status = Status::default();
-        for series in &self.series {
-            let wanted = series.memory.wanted(self.every.unwrap_or(1), &self.settings);
-            let Some(wanted) = wanted else { continue };
-            if wanted == 0 {
-                status.active += 1;
-            } else {
-                status.learning += 1;
-                status.windows_wanted = status.windows_wanted.max(wanted);
-            }
-        }
-        status
     }
 
     /// The state, with what it takes to go on.
@@ -385,15 +369,10 @@ impl Detector {
         let Self { settings, keys, series, every, methods, .. } = &detector;
         let measures = settings.measures.len();
         let by = keys.names().split_last().is_some_and(|(level, by)| level == "level" && by == settings.by);
-        let sound = |(at, series): (usize, &Series)| match &series.memory {
-            Memory::Empty => true,
-            Memory::Joint(machine) => {
-                settings.method == Method::Joint && at.is_multiple_of(measures) && machine.is_sound(measures)
-            }
-            _ if settings.method == Method::Joint => false,
-            Memory::Counts(model) => model.is_sound(),
-            Memory::Novelty(model) => model.is_sound(),
-            Memory::Residual(model) => model.is_sound(&settings.rule),
+        let sound = |(at, series): (usize, &Series)| {
+            // All of a machine is in the place of its first sensor.
+            let place = !matches!(series.memory, Memory::Joint(_)) || at.is_multiple_of(measures);
+            place && series.memory.is_sound(settings)
         };
         if !by
             || keys.len().checked_mul(measures) != Some(series.len())
@@ -407,7 +386,7 @@ impl Detector {
             return Err(Error::snapshot("the series of the detector don't fit its settings"));
         }
         series.iter().try_for_each(|series| series.alarm.check(&settings.alarm))?;
-        detector.events.check(series.len())?;
+        detector.records.check(series, settings)?;
         Ok(detector)
     }
 }

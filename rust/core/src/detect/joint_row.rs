@@ -130,7 +130,7 @@ impl Machines {
         purpose: Purpose,
     ) -> Option<usize> {
         let Self { room, row, verdicts } = self;
-        let Series { memory, alarm, .. } = series;
+        let Series { memory, alarm, standing } = series;
         if matches!(memory, Memory::Empty) {
             *memory = Memory::Joint(Box::default());
         }
@@ -141,9 +141,15 @@ impl Machines {
         let patience = Patience { fit_rows, adopt };
         let local = context.wall.seconds(time);
         let found = machine.take(row, (time, local), &context.pace, patience, room, verdicts);
+        if is_missing(row) {
+            standing.miss();
+        } else {
+            standing.hear(time);
+        }
         if purpose == Purpose::Teach {
             return None;
         }
+        context.records.groups.pass(time);
         let mut place = Place { key, measure: machine.named as usize, measures: row.len() };
         let Some(found) = found else {
             if is_missing(row) && alarm.has_begun() {
@@ -168,7 +174,14 @@ impl Machines {
             predicted: f64::NAN,
         };
         let farthest_place = Place { measure: farthest.sensor, ..place };
-        let (value, _) = context.filtered(alarm.state(), farthest_place, &point, &mut verdict, value, false);
+        let (value, _) = context.filtered(
+            alarm.state(),
+            farthest_place,
+            &point,
+            &mut verdict,
+            (value, farthest.score.abs()),
+            false,
+        );
         verdicts[farthest.sensor].lowered = verdict.lowered;
         let rare = verdict.severity > 0.0 && verdict.severity >= context.remarkable;
         let speaks = rare || farthest.score.abs() >= OUT;
@@ -180,6 +193,7 @@ impl Machines {
         let state = context.step(alarm, place, time, value, &told, row[place.measure]);
         if state == State::Alarm {
             machine.named = place.measure as u32;
+            context.group(place, time, row[place.measure], &told, farthest.score.abs());
         }
         for (kind, of) in [(EventKind::ChangePoint, found.change), (EventKind::LevelShift, found.adopted)] {
             if let Some(Farthest { sensor, score }) = of {
@@ -235,7 +249,7 @@ impl Context<'_> {
             }
             _ => "averages of 10 and 100 rows part beyond 1.0".to_owned(),
         };
-        self.events.raise(series, kind, time, &judged, rule);
-        self.events.close(series.id, kind, time, State::Ok);
+        self.records.events.raise(series, kind, time, &judged, rule);
+        self.records.events.close(series.id, kind, time, State::Ok);
     }
 }

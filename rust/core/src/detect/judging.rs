@@ -5,18 +5,23 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
+use super::feedback::Extent;
 use super::filters::Lowered;
 use super::joint::Machine;
 use super::model::{LARGEST, Model, Pace, Point, Verdict};
 use super::novelty::Metric;
 use super::predicted::Predicted;
 use super::reason;
+use super::records::Records;
+use super::relearn::Guard;
 use super::rows::Input;
 use super::settings::{Method, Settings};
 use super::wall_clock::WallClock;
-use crate::alarm::{self, AlarmState, EventKind, EventLog, Judged, Point as Counted, State};
+use crate::alarm::{self, AlarmState, EventKind, Judged, Point as Counted, State};
+use crate::column::Scalar;
 use crate::duration;
 use crate::error::Result;
+use crate::group::{Anomaly, Scope};
 use crate::key::Keys;
 use crate::time::Timestamp;
 
@@ -38,8 +43,61 @@ pub enum Memory {
 pub struct Series {
     pub memory: Memory,
     pub alarm: AlarmState,
-    /// When the newest value came, judged or taught.
-    pub heard: Option<Timestamp>,
+    pub standing: Standing,
+}
+
+/// What is known of a series beside what its method remembers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Standing {
+    /// Values that were learned or judged.
+    pub seen: u64,
+    /// The time of the newest of them.
+    pub newest: Option<Timestamp>,
+    /// Rows since then that brought none that could be judged.
+    pub unusable: u32,
+    /// What keeps it from learning.
+    pub guard: Guard,
+    /// Whether it is kept as it was before an alarm.
+    pub kept: bool,
+}
+
+impl From<Counts> for Memory {
+    fn from(model: Counts) -> Self {
+        Self::Counts(Box::new(model))
+    }
+}
+
+impl From<Metric> for Memory {
+    fn from(model: Metric) -> Self {
+        Self::Novelty(Box::new(model))
+    }
+}
+
+impl From<Predicted> for Memory {
+    fn from(model: Predicted) -> Self {
+        Self::Residual(Box::new(model))
+    }
+}
+
+impl Standing {
+    /// A value came.
+    #[inline]
+    pub fn hear(&mut self, time: Timestamp) {
+        self.seen += 1;
+        self.newest = self.newest.max(Some(time));
+        self.unusable = 0;
+    }
+
+    /// A row came without a value that can be judged.
+    pub fn miss(&mut self) {
+        self.unusable = self.unusable.saturating_add(1);
+    }
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Self { memory: Memory::Empty, alarm: AlarmState::default(), standing: Standing::default() }
+    }
 }
 
 impl Memory {
@@ -52,6 +110,18 @@ impl Memory {
             Self::Novelty(model) => Some(model.wanted(every)),
             Self::Joint(machine) => Some(machine.wanted(settings.measures.len(), settings.fit_rows)),
             Self::Residual(model) => Some(model.wanted(every)),
+        }
+    }
+
+    /// Whether a restored one can be used by a detector of these settings.
+    pub fn is_sound(&self, settings: &Settings) -> bool {
+        let joint = settings.method == Method::Joint;
+        match self {
+            Self::Empty => true,
+            Self::Joint(machine) => joint && machine.is_sound(settings.measures.len()),
+            Self::Counts(model) => !joint && model.is_sound(),
+            Self::Novelty(model) => !joint && model.is_sound(),
+            Self::Residual(model) => !joint && model.is_sound(&settings.rule),
         }
     }
 }
@@ -80,7 +150,7 @@ pub enum Purpose {
 pub struct Context<'a> {
     pub(super) settings: &'a Settings,
     pub(super) keys: &'a Keys,
-    pub(super) events: &'a mut EventLog,
+    pub(super) records: &'a mut Records,
     pub(super) wall: WallClock<'a>,
     pub(super) pace: Pace,
     /// The length of a window in nanoseconds; 0 until it is known.
@@ -131,7 +201,7 @@ impl<'a> Context<'a> {
     pub fn new(
         settings: &'a Settings,
         keys: &'a Keys,
-        events: &'a mut EventLog,
+        records: &'a mut Records,
         every: Option<i64>,
     ) -> Result<Self> {
         let wall = WallClock::new(settings.zone.as_deref(), &settings.holidays)?;
@@ -139,10 +209,11 @@ impl<'a> Context<'a> {
         // An alarm on scores may need the reason of any row.
         let remarkable = settings.alarm.settings().severity.map_or(0.0, |limit| limit.min(REMARKABLE));
         let every = every.unwrap_or(0);
-        Ok(Self { settings, keys, events, wall, pace, every, reason: String::new(), remarkable })
+        let reason = String::new();
+        Ok(Self { settings, keys, records, wall, pace, every, reason, remarkable })
     }
 
-    /// A row of one series: a value where one is `known`, else a missing point.
+    /// A row of one series: a value where one can be judged, else a missing point.
     #[allow(clippy::too_many_arguments)]
     #[inline]
     pub fn take(
@@ -152,20 +223,21 @@ impl<'a> Context<'a> {
         method: Method,
         time: Timestamp,
         input: &Input,
-        known: bool,
+        silent: bool,
         purpose: Purpose,
     ) -> Verdict {
-        let point = if known { point_of(time, input, &mut self.wall) } else { None };
+        let point = if silent { None } else { point_of(time, input, &mut self.wall) };
         let point = point.filter(|point| method != Method::Residual || !point.predicted.is_nan());
-        if purpose == Purpose::Judge
-            && let (Some(limit), Some(heard)) = (self.settings.silence, series.heard)
-        {
-            self.listen(place, time, heard, limit, point.is_some());
-        }
-        if point.is_some() {
-            series.heard = series.heard.max(Some(time));
+        if purpose == Purpose::Judge {
+            self.records.groups.pass(time);
+            if let (Some(limit), Some(heard)) = (self.settings.silence, series.standing.newest) {
+                self.listen(place, time, heard, limit, point.is_some());
+            }
         }
         let Some(point) = point else {
+            if !silent {
+                series.standing.miss();
+            }
             // Nothing is missing of a series that is still learning.
             if purpose == Purpose::Judge && series.alarm.has_begun() {
                 self.step(&mut series.alarm, place, time, None, &Verdict::NONE, input.value);
@@ -181,12 +253,14 @@ impl<'a> Context<'a> {
                 }
             };
         }
-        let alarm = &mut series.alarm;
-        let (verdict, lost) = match &mut series.memory {
+        let Series { memory, alarm, standing } = series;
+        standing.hear(time);
+        let of = (alarm, standing);
+        let (verdict, lost) = match memory {
             Memory::Empty | Memory::Joint(_) => (Verdict::NONE, false),
-            Memory::Counts(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
-            Memory::Novelty(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
-            Memory::Residual(model) => self.observe(model.as_mut(), alarm, place, &point, purpose),
+            Memory::Counts(model) => self.observe(model.as_mut(), of, place, &point, purpose),
+            Memory::Novelty(model) => self.observe(model.as_mut(), of, place, &point, purpose),
+            Memory::Residual(model) => self.observe(model.as_mut(), of, place, &point, purpose),
         };
         if lost {
             series.memory = Memory::Empty;
@@ -195,10 +269,10 @@ impl<'a> Context<'a> {
     }
 
     #[inline]
-    fn observe<M: Model>(
+    fn observe<M: Model + Clone + Into<Memory>>(
         &mut self,
         model: &mut M,
-        alarm: &mut AlarmState,
+        (alarm, standing): (&mut AlarmState, &mut Standing),
         place: Place,
         point: &Point,
         purpose: Purpose,
@@ -214,20 +288,34 @@ impl<'a> Context<'a> {
             let (value, breach) = if value.is_nan() {
                 (calm, false)
             } else {
-                self.filtered(alarm.state(), place, point, &mut verdict, value, maintained)
+                let size = M::size(&verdict);
+                self.filtered(alarm.state(), place, point, &mut verdict, (value, size), maintained)
             };
             if breach || verdict.is_remarkable(self.remarkable) {
                 let measure = &self.settings.measures[place.measure].name;
                 reason::write(&mut self.reason, measure, M::COUNTS, self.pace.every, point, &verdict);
             }
+            let before = alarm.state();
             // Before its first verdict a series is learning: its points are there, only not judged.
             let state = match value {
-                None => alarm.state(),
+                None => before,
                 value => self.step(alarm, place, point.time, value, &verdict, point.value),
             };
-            held |= M::HELD && state == State::Alarm;
+            if state == State::Alarm {
+                self.group(place, point.time, point.value, &verdict, M::size(&verdict));
+                standing.guard.prolong(point.time, verdict.side(point.value).sign());
+                held |= M::HELD;
+                if before != State::Alarm && !M::HELD && !standing.kept {
+                    self.records.keeping.keep(place.series() as u32, model.clone().into());
+                    standing.kept = true;
+                }
+            }
         }
-        if !held {
+        let guarded = standing.guard.holds(point, verdict.lower, verdict.upper);
+        if standing.kept {
+            standing.kept = self.records.keeping.note(place.series() as u32, point, !held);
+        }
+        if !held && !guarded {
             model.learn(point, &judged, &mut self.pace);
         }
         (verdict, model.is_lost())
@@ -241,7 +329,7 @@ impl<'a> Context<'a> {
         place: Place,
         point: &Point,
         verdict: &mut Verdict,
-        value: f64,
+        (value, size): (f64, f64),
         maintained: bool,
     ) -> (Option<f64>, bool) {
         let rule = &self.settings.alarm;
@@ -260,8 +348,32 @@ impl<'a> Context<'a> {
             return (Some(weighed), false);
         }
         let lowered = if maintained { Some(Lowered::Maintenance) } else { None };
-        verdict.lowered = lowered.or_else(|| filters.lower(place.measure, point, verdict));
+        let quiet = || {
+            let anomaly = anomaly_of(point.time, point.value, verdict, size);
+            let quiet = self.records.feedback.quiets(place.series() as u32, &Extent::of(&anomaly));
+            quiet.then_some(Lowered::Feedback)
+        };
+        verdict.lowered = lowered.or_else(|| filters.lower(place.measure, point, verdict)).or_else(quiet);
         (Some(if verdict.lowered.is_some() { 0.0 } else { weighed }), true)
+    }
+
+    /// Takes a row in alarm into its group.
+    #[cold]
+    pub(super) fn group(
+        &mut self,
+        place: Place,
+        time: Timestamp,
+        observed: f64,
+        verdict: &Verdict,
+        size: f64,
+    ) {
+        let level = match self.keys.values(place.key).last() {
+            Some(Scalar::Int(level)) => i64::try_from(*level).unwrap_or(i64::MAX),
+            _ => 0,
+        };
+        let scope = Scope { measure: place.measure as u32, level };
+        let anomaly = anomaly_of(time, observed, verdict, size);
+        self.records.groups.record(scope, place.series() as u32, self.every, anomaly);
     }
 
     /// Steps the alarm, and notes what that means for events.
@@ -321,10 +433,10 @@ impl<'a> Context<'a> {
             let rule = || format!("no value for {}", duration::print(limit));
             let name = self.name(place);
             let series = alarm::Series { id: place.series() as u32, name: &name };
-            self.events.raise(series, EventKind::Silence, raised, &judged, rule);
+            self.records.events.raise(series, EventKind::Silence, raised, &judged, rule);
         }
         if back {
-            self.events.close(place.series() as u32, EventKind::Silence, time, State::Ok);
+            self.records.events.close(place.series() as u32, EventKind::Silence, time, State::Ok);
         }
     }
 
@@ -349,10 +461,17 @@ impl<'a> Context<'a> {
             }
             if kind == opened || !step.changed || step.state != State::Alarm {
                 let reason = if kind == EventKind::Silence { silence } else { judged.reason };
-                self.events.record(series, kind, step, &Judged { reason, ..*judged }, rule);
+                self.records.events.record(series, kind, step, &Judged { reason, ..*judged }, rule);
             }
         }
     }
+}
+
+/// What was said of a value, as groups and feedback know it.
+fn anomaly_of(time: Timestamp, observed: f64, verdict: &Verdict, size: f64) -> Anomaly {
+    let Verdict { expected, lower, upper, severity, channel, .. } = *verdict;
+    let side = verdict.side(observed).sign();
+    Anomaly { time, observed, expected, lower, upper, severity, size, side, channel: channel.to_owned() }
 }
 
 /// How long nothing came: `no value for 3h`. Empty where nothing was heard before, or no time ago.

@@ -7,7 +7,9 @@
 mod choose;
 pub mod counts;
 pub mod detector;
+mod feedback;
 pub mod filters;
+mod grouping;
 pub mod joint;
 mod joint_row;
 mod judging;
@@ -18,11 +20,15 @@ mod output;
 pub mod predicted;
 pub mod quiet_hours;
 mod reason;
+mod records;
+mod relearn;
 mod rows;
 pub mod settings;
+mod states;
 mod wall_clock;
 
-pub use detector::{Detector, Status};
+pub use detector::Detector;
 pub use filters::Filters;
 pub use rows::Input;
 pub use settings::{Measure, Method, Settings};
+pub use states::Status;

@@ -138,6 +138,11 @@ pub trait Model {
     type Judged;
     /// Whether it stops learning while the series is in alarm.
     const HELD: bool;
+    /// How large what it says is, on a scale without an end on which the like of it comes out alike.
+    fn size(verdict: &Verdict) -> f64 {
+        verdict.score.abs()
+    }
+
     /// Whether its values are numbers of things.
     const COUNTS: bool = false;
 

@@ -129,6 +129,11 @@ impl Model for Metric {
         !self.track.is_finite()
     }
 
+    fn size(verdict: &Verdict) -> f64 {
+        // The score ends at 100, what is behind it doesn't.
+        verdict.score / (100.0 - verdict.score)
+    }
+
     fn wanted(&self, _every: f64) -> u64 {
         FIRST.saturating_sub(self.novelty.seen())
     }

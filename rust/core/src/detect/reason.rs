@@ -97,7 +97,7 @@ pub fn write(out: &mut String, measure: &str, counts: bool, every: f64, point: &
 }
 
 /// The day of the week, and the time of day where windows are shorter than a day.
-fn when(out: &mut String, every: f64, local: f64) {
+pub fn when(out: &mut String, every: f64, local: f64) {
     if every >= 7.0 * DAY {
         return;
     }
