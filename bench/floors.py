@@ -35,6 +35,7 @@ class Bound:
 
 SPARSE = "W1 windows, 83 rows a cell"
 DENSE = "W1 windows, 347 rows a cell"
+RARE = "W1 windows, rare series"
 SCORES = "W2 scores, 100 series"
 SCORES_ONE = "W2 scores, one series"
 SCORES_ALL = "W2 all columns, 100 series"

@@ -15,11 +15,17 @@ SERIES = 100
 START = 1_767_225_600_000_000_000
 
 
-def events(rows, step, series=SERIES, names="camera"):
-    """Rows in time order with two seconds of disorder, keys as dictionary codes, 2 % nulls."""
+def events(rows, step, series=SERIES, names="camera", skew=0.0):
+    """Rows in time order with two seconds of disorder, keys as dictionary codes, 2 % nulls.
+
+    With `skew`, the i-th series has a share of the rows in proportion to 1 / i ** skew.
+    """
     random = np.random.default_rng(7)
     times = START + np.arange(rows) * step + random.integers(-(10**9), 10**9, rows)
     codes = random.integers(0, series, rows, dtype=np.int32)
+    if skew:
+        shares = np.arange(1, series + 1) ** -skew
+        codes = random.choice(series, rows, p=shares / shares.sum()).astype(np.int32)
     return pa.table(
         {
             "time": pa.array(times, pa.timestamp("ns", "UTC")),

@@ -25,16 +25,19 @@ ALL = {
 }
 
 
-def rows(series: int, nulls: float, nan: float, disorder: int, seed: int, count: int = 20_000) -> pa.Table:
-    """Rows over some 8 windows of a minute; disorder in seconds."""
+def rows(
+    series: int, nulls: float, nan: float, disorder: int, seed: int, count: int = 20_000, rare: bool = False
+) -> pa.Table:
+    """Rows over some 8 windows of a minute; disorder in seconds. `rare`: some series have no row in most windows."""
     random = np.random.default_rng(seed)
     times = np.arange(count) * (8 * 60 * SECOND // count) + random.integers(0, disorder * SECOND + 1, count)
     values = random.normal(1e6, 10, count)
     values[random.random(count) < nan] = np.nan
+    codes = random.geometric(0.15, count) % series if rare else random.integers(0, series, count)
     return pa.table(
         {
             "time": pa.array(times),
-            "k": pa.array([f"k{code}" for code in random.integers(0, series, count)]),
+            "k": pa.array([f"k{code}" for code in codes]),
             "v": pa.array(values, mask=random.random(count) < nulls),
         }
     )
@@ -79,7 +82,19 @@ OPTIONS = [
     [(3, 0, 0, 0), (3, 0.02, 0, 4), (40, 0.5, 0.1, 4), (1_500, 0, 0.01, 90), (3, 1, 0, 4)],
 )
 def test_codes_and_text_are_the_same(series, nulls, nan, disorder, options):
-    table = rows(series, nulls, nan, disorder, seed=series)
+    assert_the_same(rows(series, nulls, nan, disorder, seed=series), options)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_rare_codes_and_text_are_the_same(options):
+    """A window of whose series some have no row, one or only a null, and some come for the first time late."""
+    table = rows(60, 0.2, 0.01, 4, seed=11, rare=True)
+    windows = table["time"].to_numpy() // (60 * SECOND)
+    assert len(set(zip(table["k"].to_pylist(), windows, strict=True))) < 55 * len(set(windows))
+    assert_the_same(table, options)
+
+
+def assert_the_same(table, options):
     # Cuts that are no multiples of a word of validity, and slices that start within one.
     parts = [table.slice(at, 1_777) for at in range(0, len(table), 1_777)]
     expected = drained([as_text(part) for part in parts], ALL, **options)

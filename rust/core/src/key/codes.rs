@@ -1,5 +1,8 @@
 //! A dictionary's codes as keys.
 
+use std::collections::HashSet;
+
+use ahash::RandomState;
 use arrow_array::Array;
 use arrow_buffer::NullBuffer;
 
@@ -18,6 +21,10 @@ pub(super) struct Codes {
     turns: u64,
     /// Codes that are known.
     known: usize,
+    /// Whether no text is there twice, once that was asked.
+    differ: Option<bool>,
+    /// Keys of the table when all codes were last looked for.
+    sought: usize,
     /// Room for codes that are new, with their keys and hashes.
     fresh: Vec<(u32, u32)>,
     keys: List,
@@ -30,6 +37,8 @@ impl Codes {
         }
         self.turns += 1;
         self.known = 0;
+        self.differ = None;
+        self.sought = 0;
         self.ids.clear();
         self.ids.resize(values.len() + 1, NO_ID);
         self.values = Some(values.clone());
@@ -64,6 +73,13 @@ fn same_memory(a: &Text, b: &Text) -> bool {
     }
 }
 
+fn encode_value(text: Option<&str>, key: &mut Vec<u8>) {
+    match text {
+        Some(text) => encode_text(text, key),
+        None => key.push(NULL),
+    }
+}
+
 impl Keys {
     /// Makes ready for the rows of a batch, whose key columns these are.
     pub fn turn_to(&mut self, columns: &[Values]) {
@@ -81,10 +97,7 @@ impl Keys {
         }
         let mut key = std::mem::take(&mut self.scratch);
         key.clear();
-        match code.and_then(|code| self.codes.values.as_ref()?.get(code as usize)) {
-            Some(text) => encode_text(text, &mut key),
-            None => key.push(NULL),
-        }
+        encode_value(code.and_then(|code| self.codes.values.as_ref()?.get(code as usize)), &mut key);
         let id = self.insert(&key);
         self.scratch = key;
         if let Some(known) = self.codes.ids.get_mut(at) {
@@ -97,6 +110,36 @@ impl Keys {
     /// Codes of the dictionary that was turned to.
     pub fn codes(&self) -> usize {
         self.codes.null()
+    }
+
+    /// The ids of all codes of the dictionary that was turned to, [`NO_ID`] for keys that were never seen; nothing where
+    /// two codes are one key.
+    pub fn find_codes(&mut self) -> Option<&[u32]> {
+        let values = self.codes.values.as_ref()?;
+        let differ = self.codes.differ.get_or_insert_with(|| {
+            let mut texts: HashSet<_, RandomState> = HashSet::default();
+            (0..values.len()).all(|code| texts.insert(values.get(code)))
+        });
+        if !*differ {
+            return None;
+        }
+        // A key that came since may be that of a code without a row.
+        if self.codes.sought != self.list.len() {
+            let mut key = std::mem::take(&mut self.scratch);
+            for code in 0..values.len() {
+                if self.codes.ids[code] == NO_ID {
+                    key.clear();
+                    encode_value(values.get(code), &mut key);
+                    if let Some(id) = self.find(&key) {
+                        self.codes.ids[code] = id;
+                        self.codes.known += 1;
+                    }
+                }
+            }
+            self.scratch = key;
+            self.codes.sought = self.list.len();
+        }
+        Some(&self.codes.ids[..values.len()])
     }
 
     /// How often another dictionary was turned to.
@@ -120,10 +163,7 @@ impl Keys {
         let first = |code: u32| text(code).and_then(|text| text.as_bytes().first()).copied().unwrap_or(0);
         std::hint::black_box(fresh.iter().fold(0, |all, (code, _)| all ^ first(*code)));
         for (code, hash) in &mut fresh {
-            *hash = self.hash(keys.push_with(|key| match text(*code) {
-                Some(text) => encode_text(text, key),
-                None => key.push(NULL),
-            }));
+            *hash = self.hash(keys.push_with(|key| encode_value(text(*code), key)));
         }
         let is_there = |hash: u32| self.table.find(Entry::spread(hash), |entry| entry.hash == hash).is_some();
         std::hint::black_box(fresh.iter().fold(false, |any, (_, hash)| any | is_there(*hash)));

@@ -210,7 +210,7 @@ impl Lane {
             sources.clear();
             let context =
                 Context { spec, plan, rows, masks: &masks, start, ids: &ids, sources: &sources, latest };
-            start += self.add_run(&context, start..count);
+            start += self.add_run(&context, start);
             let block = start..(start + BLOCK).min(count);
             // A dictionary's codes lead to cells directly. Under a limit, a row takes a place among the series only once
             // it is known to count.
@@ -223,11 +223,10 @@ impl Lane {
             let mut cells = std::mem::take(&mut self.block);
             let context =
                 Context { spec, plan, rows, masks: &masks, start, ids: &ids, sources: &sources, latest };
-            self.assign_block(&context, block.clone(), &mut cells);
-            self.fold(&context, block.end, &mut cells);
+            start = self.assign_block(&context, block, &mut cells);
+            self.fold(&context, start, &mut cells);
             self.block = cells;
             self.close_aside(partials);
-            start = block.end;
         }
         (self.ids, self.source_ids) = (ids, sources);
         let reached = self.watermark.get();

@@ -88,7 +88,7 @@ pub struct Open {
     pub on_time: bool,
     /// Cells by series.
     pub pages: Pages,
-    /// In order of first sight.
+    /// In the order in which their cells were made.
     pub keys: Vec<u32>,
     /// Their cells.
     pub cells: Vec<u32>,

@@ -73,10 +73,19 @@ impl Recent {
 }
 
 impl Lane {
-    /// A cell for each row of a block that is not in its cell yet.
-    pub(super) fn assign_block(&mut self, context: &Context<'_>, block: Range<usize>, cells: &mut Vec<u32>) {
+    /// A cell for each row of a block that is not in its cell yet, up to where a window was closed and a run begins behind it.
+    /// Gives where that is.
+    pub(super) fn assign_block(
+        &mut self,
+        context: &Context<'_>,
+        block: Range<usize>,
+        cells: &mut Vec<u32>,
+    ) -> usize {
         let mut row = block.start;
         while row < block.end {
+            if !self.closing.is_empty() && self.run_within(context, row).is_some() {
+                break;
+            }
             let mut together = self.assign_together(context, row..block.end, cells);
             if together == 0 {
                 together = self.assign_around(context, row..block.end, cells);
@@ -87,6 +96,7 @@ impl Lane {
                 row += 1;
             }
         }
+        row
     }
 
     /// The series of a row.

@@ -7,13 +7,14 @@ use std::ops::Range;
 
 use arrow_array::Float64Array;
 
-use super::aggregate::{Number, Run, SINK};
+use super::aggregate::{Number, Ran, Run, SINK};
 use super::assign::Window;
 use super::lane::Lane;
 use super::open::Open;
 use super::place::Context;
 use super::spec::Spec;
 use crate::column::Values;
+use crate::key::NO_ID;
 use crate::room;
 use crate::time::Timestamp;
 use crate::times;
@@ -31,8 +32,6 @@ pub(super) struct Direct {
     settled: bool,
     /// Room for those of a block that are not.
     unknown: Vec<u32>,
-    /// Not where a run has found that some codes have no cell of their own, or one without a value.
-    lines_up: bool,
     /// Room for the cells of a run.
     line: Vec<Number>,
 }
@@ -61,7 +60,6 @@ impl Direct {
         self.of = Some(of);
         self.rows = 0;
         self.settled = false;
-        self.lines_up = true;
         self.cells.clear();
         self.cells.resize(codes, SINK);
         true
@@ -85,43 +83,65 @@ impl Lane {
         latest.map_or(closes, |latest| closes.min(latest.saturating_add(1)))
     }
 
-    /// Adds rows that are known to go where those before went, from the first on. Gives their number.
-    pub(super) fn add_run(&mut self, context: &Context<'_>, rest: Range<usize>) -> usize {
+    /// Between which times rows from one on make a run, if they do.
+    pub(super) fn run_within(&mut self, context: &Context<'_>, row: usize) -> Option<(Timestamp, Timestamp)> {
         let Context { spec, rows, latest, .. } = *context;
-        let (Some(array), Some((codes, None))) = (context.only_floats(), rows.codes()) else { return 0 };
-        let to = self.uneventful_before(latest);
-        let Some(open) = self.current[0].and_then(|current| self.open[current].as_mut()) else { return 0 };
-        if !(self.direct.settled && self.direct.lines_up && self.direct.cells.len() <= SMALL)
-            || self.direct.of != Some((open.number, self.keys.dictionaries()))
-            || !open.on_time
-            || rows.times.nulls.is_some()
-            || spec.source.is_some()
-            || spec.max_series.is_some()
-        {
-            return 0;
-        }
-        let (from, to) = (open.sure.start, open.sure.end.min(to));
+        let codes = self.keys.codes();
+        let open = self.open[self.current[0]?].as_ref()?;
+        let (from, to) = (open.sure.start, open.sure.end.min(self.uneventful_before(latest)));
         // To line up the cells has to pay.
-        let times = &rows.times.values[rest.clone()];
-        let cells = &self.direct.cells;
-        if times.get(ROWS * cells.len()).is_none_or(|time| *time < from || to <= *time) {
-            return 0;
-        }
-        let run =
-            Run { times, within: (from, to), codes: &codes[rest.clone()], values: array, start: rest.start };
-        let Some(numbers) = self.cells.group_mut(0, true) else { return 0 };
-        let Some(ran) = numbers.add_run(run, cells, &mut self.direct.line) else {
-            self.direct.lines_up = false;
+        let far = rows.times.values.get(row + ROWS * codes)?;
+        let alike = open.on_time && rows.times.nulls.is_none() && matches!(rows.codes(), Some((_, None)));
+        let simple = spec.source.is_none() && spec.max_series.is_none() && context.only_floats().is_some();
+        (alike && simple && codes <= SMALL && from <= *far && *far < to && self.keys.find_codes().is_some())
+            .then_some((from, to))
+    }
+
+    /// Adds rows that go where those before went, from the first on, as far as they make a run. Gives their number.
+    pub(super) fn add_run(&mut self, context: &Context<'_>, row: usize) -> usize {
+        let Some(within) = self.run_within(context, row) else { return 0 };
+        let (Some(values), Some((codes, _))) = (context.only_floats(), context.rows.codes()) else {
             return 0;
         };
-        if ran.rows == 0 {
-            return 0;
+        let Some(current) = self.current[0] else { return 0 };
+        // Taken out, since making cells needs the lane as well.
+        let Some(mut open) = self.open[current].take() else { return 0 };
+        self.direct.turn_to((open.number, self.keys.dictionaries()), self.keys.codes());
+        // A series may have got its cell by another way.
+        let ids = self.keys.find_codes().unwrap_or_default();
+        for (cell, id) in self.direct.cells.iter_mut().zip(ids) {
+            if *cell == SINK && *id != NO_ID {
+                *cell = open.pages.get(*id);
+            }
         }
-        self.watermark.observe(0, ran.latest);
-        open.mark(spec, 0);
-        self.direct.rows += ran.rows;
-        self.tally.counted += ran.rows as u64;
-        self.tally.nan += ran.nan;
+        let mut ran = Ran::default();
+        let mut line = std::mem::take(&mut self.direct.line);
+        if let Some(numbers) = self.cells.group_mut(0, true) {
+            numbers.line_up(&mut line, &self.direct.cells);
+            let (times, codes) = (&context.rows.times.values[row..], &codes[row..]);
+            ran = Run { times, within, codes, values, start: row }.add_to(&mut line);
+        }
+        if ran.rows > 0 {
+            self.expect_cells(context.spec);
+            // Series that had their first row here.
+            for (code, number) in (0..).zip(&line[..self.direct.cells.len()]) {
+                let known = &mut self.direct.cells[code as usize];
+                if *known == SINK && number.rows() > 0 {
+                    let key = self.keys.intern_code(Some(code));
+                    *known = open.cell(key, &mut self.cells, &mut self.of_cell);
+                }
+            }
+            if let Some(numbers) = self.cells.group_mut(0, true) {
+                numbers.put_back(&line, &self.direct.cells);
+            }
+            self.watermark.observe(0, ran.latest);
+            open.mark(context.spec, 0);
+            self.direct.rows += ran.rows;
+            self.tally.counted += ran.rows as u64;
+            self.tally.nan += ran.nan;
+        }
+        self.direct.line = line;
+        self.open[current] = Some(open);
         ran.rows
     }
 
@@ -259,14 +279,22 @@ impl Lane {
         cells.extend(codes[block].iter().map(|code| known[*code as usize]));
     }
 
+    /// Windows that rows may still lag behind in stay open side by side.
+    fn windows_at_once(spec: &Spec) -> usize {
+        1 + usize::try_from(spec.out_of_orderness / spec.every).unwrap_or(0)
+    }
+
+    /// Makes ready for cells of all codes in the table.
+    fn expect_cells(&mut self, spec: &Spec) {
+        self.cells.expect(self.direct.cells.len().saturating_mul(Self::windows_at_once(spec)));
+    }
+
     /// Notes the cells of codes in the table.
     fn find_cells(&mut self, spec: &Spec, open: &mut Open, codes: &[u32]) {
-        // Windows that rows may still lag behind in stay open side by side.
-        let windows = 1 + usize::try_from(spec.out_of_orderness / spec.every).unwrap_or(0);
         if self.direct.cells.len() > SMALL {
-            return self.find_many_cells(windows, open, codes);
+            return self.find_many_cells(Self::windows_at_once(spec), open, codes);
         }
-        self.cells.expect(self.direct.cells.len().saturating_mul(windows));
+        self.expect_cells(spec);
         for code in codes {
             let known = &mut self.direct.cells[*code as usize];
             if *known == SINK {

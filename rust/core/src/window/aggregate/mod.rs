@@ -32,7 +32,7 @@ pub use first_seen::FirstSeen;
 pub use joined::Same;
 pub use numbers::Number;
 pub use plan::{Accumulator, Aggregate, CountOn, Function, Plan};
-pub use run::Run;
+pub use run::{Ran, Run};
 
 use crate::column::{Scalar, Values};
 use crate::time::Timestamp;

@@ -9,7 +9,7 @@ use super::count::Counts;
 use super::extrema::{Extrema, FloatRange};
 use super::kernel::{Added, add_floats};
 use super::moments::{Moment, Moments};
-use super::run::{self, Ran, Run};
+use super::run;
 use super::sum::{FloatSum, Sums};
 use super::{Block, Store, number, scalar_number};
 use crate::column::{Scalar, Values};
@@ -281,13 +281,14 @@ impl Numbers {
         add_floats::<true>(cells, array, start, codes, |code: u32| table[code as usize])
     }
 
-    /// Adds the rows of a run, whose cells a table has by codes, as far as that goes; nothing where they
-    /// don't line up. `line` is room for them.
-    pub fn add_run(&mut self, run: Run<'_>, table: &[u32], line: &mut Vec<Number>) -> Option<Ran> {
-        let cells = self.cells.as_deref_mut()?;
-        let ran = run::line_up(line, cells, table).then(|| run.add(line));
-        run::put_back(line, cells, table);
-        ran
+    /// Copies the cells that a table has by codes, for a run.
+    pub fn line_up(&mut self, line: &mut Vec<Number>, table: &[u32]) {
+        self.cells.iter_mut().for_each(|cells| run::line_up(line, cells, table));
+    }
+
+    /// Puts them back, behind it.
+    pub fn put_back(&mut self, line: &[Number], table: &[u32]) {
+        self.cells.iter_mut().for_each(|cells| run::put_back(line, cells, table));
     }
 
     /// Adds one value that is not NaN.

@@ -1,13 +1,15 @@
-//! The pass over a run: rows that lie in one window, whose cells have all begun.
+//! The pass over a run: rows that lie in one window, one behind the other.
 //!
 //! That is what nearly all rows are where series are many times fewer than rows. A run's cells stand side by side in the
 //! order of the dictionary's codes while it lasts, so that a code is a cell's place; times, codes and values are read
 //! together, so that memory is waited for while values are added. Rows are taken in words, as many as have their validity
-//! in one; what is left of the run, or doesn't fit it, is for the pass over [`super::Block`]s.
+//! in one; what is left of the run, or doesn't fit it, is for the pass over [`super::Block`]s. Each row asks whether its cell
+//! has begun only until all have.
 
 use arrow_array::{Array, Float64Array};
 use pulp::NullaryFnOnce;
 
+use super::SINK;
 use super::kernel::{Adder, Plain, WORD};
 use super::numbers::{EMPTY, Number};
 use crate::time::Timestamp;
@@ -28,7 +30,7 @@ pub struct Run<'a> {
 }
 
 /// What was added of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Ran {
     /// Rows.
     pub rows: usize,
@@ -40,22 +42,51 @@ pub struct Ran {
 
 impl Run<'_> {
     /// Adds the words up to the first row outside the window. `cells` has one for each code, and a sink behind them.
-    pub(super) fn add(self, cells: &mut [Number]) -> Ran {
+    pub fn add_to(self, cells: &mut [Number]) -> Ran {
+        let mut all = Ran { rows: 0, latest: self.within.0, nan: 0 };
+        loop {
+            let rest = self.behind(all.rows);
+            let series = cells.len() - 1;
+            let ran = if cells[..series].iter().all(Number::has_begun) {
+                rest.pass::<false>(cells)
+            } else {
+                let some = series.div_ceil(WORD).saturating_mul(ASK * WORD).min(rest.times.len());
+                Self { times: &rest.times[..some], codes: &rest.codes[..some], ..rest }.pass::<true>(cells)
+            };
+            all.rows += ran.rows;
+            all.latest = all.latest.max(ran.latest);
+            all.nan += ran.nan;
+            if ran.rows == 0 {
+                return all;
+            }
+        }
+    }
+
+    /// What is left behind so many rows.
+    fn behind(self, rows: usize) -> Self {
+        Self { times: &self.times[rows..], codes: &self.codes[rows..], start: self.start + rows, ..self }
+    }
+
+    /// As [`Run::add_to`]; without `ASK`, all cells have begun.
+    fn pass<const ASK: bool>(self, cells: &mut [Number]) -> Ran {
         #[cfg(target_arch = "x86_64")]
         if let pulp::Arch::V3(vectors) = pulp::Arch::new() {
-            return vectors.vectorize(Pass { adder: vectors, run: self, cells });
+            return vectors.vectorize(Pass::<_, ASK> { adder: vectors, run: self, cells });
         }
-        Pass { adder: Plain, run: self, cells }.call()
+        Pass::<_, ASK> { adder: Plain, run: self, cells }.call()
     }
 }
 
-struct Pass<'a, A> {
+/// Rows a cell, about, after which it is asked anew whether all have begun.
+const ASK: usize = 8;
+
+struct Pass<'a, A, const ASK: bool> {
     adder: A,
     run: Run<'a>,
     cells: &'a mut [Number],
 }
 
-impl<A: Adder> NullaryFnOnce for Pass<'_, A> {
+impl<A: Adder, const ASK: bool> NullaryFnOnce for Pass<'_, A, ASK> {
     type Output = Ran;
 
     // As all that is called from here: else it would not be compiled for the wider vectors.
@@ -66,7 +97,7 @@ impl<A: Adder> NullaryFnOnce for Pass<'_, A> {
         let (from, to) = run.within;
         let mut ran = Ran { rows: 0, latest: from, nan: 0 };
         let (times, codes) = (run.times.as_chunks::<WORD>().0, run.codes.as_chunks::<WORD>().0);
-        let values = run.values.values()[run.start..].as_chunks::<WORD>().0;
+        let values = run.values.values()[run.start..][..run.codes.len()].as_chunks::<WORD>().0;
         let nulls = run.values.nulls().filter(|nulls| nulls.null_count() > 0);
         let valid = nulls.map(|nulls| nulls.inner().slice(run.start, values.len() * WORD));
         let mut words = valid.as_ref().map(|valid| valid.bit_chunks().iter());
@@ -102,7 +133,11 @@ impl<A: Adder> NullaryFnOnce for Pass<'_, A> {
             }
             let mut at = 0;
             while at < WORD {
-                adder.add(&mut cells[into[at] as usize], values[at]);
+                let (cell, value) = (&mut cells[into[at] as usize], values[at]);
+                if ASK && !cell.has_begun() {
+                    cell.begin(value);
+                }
+                adder.add(cell, value);
                 at += 1;
             }
             ran.rows += WORD;
@@ -156,21 +191,20 @@ fn nan(values: &[f64; WORD]) -> u64 {
     bits.fold(0, |bits, (at, value)| bits | u64::from(value.is_nan()) << at)
 }
 
-/// Takes the cells that codes lead to, in the order of codes, with a sink behind them. Whether each code has one of its own,
-/// which has begun: a dictionary may have a text twice.
-pub(super) fn line_up(line: &mut Vec<Number>, cells: &mut [Number], by_code: &[u32]) -> bool {
+/// Copies the cells that codes lead to, each to one of its own or to the sink, in the order of codes; with a sink behind them.
+pub(super) fn line_up(line: &mut Vec<Number>, cells: &mut [Number], by_code: &[u32]) {
+    cells[SINK as usize] = EMPTY;
     line.clear();
-    line.extend(by_code.iter().map(|cell| std::mem::replace(&mut cells[*cell as usize], EMPTY)));
-    let begun = line.iter().fold(true, |all, cell| all & cell.has_begun());
+    line.extend(by_code.iter().map(|cell| cells[*cell as usize]));
     line.push(EMPTY);
-    begun
 }
 
-/// Puts them back, the last first: what was taken twice was empty the second time.
+/// Puts them back.
 pub(super) fn put_back(line: &[Number], cells: &mut [Number], by_code: &[u32]) {
-    for (cell, number) in by_code.iter().zip(line).rev() {
+    for (cell, number) in by_code.iter().zip(line) {
         cells[*cell as usize] = *number;
     }
+    cells[SINK as usize] = EMPTY;
 }
 
 #[cfg(test)]
@@ -209,9 +243,10 @@ mod tests {
             let array = Float64Array::new(values.clone().into(), Some(there.clone().into()));
             let run = Run { times: &times, within, codes: &codes, values: &array, start };
 
-            let mut begun = vec![EMPTY; 4];
-            begun.iter_mut().take(3).for_each(|cell| cell.add(5.0));
-            let mut expected = begun.clone();
+            let mut cells = vec![EMPTY; 4];
+            let begun = [3, 2, 0][next() as usize % 3];
+            cells.iter_mut().take(begun).for_each(|cell| cell.add(5.0));
+            let mut expected = cells.clone();
             let added = times.iter().position(|time| !(within.0..within.1).contains(time)).unwrap_or(rows);
             let added = added / WORD * WORD;
             let mut nan = 0;
@@ -225,10 +260,10 @@ mod tests {
                 nan += u64::from(there[start + row] && value.is_nan());
             }
             let latest = times[..added].iter().fold(within.0, |latest, time| latest.max(*time));
-            let mut plain = begun.clone();
-            let by_one = Pass { adder: Plain, run, cells: &mut plain }.call();
-            let ran = run.add(&mut begun);
-            for (ran, cells) in [(ran, begun), (by_one, plain)] {
+            let mut plain = cells.clone();
+            let by_one = Pass::<_, true> { adder: Plain, run, cells: &mut plain }.call();
+            let ran = run.add_to(&mut cells);
+            for (ran, cells) in [(ran, cells), (by_one, plain)] {
                 assert_eq!((ran.rows, ran.latest, ran.nan), (added, latest, nan));
                 assert_eq!(bits(&cells[..3]), bits(&expected[..3]));
             }
@@ -236,14 +271,14 @@ mod tests {
     }
 
     #[test]
-    fn cells_line_up_where_each_code_has_its_own() {
+    fn cells_that_lined_up_go_back_to_where_they_were() {
         let mut cells = vec![EMPTY; 4];
-        (0..).zip(&mut cells[1..]).for_each(|(value, cell)| cell.add(f64::from(value)));
+        (0..).zip(&mut cells).for_each(|(value, cell)| cell.add(f64::from(value)));
         let (before, mut line) = (cells.clone(), Vec::new());
-        for (by_code, lines_up) in [([3, 1, 2], true), ([1, 1, 2], false), ([1, 2, 1], false)] {
-            assert_eq!(line_up(&mut line, &mut cells, &by_code), lines_up);
-            put_back(&line, &mut cells, &by_code);
-            assert_eq!(cells, before);
-        }
+        line_up(&mut line, &mut cells, &[3, SINK, 1]);
+        assert_eq!(line, [before[3], EMPTY, before[1], EMPTY]);
+        line[1].add(7.0);
+        put_back(&line, &mut cells, &[3, SINK, 1]);
+        assert_eq!(cells, [&[EMPTY], &before[1..]].concat());
     }
 }
