@@ -139,9 +139,9 @@ impl Event {
     /// Takes a point in; the first of the largest ones is the peak.
     pub(super) fn see(&mut self, time: Timestamp, judged: &Judged<'_>) {
         let known = |value: Option<f64>| value.filter(|value| !value.is_nan());
-        if let Some(value) = known(judged.value)
-            && self.peak.is_none_or(|peak| value.abs() > peak.abs())
-        {
+        let peaked =
+            known(judged.value).filter(|value| self.peak.is_none_or(|peak| value.abs() > peak.abs()));
+        if let Some(value) = peaked {
             self.peak = Some(value);
             self.peak_time = Some(time);
             self.observed = known(judged.observed);
@@ -151,13 +151,12 @@ impl Event {
         }
         // One event is told as rare once, on its first rows: that stays, whichever row has the peak.
         let severity = known(judged.severity);
-        let rarer = severity > self.severity;
-        if rarer {
+        if severity > self.severity {
             self.severity = severity;
         }
-        // A silence says how long it lasts, which grows.
+        // The sentence has the numbers of the peak; a silence says how long it lasts, which grows.
         let grown = self.kind == EventKind::Silence;
-        if !judged.reason.is_empty() && (rarer || grown || self.reason.is_empty()) {
+        if !judged.reason.is_empty() && (peaked.is_some() || grown || self.reason.is_empty()) {
             judged.reason.clone_into(&mut self.reason);
             judged.channel.clone_into(&mut self.channel);
         }

@@ -4,7 +4,9 @@
 //! leaves on its left; the row's leaf is the first that no node has ruled out. All nodes of a tree are asked, many rows
 //! at once, so nothing hangs on what the processor guesses.
 
-use pulp::{Arch, NullaryFnOnce};
+#[cfg(target_arch = "x86_64")]
+use pulp::Arch;
+use pulp::NullaryFnOnce;
 
 use super::file::{Boosted, Tree};
 use super::{LANES, Lanes};
@@ -144,9 +146,8 @@ impl Trees {
 
     /// Rows side by side.
     pub fn evaluate(&self, block: &[Lanes]) -> Lanes {
-        let vectors = Arch::new();
         #[cfg(target_arch = "x86_64")]
-        if let Arch::V3(vectors) = vectors {
+        if let Arch::V3(vectors) = Arch::new() {
             return vectors.vectorize(All { keeper: vectors, trees: self, block });
         }
         All { keeper: Plain, trees: self, block }.call()
