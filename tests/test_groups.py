@@ -263,6 +263,36 @@ def test_what_was_none_is_quiet_the_next_time_and_others_still_alarm() -> None:
     assert alarms(ours, again) == {"a", "b"}
 
 
+def test_feedback_is_for_predictions_too() -> None:
+    """Two machines leave what was predicted twice, by the same; one of them was said to be none."""
+    minutes = np.repeat(np.arange(400), 2)
+    observed = 50 + np.random.default_rng(4).normal(0, 1, minutes.size)
+    observed[(minutes == 200) | (minutes == 300)] = 65
+    table = {
+        "time": START + 60 * minutes,
+        "machine": ["m1", "m2"] * 400,
+        "heat": observed,
+        "predicted": np.full(minutes.size, 50.0),
+    }
+    ours = wr.Detector(
+        "residual",
+        measures=["heat"],
+        predicted="predicted",
+        by="machine",
+        time="time",
+        time_unit="s",
+        rmse=1.0,
+        alarm=wr.Alarm(threshold=10),
+    )
+    first = list(ours.push({name: column[:500] for name, column in table.items()}))
+    assert [row["machine"] for row in first if row["state"] == "alarm"] == ["m1", "m2"]
+    (group,) = ours.groups()
+    ours.feedback(group["id"], "m1", is_anomaly=False)
+    again = list(ours.push({name: column[500:] for name, column in table.items()}))
+    assert [row["machine"] for row in again if row["state"] == "alarm"] == ["m2"]
+    assert [row["machine"] for row in again if row["lowered_by"] == "feedback"] == ["m1"]
+
+
 def test_an_anomaly_is_not_learned_from() -> None:
     """As if the stretch had never come, up to the memory of what a gap does."""
     lasting = streets(lasting=12, cameras="a")

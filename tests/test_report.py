@@ -72,8 +72,9 @@ def config(**sections):
     return checked
 
 
-def page(tmp_path, conf, events, tables, windows=(), faults=()):
+def page(tmp_path, conf, events, tables, windows=(), faults=(), groups=()):
     outcome = Outcome(read=1234, windows=len(windows), events={one["id"]: one for one in events})
+    outcome.groups = {one["id"]: one for one in groups}
     path = tmp_path / "deep" / "report.html"
     write(path, conf, outcome, History(list(windows), list(tables)), faults)
     return path
@@ -118,6 +119,18 @@ def test_a_browser_draws_plots_and_lists_events_by_severity(tmp_path):
     assert "<b>south</b>" not in body
     assert "&lt;b&gt;south&lt;/b&gt;" in body
     assert body.count("<tr>") == 3 + 2  # three windows, two heads
+
+
+def test_groups_of_several_series_are_listed_the_worst_first(tmp_path):
+    groups = [
+        {"id": str(hit), "measure": "cars", "start": START, "end": None, "severity": severity, "series_hit": hit,
+         "reason": f"cars off in {hit} series <here>"}
+        for hit, severity in ((1, 99.0), (2, 60.0), (3, 80.0))
+    ]  # fmt: skip
+    text = page(tmp_path, config(), [], [Table(verdicts("north", "cars"))], groups=groups).read_text("utf-8")
+    table = text[text.index("At once in several series") :]
+    assert "off in 1 series" not in text
+    assert 0 < table.index("off in 3 series &lt;here&gt;") < table.index("off in 2 series &lt;here&gt;")
 
 
 def test_residuals_have_a_histogram_with_the_threshold(tmp_path):
