@@ -7,6 +7,8 @@ import race as racing
 import results
 
 MEASURED = pytest.StashKey()
+# Accuracy has commands of its own.
+collect_ignore = ["accuracy"]
 
 
 class Measured:
