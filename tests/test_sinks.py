@@ -141,12 +141,14 @@ def script(folder, text):
     return str(path)
 
 
-def test_a_command_gets_each_result_on_its_input_and_no_shell(tmp_path):
+def test_a_command_gets_each_result_on_its_input_and_no_shell(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     program = script(tmp_path, f'cat >> {tmp_path}/out; echo "$1" >> {tmp_path}/arguments')
-    run(tmp_path, {"kind": "command", "command": [program, "$(touch /tmp/never); *"]})
+    run(tmp_path, {"kind": "command", "command": [program, "$(touch never); *"]})
     rows = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
     assert [(row["camera"], row["n"]) for row in rows] == [("gate", 2), ("yard", 1), ("gate", 1), ("yard", 1)]
-    assert set((tmp_path / "arguments").read_text().splitlines()) == {"$(touch /tmp/never); *"}
+    assert set((tmp_path / "arguments").read_text().splitlines()) == {"$(touch never); *"}
+    assert not (tmp_path / "never").exists()
 
 
 def test_a_command_that_fails_or_hangs_is_tried_and_given_up(tmp_path, caplog):
