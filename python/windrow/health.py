@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from windrow.whole_file import write_whole
+
 if TYPE_CHECKING:
     from windrow.run import Run
 
@@ -91,9 +93,8 @@ class Health:
 
     def write(self, path: Path) -> None:
         """Write the figures, whole or not at all."""
-        beside = path.with_name(f"{path.name}.new")
-        beside.write_text(json.dumps(self.figures) + "\n", "utf-8")
-        beside.replace(path)
+        # Written often and worth nothing after a power cut: the disk is spared.
+        write_whole(path, (json.dumps(self.figures) + "\n").encode(), lasting=False)
 
 
 def memory() -> int:

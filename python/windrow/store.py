@@ -21,13 +21,14 @@ from typing import IO, Any, Protocol, TypeVar
 
 import windrow as wr
 from windrow.errors import ConfigError, SnapshotError
+from windrow.whole_file import write_whole
 
 __all__ = ["Store", "inspect"]
 
 #: Checkpoints that are kept.
 GENERATIONS = 2
 #: Files that this folder's owner may remove.
-_OURS = re.compile(r"(checkpoint\.\d+\.json|[a-z]+\.\d+\.windrow\.gz)(\.new)?")
+_OURS = re.compile(r"\.?(checkpoint\.\d+\.json|[a-z]+\.\d+\.windrow\.gz)(\.new)?")
 
 
 class Stage(Protocol):
@@ -209,17 +210,7 @@ class Store:
     # ---- writing
 
     def _write(self, name: str, data: bytes) -> None:
-        file = self.path / name
-        beside = file.with_name(f"{name}.new")
-        try:
-            with beside.open("wb") as out:
-                out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-            beside.replace(file)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
+        write_whole(self.path / name, data)
         self.written += len(data)
 
     def _force_folder(self) -> None:

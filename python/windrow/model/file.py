@@ -14,6 +14,7 @@ from typing import Any
 
 import windrow as wr
 from windrow.errors import ConfigError, ModelError
+from windrow.whole_file import write_whole
 
 __all__ = ["described", "load", "report", "save", "sealed"]
 
@@ -59,14 +60,9 @@ def load(path: str | os.PathLike[str]) -> wr.Model:
 def save(model: wr.Model, path: str | os.PathLike[str]) -> None:
     """Write a model beside its place and move it there."""
     file = _path(path)
-    beside = file.with_name(f".{file.name}.new")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8") as out:
-            out.write(model.to_json())
-            out.flush()
-            os.fsync(out.fileno())
-        beside.replace(file)
+        write_whole(file, model.to_json().encode())
     except OSError as error:
         raise ConfigError(f"the model `{file}` can't be written: {error.strerror}") from error
 

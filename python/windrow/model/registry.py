@@ -15,6 +15,7 @@ import windrow as wr
 from windrow.config_problem import near
 from windrow.errors import ConfigError
 from windrow.model.file import described
+from windrow.whole_file import write_whole
 
 __all__ = ["Registry"]
 
@@ -121,10 +122,8 @@ class Registry:
             return []
 
     def _point(self, kind: str, trail: list[int]) -> None:
-        file = self.path / kind / "current"
-        beside = file.with_suffix(".new")
-        beside.write_text(" ".join(map(str, trail[-100:])) + "\n", "ascii")
-        beside.replace(file)
+        newest = " ".join(map(str, trail[-100:])) + "\n"
+        write_whole(self.path / kind / "current", newest.encode())
 
     def _known(self, kind: str) -> str:
         if kind not in self.types():

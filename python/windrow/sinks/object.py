@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from windrow.errors import ConfigError, WindrowError
 from windrow.object_path import ObjectPath, random_string
 from windrow.sinks.spooled import RefusedError, UnreachableError
 from windrow.spool import Message
+from windrow.whole_file import write_whole
 
 __all__ = ["Object"]
 
@@ -125,16 +125,7 @@ class Object:
             return
         file = Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_name(f".{file.name}.new")
-        try:
-            with beside.open("wb") as out:
-                out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-            beside.replace(file)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
+        write_whole(file, data)
 
 
 def _need(module: str, extra: str, what: str) -> Any:
