@@ -19,7 +19,7 @@ import pyarrow as pa
 from windrow.config import Aggregate, Config, Unit
 from windrow.errors import DataError
 from windrow.report_series import Series
-from windrow.stages import windows
+from windrow.stages import window_keys, windows
 
 __all__ = ["Figures", "Labels", "Rates", "figures", "stretches"]
 
@@ -50,7 +50,7 @@ class Labels:
             # The same windows over labelled rows alone; a window that has a row is labelled. No label comes too late.
             # Empty frames of a camera label its windows too, where they make zeros of them.
             given = config.window
-            by = [given.by] if isinstance(given.by, str) else given.by
+            by = window_keys(given)
             section = given.model_copy(
                 update={
                     "aggregate": [Aggregate(name="labelled", count=True)],

@@ -16,7 +16,7 @@ import numpy as np
 
 from windrow.config import Config
 from windrow.report_series import Series, series_of, windows_of
-from windrow.stages import alarm, detect_keys, model
+from windrow.stages import alarm, detect_keys, model, window_keys
 
 __all__ = ["subtitle", "write"]
 
@@ -60,7 +60,7 @@ def write(
         series = series_of(history.verdicts, events, by)
     else:
         window = config.window
-        keys = [] if window is None else [window.by] if isinstance(window.by, str) else window.by
+        keys = window_keys(window)
         measures = [] if window is None else [one.name for one in window.aggregate]
         series = windows_of(history.windows, keys, measures)
     shown = series[: section.series if section is not None else 12]
@@ -111,7 +111,7 @@ def subtitle(config: Config, rule: str | None, input: str | None = None) -> str:
     else:
         parts = [f"simulated {source.scenario}" if source.kind == "simulate" else f"input from {source.kind}"]
     if config.window is not None:
-        by = [config.window.by] if isinstance(config.window.by, str) else config.window.by
+        by = window_keys(config.window)
         parts.append(f"windows of {config.window.every}" + (f" by {', '.join(by)}" if by else ""))
     if config.detect is not None:
         parts.append(f"detector {config.detect.method}")

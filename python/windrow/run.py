@@ -26,7 +26,7 @@ from windrow.sinks.file import File
 from windrow.sinks.spooled import Spooled
 from windrow.sources import Alive, Linked, Needs, Resumable, Source, open_source
 from windrow.spool import open_spool
-from windrow.stages import detect_keys, detector, filters, model, windows
+from windrow.stages import detect_keys, detector, filters, model, window_keys, windows
 from windrow.stopping import Stop
 from windrow.store import Store
 
@@ -118,7 +118,7 @@ class Run:
         self._service: Service | None = None
         self._again: Callable[[], Config] | None = None
         window, detect = config.window, config.detect
-        self.by = [] if window is None else [window.by] if isinstance(window.by, str) else window.by
+        self.by = window_keys(window)
         #: What was sent as an alert, by the alert's name.
         self._alerts: dict[str, Lookout] = {}
         self._zone = (detect.zone if detect is not None else None) or (window.zone if window else None)
@@ -154,8 +154,8 @@ class Run:
             return None
         column = config.window.source
         if column is None:
-            by = [config.window.by] if isinstance(config.window.by, str) else config.window.by
-            column = "camera" if getattr(config.source, "decoder", "rows") != "rows" else next(iter(by), None)
+            messages = getattr(config.source, "decoder", "rows") != "rows"
+            column = "camera" if messages else next(iter(window_keys(config.window)), None)
         watermark = self.windows.stats["watermark"]
         now = watermark.timestamp() if isinstance(watermark, dt.datetime) else None
         return Clocks(nanoseconds(leap) / 1e9 if leap else None, column, now)
@@ -262,7 +262,7 @@ class Run:
     def _needs(self, probe: Any) -> Needs:
         section, window = self.config.detect, self.config.window
         if window is not None:
-            by = [window.by] if isinstance(window.by, str) else window.by
+            by = window_keys(window)
             columns = [*by, *probe.inputs, *([window.source] if window.source else [])]
             numeric = {"sum", "mean", "min", "max", "std", "var", "quantile"}
             numbers = {getattr(one, one.function) for one in window.aggregate if one.function in numeric}

@@ -15,7 +15,16 @@ from windrow.config import AlarmSection, Config, DetectSection, FiltersSection, 
 from windrow.config_problem import show
 from windrow.errors import ConfigError
 
-__all__ = ["aggregate", "alarm", "detector", "filters", "model", "windows"]
+__all__ = [
+    "aggregate",
+    "alarm",
+    "detect_keys",
+    "detector",
+    "filters",
+    "model",
+    "window_keys",
+    "windows",
+]
 
 
 def windows(config: Config, time_unit: Unit) -> wr.TumblingWindows | None:
@@ -28,7 +37,7 @@ def windows(config: Config, time_unit: Unit) -> wr.TumblingWindows | None:
     with _of("window"):
         return wr.TumblingWindows(
             aggregates={one.name: aggregate(one, keep) for one in section.aggregate},
-            by=_names(section.by) or None,
+            by=window_keys(section) or None,
             time="time",
             time_unit=time_unit,
             **given,
@@ -151,6 +160,11 @@ def detect_keys(
         return _names(section.by)
     if trained is not None:
         return list(trained.by)
+    return window_keys(window)
+
+
+def window_keys(window: WindowSection | None) -> list[str]:
+    """Name the key columns of the windows; none where there are no windows."""
     return _names(window.by) if window is not None else []
 
 
