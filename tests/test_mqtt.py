@@ -11,6 +11,8 @@ import pytest
 import windrow as wr
 from faults import PATIENCE
 from faults.broker import Broker, Certificates
+from windrow.config import MqttSink
+from windrow.mqtt import Connection
 from windrow.pipeline import Pipeline
 from windrow.stopping import Stop
 from windrow.topic import Topic, fill
@@ -182,6 +184,33 @@ def test_a_broker_that_goes_and_comes_back_costs_nothing(tmp_path):
         assert running.outcome.read == 20
         starts = [one["window_start"] for one in heard]
         assert sorted(set(starts)) == list(dict.fromkeys(starts))  # in order, whatever came twice
+
+
+def test_messages_leave_in_order_however_slow_the_network_thread_is(broker, monkeypatch):
+    """The client would let the sender's thread write past a message that the network thread has in hand."""
+    send = paho.Client._sock_send
+
+    def slowly(self, data):
+        if threading.current_thread().name.startswith("mqtt-"):
+            time.sleep(0.002)
+        return send(self, data)
+
+    monkeypatch.setattr(paho.Client, "_sock_send", slowly)
+    heard = []
+    listener = client(broker, "listener-of-order")
+    listener.on_message = lambda client, data, message: heard.append(int(message.payload))
+    listener.subscribe("order/#", 1)
+    time.sleep(0.2)
+    link = MqttSink(kind="mqtt", url=broker.url, topic="order/x")
+    for start in range(0, 100, 5):
+        connection = Connection(link, f"order-{start}")
+        connection.start()
+        assert connection.up.wait(5)
+        for sent in [connection.client.publish("order/x", str(start + at), qos=1) for at in range(5)]:
+            sent.wait_for_publish(5)
+        connection.close()
+    assert until(lambda: len(heard) == 100)
+    assert heard == list(range(100))
 
 
 def test_shared_subscriptions_split_the_work(broker, tmp_path):

@@ -112,6 +112,9 @@ class Connection:
         self.client.connect_timeout = DIAL_SECONDS
         self.client.on_connect = self._on_connect
         self.client.on_disconnect = self._on_disconnect
+        # Only the network thread writes: else the client lets each caller write what is queued, and two at once mix up
+        # the order of messages, and halves of long ones.
+        self.client.on_socket_register_write = lambda client, data, connection: None
         if receive is not None:
             self.client.on_message = lambda client, data, message: receive(message)
         self._identify()
@@ -187,10 +190,11 @@ class Connection:
                 break
             self._lost(self._refusal or reason)
             self._closing.wait(self._backoff.next())
-        # What was asked to be sent last still goes.
+        # What was asked to be sent last still goes; the goodbye, the last of all, closes the socket.
         until = time.monotonic() + 0.5
-        while self.client.is_connected() and self.client.want_write() and time.monotonic() < until:
-            self.client.loop(0.05)
+        while self.client.socket() is not None and time.monotonic() < until:
+            if self.client.loop(0.05) is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+                break
 
     def _dial(self) -> None:
         keepalive = max(1, nanoseconds(self.link.keepalive) // 1_000_000_000)
