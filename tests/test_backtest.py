@@ -16,11 +16,11 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import windrow as wr
-import windrow.backtest
+import windrow.backtest.judge
 from test_report import browse
-from windrow.backtest import backtest
+from windrow.backtest.judge import backtest
 from windrow.cli import main
-from windrow.config_check import check, load
+from windrow.config.check import check, load
 from windrow.sources import file as file_source
 
 READY = Path(__file__).parents[1] / "edge_configs"
@@ -142,7 +142,7 @@ def test_nothing_of_state_sinks_and_report_is_touched(tmp_path, capsys):
 
 @pytest.mark.parametrize("stage", ["reading", "judging"])
 def test_ctrl_c_ends_it(tmp_path, monkeypatch, stage):
-    monkeypatch.setattr(windrow.backtest, "BLOCK", 100)
+    monkeypatch.setattr(windrow.backtest.judge, "BLOCK", 100)
     done = []
 
     def look(much, total):

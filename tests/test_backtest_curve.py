@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from windrow.backtest_curve import Curve, curve
-from windrow.backtest_labels import figures, stretches
-from windrow.config import AlarmSection
-from windrow.report_series import Series
+from windrow.backtest.curve import Curve, curve
+from windrow.backtest.labels import figures, stretches
+from windrow.config.sections import AlarmSection
+from windrow.report.series import Series
 
 START = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 STEP = dt.timedelta(hours=1)

@@ -11,9 +11,9 @@ import windrow as wr
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
-from windrow.config import OF_DECODER, nanoseconds
-from windrow.config_check import ConfigFileError, check, load, loads
-from windrow.config_reference import reference
+from windrow.config.check import ConfigFileError, check, load, loads
+from windrow.config.reference import reference
+from windrow.config.sections import OF_DECODER, nanoseconds
 from windrow.demo import PIPELINES
 from windrow.stages import detector
 
@@ -330,7 +330,7 @@ def test_nothing_that_toml_can_say_breaks_the_check(value, section):
 
 def test_the_reference_is_generated_and_right():
     text = (READY / "reference.toml").read_text("utf-8")
-    assert text == reference(), "python -m windrow.config_reference > edge_configs/reference.toml"
+    assert text == reference(), "python -m windrow.config.reference > edge_configs/reference.toml"
     load(READY / "reference.toml")
 
 

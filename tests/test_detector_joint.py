@@ -16,7 +16,8 @@ import windrow as wr
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import joint as oracle
-from windrow import config_check, stages
+from windrow import stages
+from windrow.config import check
 
 #: The files of the benchmark that are quick to compare row by row.
 FEW = ["valve1/0", "valve2/3", "other/9"]
@@ -351,9 +352,9 @@ def test_a_row_without_readings_is_a_missing_point() -> None:
 
 def test_a_config_without_an_alarm_has_the_rule_of_the_method() -> None:
     base = '[source]\nkind = "stdin"\n[detect]\nmethod = "joint"\nmeasures = ["a", "b"]\nfit_rows = 300\n'
-    plain = stages.detector(config_check.loads(base))
+    plain = stages.detector(check.loads(base))
     assert repr(plain) == repr(wr.Detector("joint", measures=["a", "b"], time="time", fit_rows=300))
-    other = stages.detector(config_check.loads(base + "[alarm]\nbreaches = 2\n"))
+    other = stages.detector(check.loads(base + "[alarm]\nbreaches = 2\n"))
     assert "alarm=Alarm(severity=50.0, breaches=2, of=2)" in repr(other)
 
 

@@ -6,7 +6,7 @@ import json
 import os
 
 import pytest
-from windrow.config import FileSource
+from windrow.config.sections import FileSource
 from windrow.sources import follow
 from windrow.sources.follow import Follow
 from windrow.sources.piece import Needs

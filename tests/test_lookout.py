@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 import windrow as wr
-from windrow.config_check import check
+from windrow.config.check import check
 from windrow.lookout import message
 
 

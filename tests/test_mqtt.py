@@ -11,7 +11,7 @@ import pytest
 import windrow as wr
 from faults import PATIENCE
 from faults.broker import Broker, Certificates
-from windrow.config import MqttSink
+from windrow.config.sections import MqttSink
 from windrow.mqtt import Connection
 from windrow.pipeline import Pipeline
 from windrow.stopping import Stop
@@ -153,7 +153,7 @@ def test_what_isnt_safe_comes_again_and_counts_once(broker, tmp_path, monkeypatc
 
 
 def _read(folder):
-    from windrow.store import Store
+    from windrow.state.store import Store
 
     store = Store(folder / "state")
     return len((store.position or {}).get("messages", ()))
@@ -258,7 +258,7 @@ def test_tls_lets_the_right_certificate_in_and_no_other(tmp_path):
         url = f"mqtts://127.0.0.1:{broker.port}"
 
         def fault(**given):
-            from windrow.config import MqttSource
+            from windrow.config.sections import MqttSource
             from windrow.mqtt import Connection
 
             link = MqttSource(kind="mqtt", **({"url": url, "topics": ["#"], "ca": str(made.ca)} | given))

@@ -247,15 +247,15 @@ def test_a_column_that_is_there_twice_is_not_guessed(tmp_path):
 
 def test_a_report_is_finished_when_the_end_is_asked_for_meanwhile(tmp_path, monkeypatch):
     """A signal while the page is drawn must not leave half of it behind."""
-    import windrow.report
+    import windrow.report.run
 
-    drawn = windrow.report.write
+    drawn = windrow.report.run.write
 
     def slow(*arguments):
         os.kill(os.getpid(), signal.SIGTERM)
         drawn(*arguments)
 
-    monkeypatch.setattr(windrow.report, "write", slow)
+    monkeypatch.setattr(windrow.report.run, "write", slow)
     page = tmp_path / "report.html"
     pipeline(tmp_path).run(input=put(tmp_path / "rows.csv"), report=page)
     assert page.read_text("utf-8").rstrip().endswith("</html>")

@@ -9,10 +9,10 @@ import subprocess
 
 import numpy as np
 import pytest
-from windrow.config_check import check
-from windrow.report import write
-from windrow.report_page import _number
-from windrow.report_series import Series, series_of, windows_of
+from windrow.config.check import check
+from windrow.report.page import _number
+from windrow.report.run import write
+from windrow.report.series import Series, series_of, windows_of
 from windrow.run import History, Outcome
 from windrow.simulate import Fault
 

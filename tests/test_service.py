@@ -16,7 +16,7 @@ import pytest
 from faults import PATIENCE
 from faults.broker import free_port
 from faults.service import Service
-from windrow.store import inspect
+from windrow.state.store import inspect
 
 UNIT = Path(__file__).parents[1] / "edge_configs" / "windrow.service"
 

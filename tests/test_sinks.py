@@ -116,7 +116,7 @@ def test_a_webhook_is_tried_again_where_that_may_help_and_not_where_it_wont(tmp_
     assert len(ids) == 6  # the first thrice, the others once each: two of them are refused for good
     assert len(set(ids)) == 4
     assert hook.requests[2][0] - hook.requests[1][0] > 0.9
-    from windrow.spool import Spool
+    from windrow.state.spool import Spool
 
     assert Spool(tmp_path / "state" / "spool.sqlite3", most_bytes=1, most_seconds=1).dropped == {"refused": 2}
 
@@ -334,9 +334,9 @@ class Things:
 
 
 def test_shadows_are_set_while_an_event_lasts_also_against_others(tmp_path):
-    from windrow.config import ShadowSink
+    from windrow.config.sections import ShadowSink
     from windrow.sinks.shadow import Shadow
-    from windrow.spool import Message
+    from windrow.state.spool import Message
 
     with Broker(tmp_path / "broker") as broker:
         things = Things(broker, {"sign-gate": {"version": 7, "state": {}}})

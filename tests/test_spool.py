@@ -6,7 +6,7 @@ import math
 import time
 
 import pytest
-from windrow.spool import OVERHEAD, Message, Spool
+from windrow.state.spool import OVERHEAD, Message, Spool
 
 
 def spool(path, **given):
@@ -71,8 +71,8 @@ def test_a_full_spool_gives_up_the_oldest_of_least_severity_and_counts_them(path
 def test_what_is_too_old_goes_and_is_counted(path, monkeypatch):
     one = spool(path, most_seconds=100.0)
     steady, wall = time.monotonic(), time.time()
-    monkeypatch.setattr("windrow.spool.time.monotonic", lambda: steady)
-    monkeypatch.setattr("windrow.spool.time.time", lambda: wall)
+    monkeypatch.setattr("windrow.state.spool.time.monotonic", lambda: steady)
+    monkeypatch.setattr("windrow.state.spool.time.time", lambda: wall)
     one.put([message(1)], 1)
     steady, wall = steady + 50, wall + 50
     one.put([message(2)], 1)
@@ -87,8 +87,8 @@ def test_a_clock_that_is_set_ages_nothing(path, monkeypatch):
     """A device without a battery begins in 1970 and learns the time later."""
     one = spool(path, most_seconds=100.0)
     steady, wall = 10.0, 10.0
-    monkeypatch.setattr("windrow.spool.time.monotonic", lambda: steady)
-    monkeypatch.setattr("windrow.spool.time.time", lambda: wall)
+    monkeypatch.setattr("windrow.state.spool.time.monotonic", lambda: steady)
+    monkeypatch.setattr("windrow.state.spool.time.time", lambda: wall)
     one._clock = (wall, steady)
     one.put([message(1)], 1)
     steady, wall = steady + 20, 1_800_000_000.0

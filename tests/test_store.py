@@ -7,7 +7,7 @@ import os
 
 import pytest
 import windrow as wr
-from windrow.store import Store
+from windrow.state.store import Store
 
 
 def windows():
@@ -109,7 +109,7 @@ def test_a_checkpoint_that_cant_be_written_leaves_the_last_one(tmp_path, monkeyp
                 left[0] -= 1
                 return full(descriptor) if left[0] < 0 else real(descriptor)
 
-            patched.setattr("windrow.store.os.fsync", some)
+            patched.setattr("windrow.state.store.os.fsync", some)
             with pytest.raises(OSError, match="No space left"):
                 store.keep({"windows": filled(1, 2)}, {"offset": 2})
         assert not list(tmp_path.glob("*.new"))

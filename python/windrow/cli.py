@@ -326,9 +326,9 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _backtest(arguments: argparse.Namespace) -> int:
-    from windrow.backtest import backtest
-    from windrow.backtest_summary import summary, table
-    from windrow.config_check import load
+    from windrow.backtest.judge import backtest
+    from windrow.backtest.summary import summary, table
+    from windrow.config.check import load
     from windrow.pipeline import check_place
     from windrow.progress import Bar
 
@@ -346,7 +346,7 @@ def _backtest(arguments: argparse.Namespace) -> int:
             judging=judging,
         )
     if arguments.report is not None:
-        from windrow.report_backtest import write
+        from windrow.report.backtest import write
 
         write(arguments.report, result)
     if arguments.json:
@@ -357,7 +357,7 @@ def _backtest(arguments: argparse.Namespace) -> int:
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
-    from windrow.store import inspect
+    from windrow.state.store import inspect
 
     found = inspect(arguments.file)
     if arguments.json:

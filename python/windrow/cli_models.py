@@ -155,7 +155,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _read(arguments: argparse.Namespace) -> Any:
     """Read all columns of the file; what is asked for must be among them."""
-    from windrow.config_problem import near
+    from windrow.config.problem import near
     from windrow.model import rows
     from windrow.progress import Bar
 
@@ -303,7 +303,7 @@ def _write(table: Any, path: Path) -> None:
 
 def _report(arguments: argparse.Namespace, scored: Any, watch: dict[str, Any]) -> None:
     from windrow.pipeline import Pipeline
-    from windrow.report import write
+    from windrow.report.run import write
     from windrow.run import History, Outcome
 
     config = Pipeline.from_dict(

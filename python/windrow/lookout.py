@@ -12,7 +12,7 @@ import zoneinfo
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from windrow.message_id import series
+from windrow.state.message_id import series
 
 __all__ = ["Lookout", "message"]
 

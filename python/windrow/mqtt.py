@@ -22,8 +22,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from windrow.backoff import Backoff
-from windrow.config_mqtt import MqttLink
-from windrow.config_option import nanoseconds
+from windrow.config.mqtt import MqttLink
+from windrow.config.option import nanoseconds
 from windrow.errors import ConfigError
 from windrow.secret import secret
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import windrow as wr
-from windrow.config import Config
-from windrow.config_check import ConfigFileError, check, load
+from windrow.config.check import ConfigFileError, check, load
+from windrow.config.sections import Config
 from windrow.run import Outcome, Progress, Run
-from windrow.service import Service
+from windrow.service.service import Service
 from windrow.stages import detector, windows
 from windrow.stopping import Stop
 
@@ -167,7 +167,7 @@ class Pipeline:
             # Who asks for the end now waits for the page, which shows what was found until then.
             path = report or (self.config.report and self.config.report.path)
             if path:
-                from windrow.report import write
+                from windrow.report.run import write
 
                 write(path, self.config, run.outcome, run.history, run.faults)
         return run.outcome

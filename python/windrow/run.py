@@ -16,19 +16,19 @@ from typing import Any
 
 import windrow as wr
 from windrow.clocks import Clocks
-from windrow.commit import Commit
-from windrow.config import Config, StdoutSink, nanoseconds
+from windrow.config.sections import Config, StdoutSink, nanoseconds
 from windrow.lookout import Lookout
-from windrow.message_id import of_event, of_group, of_verdict, of_window
-from windrow.service import Service
+from windrow.service.service import Service
 from windrow.sinks import LOCAL, Sink, open_sink
 from windrow.sinks.file import File
 from windrow.sinks.spooled import Spooled
 from windrow.sources import Alive, Linked, Needs, Resumable, Source, open_source
-from windrow.spool import open_spool
 from windrow.stages import detect_keys, detector, filters, model, window_keys, windows
+from windrow.state.commit import Commit
+from windrow.state.message_id import of_event, of_group, of_verdict, of_window
+from windrow.state.spool import open_spool
+from windrow.state.store import Store
 from windrow.stopping import Stop
-from windrow.store import Store
 
 __all__ = ["History", "Outcome", "Progress", "Run"]
 

@@ -11,8 +11,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import windrow as wr
-from windrow.config import AlarmSection, Config, DetectSection, FiltersSection, Rmse, Unit, WindowSection
-from windrow.config_problem import show
+from windrow.config.problem import show
+from windrow.config.sections import (
+    AlarmSection,
+    Config,
+    DetectSection,
+    FiltersSection,
+    Rmse,
+    Unit,
+    WindowSection,
+)
 from windrow.errors import ConfigError
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import windrow as wr
-from windrow.config_problem import near
+from windrow.config.problem import near
 from windrow.errors import ConfigError, DataError
 from windrow.model.training_data import need
 

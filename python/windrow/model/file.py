@@ -14,7 +14,7 @@ from typing import Any
 
 import windrow as wr
 from windrow.errors import ConfigError, ModelError
-from windrow.whole_file import write_whole
+from windrow.state.whole_file import write_whole
 
 __all__ = ["described", "load", "report", "save", "sealed"]
 

@@ -16,8 +16,8 @@ import plotly.graph_objects as go
 
 import windrow as wr
 from windrow.model.file import described
-from windrow.report_page import card, page, table
-from windrow.report_plots import BLUE, MUTED, RED, dressed, histogram
+from windrow.report.page import card, page, table
+from windrow.report.plots import BLUE, MUTED, RED, dressed, histogram
 
 __all__ = ["write"]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import windrow as wr
-from windrow.config_problem import near
+from windrow.config.problem import near
 from windrow.errors import ConfigError
 from windrow.model.file import described
-from windrow.whole_file import write_whole
+from windrow.state.whole_file import write_whole
 
 __all__ = ["Registry"]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from windrow.config import FileSource
+from windrow.config.sections import FileSource
 from windrow.errors import ConfigError, DataError
 from windrow.model.training_data import need
 from windrow.sources.blocks import BLOCK

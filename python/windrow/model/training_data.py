@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from windrow.config_problem import near
+from windrow.config.problem import near
 from windrow.errors import ConfigError, DataError, WindrowError
 from windrow.model.file import sealed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from windrow.config import (
+from windrow.config.sections import (
     CommandSink,
     FileSink,
     MqttSink,
@@ -18,7 +18,7 @@ from windrow.config import (
 from windrow.sinks.file import File
 from windrow.sinks.lines import Sink
 from windrow.sinks.stdout import Stdout
-from windrow.spool import Spool
+from windrow.state.spool import Spool
 
 __all__ = ["LOCAL", "name_of", "open_sink"]
 

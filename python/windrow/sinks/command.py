@@ -10,11 +10,11 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from windrow.config import CommandSink
-from windrow.config_option import nanoseconds
+from windrow.config.option import nanoseconds
+from windrow.config.sections import CommandSink
 from windrow.errors import ConfigError
 from windrow.sinks.spooled import RefusedError, UnreachableError
-from windrow.spool import Message
+from windrow.state.spool import Message
 
 __all__ = ["Command"]
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from windrow.config import FileSink
+from windrow.config.sections import FileSink
 from windrow.errors import ConfigError
 from windrow.sinks.lines import line
 

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from windrow.config import MqttSink
+from windrow.config.sections import MqttSink
 from windrow.mqtt import Connection
 from windrow.sinks.spooled import UnreachableError
-from windrow.spool import Message
+from windrow.state.spool import Message
 from windrow.topic import fill
 
 __all__ = ["Mqtt"]

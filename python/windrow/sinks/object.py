@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from windrow.config import ObjectSink
+from windrow.config.sections import ObjectSink
 from windrow.errors import ConfigError, WindrowError
 from windrow.object_path import ObjectPath, random_string
 from windrow.sinks.spooled import RefusedError, UnreachableError
-from windrow.spool import Message
-from windrow.whole_file import write_whole
+from windrow.state.spool import Message
+from windrow.state.whole_file import write_whole
 
 __all__ = ["Object"]
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from paho.mqtt.client import MQTTMessage
 
-from windrow.config import ShadowSink
-from windrow.config_option import nanoseconds
+from windrow.config.option import nanoseconds
+from windrow.config.sections import ShadowSink
 from windrow.mqtt import Connection
 from windrow.sinks.spooled import RefusedError, UnreachableError
-from windrow.spool import Message
+from windrow.state.spool import Message
 from windrow.topic import fill
 
 __all__ = ["Shadow"]

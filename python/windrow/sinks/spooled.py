@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from windrow.backoff import Backoff
 from windrow.sinks.lines import line
-from windrow.spool import Message, Spool
+from windrow.state.spool import Message, Spool
 
 __all__ = ["Delivery", "RefusedError", "Spooled", "UnreachableError"]
 

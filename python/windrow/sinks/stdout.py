@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from windrow.config import StdoutSink
+from windrow.config.sections import StdoutSink
 from windrow.sinks.lines import JsonLines
 
 __all__ = ["Stdout"]

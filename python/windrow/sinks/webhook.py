@@ -16,12 +16,12 @@ from typing import Any
 
 import urllib3
 
-from windrow.config import WebhookSink
-from windrow.config_option import nanoseconds
+from windrow.config.option import nanoseconds
+from windrow.config.sections import WebhookSink
 from windrow.errors import ConfigError
 from windrow.secret import secret
 from windrow.sinks.spooled import RefusedError, UnreachableError
-from windrow.spool import Message
+from windrow.state.spool import Message
 
 __all__ = ["Webhook", "signature"]
 

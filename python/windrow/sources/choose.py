@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from windrow.config import Config, Decoded, FileSource, MqttSource, StdinSource
+from windrow.config.sections import Config, Decoded, FileSource, MqttSource, StdinSource
 from windrow.errors import ConfigError
 from windrow.sources.piece import Needs, Source
 from windrow.stopping import Stop

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from windrow.config import MESSAGES, FileSource, Unit
+from windrow.config.sections import MESSAGES, FileSource, Unit
 from windrow.errors import ConfigError, DataError
 from windrow.object_path import find
 from windrow.sources.blocks import BLOCK

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from windrow.config import FileSource, Unit
+from windrow.config.sections import FileSource, Unit
 from windrow.sources.blocks import LONGEST
 from windrow.sources.file import form_of
 from windrow.sources.lines import Lines, decoder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from windrow.config import Decoded
+from windrow.config.sections import Decoded
 from windrow.sources.blocks import blocks
 from windrow.sources.first_bytes import checked, unpacked
 from windrow.sources.piece import Decoder, Needs

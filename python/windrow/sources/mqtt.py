@@ -18,8 +18,8 @@ from typing import Any
 
 from paho.mqtt.client import MQTTMessage
 
-from windrow.config import MqttSource, Unit
-from windrow.config_option import nanoseconds
+from windrow.config.option import nanoseconds
+from windrow.config.sections import MqttSource, Unit
 from windrow.mqtt import Connection
 from windrow.sources.lines import decoder
 from windrow.sources.payload import TOLD, one_line, tagged, with_camera

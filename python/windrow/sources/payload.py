@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from windrow.config import MqttSource
+from windrow.config.sections import MqttSource
 from windrow.sources.piece import Decoder
 
 __all__ = ["FIELD", "TOLD", "one_line", "tagged", "with_camera"]
@@ -47,7 +47,7 @@ def tagged(
 
     Examples
     --------
-    >>> from windrow.config import MqttSource
+    >>> from windrow.config.sections import MqttSource
     >>> source = MqttSource(kind="mqtt", url="mqtt://broker", topics=["cameras/{camera}"])
     >>> tagged(b'{"time": 1}', source, {"camera": "gate"})
     b'{"time": 1,"camera":"gate"}'

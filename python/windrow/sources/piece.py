@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from windrow.config import Unit
+from windrow.config.sections import Unit
 
 __all__ = ["Alive", "Decoder", "Linked", "Needs", "Resumable", "Source"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from windrow.config import SimulateSource, Unit
+from windrow.config.sections import SimulateSource, Unit
 from windrow.errors import ConfigError
 from windrow.simulate import Fault, Motor, Traffic, motor, traffic
 from windrow.sources.piece import Decoder, Needs

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from windrow.config import StdinSource, Unit
+from windrow.config.sections import StdinSource, Unit
 from windrow.errors import DataError
 from windrow.sources.blocks import BLOCK
 from windrow.sources.lines import Lines, decoder

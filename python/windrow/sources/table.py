@@ -12,8 +12,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from windrow.config import Decoded
-from windrow.config_problem import near
+from windrow.config.problem import near
+from windrow.config.sections import Decoded
 from windrow.errors import DataError, WindrowError
 from windrow.sources.piece import Needs
 

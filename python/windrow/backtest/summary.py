@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from windrow.backtest import Backtest
-from windrow.backtest_curve import MONTH, WEEK
-from windrow.backtest_labels import Rates
+from windrow.backtest.curve import MONTH, WEEK
+from windrow.backtest.judge import Backtest
+from windrow.backtest.labels import Rates
 from windrow.stages import detect_keys
 
 __all__ = ["advice", "judged", "percent", "summary", "table"]

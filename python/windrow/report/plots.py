@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from windrow.report_series import Series
+from windrow.report.series import Series
 
 __all__ = ["BLUE", "MUTED", "RED", "dressed", "histogram", "threshold_curve", "timeline"]
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from windrow.whole_file import write_whole
+from windrow.state.whole_file import write_whole
 
 if TYPE_CHECKING:
     from windrow.run import Run

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from windrow.config_option import Name, Names, Section, Time, Where, option
+from windrow.config.option import Name, Names, Section, Time, Where, option
 
 __all__ = ["FiltersSection", "Maintenance"]
 

@@ -47,7 +47,7 @@ def nanoseconds(text: str) -> int:
     Raises
     ------
     PydanticCustomError
-        With a message that `config_check` completes by the option's name.
+        With a message that `check` completes by the option's name.
     """
     found = re.fullmatch(r"\s*([+-]?)((?:[0-9]+[^\W\d_]*\s*)+)", text)
     if not found:

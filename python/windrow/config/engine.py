@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import ValidationError
 
 import windrow as wr
-from windrow.config import DECODERS, FUNCTIONS, Aggregate, AlarmSection, FiltersSection
-from windrow.config_problem import Place, Problem, mapping, names, near, where
+from windrow.config.problem import Place, Problem, mapping, names, near, where
+from windrow.config.sections import DECODERS, FUNCTIONS, Aggregate, AlarmSection, FiltersSection
 from windrow.errors import ConfigError
 from windrow.stages import aggregate, alarm, filters
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from windrow.config import Aggregate, Config, Unit
+from windrow.config.sections import Aggregate, Config, Unit
 from windrow.errors import DataError
-from windrow.report_series import Series
+from windrow.report.series import Series
 from windrow.stages import window_keys, windows
 
 __all__ = ["Figures", "Labels", "Rates", "figures", "stretches"]

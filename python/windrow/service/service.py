@@ -15,11 +15,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from windrow import logs
-from windrow.config import ServiceSection
+from windrow.config.sections import ServiceSection
 from windrow.errors import ConfigError
-from windrow.health import Health
-from windrow.notify import Notifier
+from windrow.service import logs
+from windrow.service.health import Health
+from windrow.service.notify import Notifier
 
 if TYPE_CHECKING:
     from windrow.run import Run
@@ -60,7 +60,7 @@ class Service:
                     f"[service] `health` `{path}` can't be written: {error.strerror}"
                 ) from error
         if self.section.listen is not None:
-            from windrow.metrics import Endpoint
+            from windrow.service.metrics import Endpoint
 
             self._endpoint = Endpoint(self.section.listen, self.health)
         if threading.current_thread() is threading.main_thread():

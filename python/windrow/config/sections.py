@@ -1,7 +1,7 @@
 """The sections of a pipeline's file: every option with its type, its default and one line of meaning.
 
 Owns windows, detection, alarms and state; sources and sinks have files of their own beside this one. Whether a file
-says it well is `config_check`'s business, how the reference file looks `config_reference`'s. Secrets have no place
+says it well is `check`'s business, how the reference file looks `reference`'s. Secrets have no place
 here. Unknown words are refused, and so are kinds of sources and sinks that this version doesn't have: nothing is
 stubbed.
 """
@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from windrow.config_filters import FiltersSection, Maintenance
-from windrow.config_option import (
+from windrow.config.filters import FiltersSection, Maintenance
+from windrow.config.option import (
     Duration,
     Name,
     Names,
@@ -26,7 +26,7 @@ from windrow.config_option import (
     nanoseconds,
     option,
 )
-from windrow.config_sink import (
+from windrow.config.sink import (
     SINKS,
     CommandSink,
     FileSink,
@@ -36,7 +36,7 @@ from windrow.config_sink import (
     StdoutSink,
     WebhookSink,
 )
-from windrow.config_source import (
+from windrow.config.source import (
     DECODERS,
     MESSAGES,
     OF_DECODER,
@@ -120,7 +120,7 @@ class Aggregate(Section):
 
     @property
     def function(self) -> str:
-        """The one function that is set; `config_check` has seen to it."""
+        """The one function that is set; `check` has seen to it."""
         return next(name for name in FUNCTIONS if getattr(self, name) is not None)
 
 

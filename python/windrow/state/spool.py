@@ -17,9 +17,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from windrow.config import StateSection, nanoseconds
+from windrow.config.sections import StateSection, nanoseconds
 from windrow.errors import ConfigError
-from windrow.store import Store
+from windrow.state.store import Store
 
 __all__ = ["Message", "Spool", "open_spool"]
 

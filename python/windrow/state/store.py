@@ -21,7 +21,7 @@ from typing import IO, Any, Protocol, TypeVar
 
 import windrow as wr
 from windrow.errors import ConfigError, SnapshotError
-from windrow.whole_file import write_whole
+from windrow.state.whole_file import write_whole
 
 __all__ = ["Store", "inspect"]
 

@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from windrow.errors import ConfigError
-from windrow.health import Health
+from windrow.service.health import Health
 
 __all__ = ["Endpoint", "address"]
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from windrow.config_mqtt import MqttLink
-from windrow.config_option import Name, Positive, Section, Value, option
+from windrow.config.mqtt import MqttLink
+from windrow.config.option import Name, Positive, Section, Value, option
 
 __all__ = [
     "SINKS",

@@ -1,7 +1,7 @@
 """A page to look at after a run: what was expected, what came, and what was found.
 
-Owns what goes into the page: which series, which figures, which tables. How a plot is drawn is in `report_plots`,
-how the page looks in `report_page`. Everything is in the one file that comes out, so it opens without a network.
+Owns what goes into the page: which series, which figures, which tables. How a plot is drawn is in `plots`,
+how the page looks in `page`. Everything is in the one file that comes out, so it opens without a network.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from windrow.config import Config
-from windrow.report_series import Series, series_of, windows_of
+from windrow.config.sections import Config
+from windrow.report.series import Series, series_of, windows_of
 from windrow.stages import alarm, detect_keys, model, window_keys
 
 __all__ = ["subtitle", "write"]
@@ -44,8 +44,8 @@ def write(
     faults : sequence of Fault
         What was injected, where the input was simulated: shown as what it is, the answer.
     """
-    from windrow.report_page import page
-    from windrow.report_plots import histogram, timeline
+    from windrow.report.page import page
+    from windrow.report.plots import histogram, timeline
 
     detect, section = config.detect, config.report
     by = detect_keys(detect, config.window, model(detect)) if detect is not None else []

@@ -1,6 +1,6 @@
 """The kinds of [source]: every option with its type, its default and one line of meaning.
 
-Owns what can be said of a source; what is wrong across options is `config_across`'s business.
+Owns what can be said of a source; what is wrong across options is `across`'s business.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from windrow.config_mqtt import MqttLink
-from windrow.config_option import Format, Name, Names, Positive, Section, Time, Unit, Where, option
+from windrow.config.mqtt import MqttLink
+from windrow.config.option import Format, Name, Names, Positive, Section, Time, Unit, Where, option
 
 __all__ = [
     "DECODERS",

@@ -1,7 +1,7 @@
 """The reference file: every option of every section at its default, with a comment.
 
 Owns only how it is written; what there is to write stands in `config`. `edge_configs/reference.toml` is this text, and
-a test keeps it so: `python -m windrow.config_reference > edge_configs/reference.toml`.
+a test keeps it so: `python -m windrow.config.reference > edge_configs/reference.toml`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
-from windrow.config import (
+from windrow.config.sections import (
     Aggregate,
     AlarmSection,
     CommandSink,

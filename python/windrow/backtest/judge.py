@@ -1,7 +1,7 @@
 """A pipeline's detector on an input of the past: taught by the oldest part and judging the rest, or walking forward.
 
-Owns the split and the order of teaching and judging. What labels say about it is `backtest_labels`'s business, what
-other thresholds would have done `backtest_curve`'s. Nothing of the config's state, sinks and report is touched. What
+Owns the split and the order of teaching and judging. What labels say about it is `labels`'s business, what
+other thresholds would have done `curve`'s. Nothing of the config's state, sinks and report is touched. What
 is to be judged, rows or windows, is held in memory.
 """
 
@@ -18,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 
 import windrow as wr
-from windrow.backtest_curve import Curve, curve
-from windrow.backtest_labels import Figures, Labels, figures
-from windrow.config import Config
+from windrow.backtest.curve import Curve, curve
+from windrow.backtest.labels import Figures, Labels, figures
+from windrow.config.sections import Config
 from windrow.errors import ConfigError, DataError
-from windrow.report_series import Series, series_of
+from windrow.report.series import Series, series_of
 from windrow.run import Outcome, Progress, Run
 from windrow.sources import Needs
 from windrow.stages import detect_keys, detect_time

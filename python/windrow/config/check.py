@@ -15,7 +15,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from windrow.config import (
+from windrow.config.across import across
+from windrow.config.engine import engine
+from windrow.config.problem import Place, Problem, either, near, show, where
+from windrow.config.sections import (
     LATER,
     SINKS,
     SOURCES,
@@ -31,9 +34,6 @@ from windrow.config import (
     StateSection,
     WindowSection,
 )
-from windrow.config_across import across
-from windrow.config_engine import engine
-from windrow.config_problem import Place, Problem, either, near, show, where
 from windrow.errors import ConfigError
 
 __all__ = ["ConfigFileError", "check", "load", "loads"]
@@ -144,11 +144,11 @@ def loads(text: str) -> Config:
 
     Examples
     --------
-    >>> from windrow.config_check import loads
+    >>> from windrow.config.check import loads
     >>> loads('[source]\nkind = "fil"')
     Traceback (most recent call last):
         ...
-    windrow.config_check.ConfigFileError: line 2: [source] `kind` must be file, mqtt, stdin or simulate, got "fil" ...
+    windrow.config.check.ConfigFileError: line 2: [source] `kind` must be file, mqtt, stdin or simulate, got "fil" ...
     """
     if not isinstance(text, str):
         raise ConfigError(f"`text` must be text, got {text!r}")

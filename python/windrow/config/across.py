@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from windrow import topic
-from windrow.config import DECODERS, FUNCTIONS, MESSAGES, OF_DECODER, Aggregate
-from windrow.config_problem import Place, Problem, either, mapping, names, near, nearest, show, where
+from windrow.config.problem import Place, Problem, either, mapping, names, near, nearest, show, where
+from windrow.config.sections import DECODERS, FUNCTIONS, MESSAGES, OF_DECODER, Aggregate
 from windrow.errors import ConfigError
 from windrow.object_path import ObjectPath
 

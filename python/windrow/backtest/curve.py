@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from windrow.backtest_labels import Rates, stretches
-from windrow.config import AlarmSection
-from windrow.report_series import Series
+from windrow.backtest.labels import Rates, stretches
+from windrow.config.sections import AlarmSection
+from windrow.report.series import Series
 
 __all__ = ["MONTH", "WEEK", "Curve", "curve"]
 

@@ -16,8 +16,8 @@ from typing import Any
 from windrow.sinks import Sink
 from windrow.sinks.spooled import Spooled
 from windrow.sources.piece import Resumable
-from windrow.spool import Spool
-from windrow.store import Stage, Store
+from windrow.state.spool import Spool
+from windrow.state.store import Stage, Store
 
 __all__ = ["Commit"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from windrow.config_option import Name, Positive, Section, option
+from windrow.config.option import Name, Positive, Section, option
 
 __all__ = ["MqttLink"]
 

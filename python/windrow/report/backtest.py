@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from windrow.backtest import Backtest
-from windrow.backtest_labels import Rates, stretches
-from windrow.backtest_summary import advice, judged, percent
-from windrow.report import subtitle
-from windrow.report_series import Series
+from windrow.backtest.judge import Backtest
+from windrow.backtest.labels import Rates, stretches
+from windrow.backtest.summary import advice, judged, percent
+from windrow.report.run import subtitle
+from windrow.report.series import Series
 from windrow.simulate import Fault
 from windrow.stages import alarm, detect_keys
 
@@ -38,8 +38,8 @@ def write(path: str | os.PathLike[str], result: Backtest) -> None:
     result : Backtest
         What was run, and what it came to.
     """
-    from windrow.report_page import page
-    from windrow.report_plots import timeline
+    from windrow.report.page import page
+    from windrow.report.plots import timeline
 
     config = result.config
     assert config.detect is not None
@@ -104,8 +104,8 @@ def _figures(result: Backtest) -> list[tuple[str, str]]:
 
 
 def _sections(result: Backtest, level: float, events: int) -> Iterator[str]:
-    from windrow.report_page import card, table
-    from windrow.report_plots import threshold_curve
+    from windrow.report.page import card, table
+    from windrow.report.plots import threshold_curve
 
     if result.figures is not None:
         rows = [_row("rows", result.figures.rows), _row("events", result.figures.events)]

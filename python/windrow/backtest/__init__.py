@@ -1,0 +1,1 @@
+"""What a pipeline's detector would have done on the past, held against labels and other thresholds."""

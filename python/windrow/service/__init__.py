@@ -1,0 +1,1 @@
+"""What makes a run a service: systemd, health, metrics, logs, reload."""
