@@ -204,8 +204,11 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path):
     )
     mine = [line for line in done.stderr.splitlines() if "windrow" in line]
     assert (done.returncode, mine) == (0, [])
+    exposed = ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", str(unit)]
+    done = subprocess.run(exposed, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "Type=notify" in text
-    assert "ExecStartPre=/opt/windrow/bin/windrow check" in text
+    assert "ExecStartPre=-/opt/windrow/bin/windrow check" in text
 
 
 def test_one_folder_of_state_is_one_services(tmp_path):
