@@ -147,6 +147,8 @@ CONSTRUCTORS = {
         "by": [*NAMES, ["camera", "camera"], ["score"]],
         "time": TEXTS,
         "zone": [*TEXTS, "Mars/Olympus"],
+        "completeness": [*TEXTS, "camera", "window_start"],
+        "min_completeness": [*NUMBERS, 0.0, 1.1, float("nan"), 0.5],
         "every": POSITIVE,
         "alarm": [5, "severity", {"severity": 50}, [], wr.count()],
         "predicted": ["model"],

@@ -365,6 +365,8 @@ def test_what_the_reference_hides_is_right_as_well():
         if name in ("predicted", "rmse", "smooth"):
             text = text.replace('method = "auto"', 'method = "residual"')
             text = text.replace("# predicted =", "predicted =").replace('= "predicted"', '= "cars"')
+        if name in ("completeness", "min_completeness"):
+            text = text.replace("# completeness =", "completeness =").replace('"uptime"', '"cars"')
         if name in ("fit_rows", "adopt"):
             text = text.replace('method = "auto"', 'method = "joint"')
             text = text.replace('measures = ["cars"]', 'measures = ["cars", "other"]')

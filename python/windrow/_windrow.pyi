@@ -269,6 +269,8 @@ class Detector:
         time: str = "window_start",
         zone: str | None = None,
         holidays: Iterable[date | str] | None = None,
+        completeness: str | None = None,
+        min_completeness: float = 0.5,
         every: _Duration | None = None,
         alarm: Alarm | None = None,
         silence: _Duration | None = None,

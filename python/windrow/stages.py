@@ -136,6 +136,8 @@ def detector(config: Config, time_unit: Unit = "ns") -> wr.Detector | None:
         "time_unit": "ns" if window is not None else time_unit,
         **filters(section.filters),
     }
+    if section.completeness is not None:
+        given |= {"completeness": section.completeness, "min_completeness": section.min_completeness}
     if section.method == "residual":
         rule = {"rmse": _rmse(section.rmse), "smooth": section.smooth}
         if trained is None:

@@ -166,10 +166,11 @@ class Series:
         values = self.hours.get(hour, []) if now - 168 <= hour < now else []
         return sum(values) / len(values) if values else 0.0
 
-    def step(self, value: float, time: float) -> dict[str, float | str | None]:
-        """Judge a window, then learn it."""
+    def step(self, value: float, time: float, share: float = 1.0) -> dict[str, float | str | None]:
+        """Judge a window of which a share was observed, then learn it."""
+        counted = value
         if self.seen == 0:
-            self.start(value, time)
+            self.start(value / share, time)
         hours, elapsed = self.every / 3600, max(time - self.newest, 1.0) / 3600
         age = (time - self.first) / 86400
         decay = min(elapsed, 24.0)
@@ -188,27 +189,34 @@ class Series:
             20 + known
         )
         deviation = sqrt(max(blend, 0.8 * profile + 0.1))
-        standard = (value - profile) / deviation
         now = floor(time / 3600 + 1e-6)
         if elapsed > 6 * hours + 1:
             self.last = [0.0, 0.0]
         features = [*self.last, self.memory[24.0], self.memory[168.0]]
         features += [self.hourly(now - 24, now), self.hourly(now - 168, now), self.memory[6.0]]
         forecast = max(clip(self.regression.forecast(features), 4), -profile / deviation)
-        error = standard - forecast
         blend = (20 * self.innovation_all + known * self.innovation[kind].value) / (20 + known)
         innovation = max(sqrt(blend), 0.15)
         mean = max(profile + forecast * deviation, 0.0)
         wider = max(sqrt(model(mean) / model(profile)), 1.0)
+        # A part stands for a whole that is as strange.
+        around = deviation * innovation * wider
+        drawn = 1.0
+        if share < 1:
+            drawn = around / sqrt(around**2 + 1.6 * mean * (1 / share - 1))
+            value = mean + drawn * (value / share - mean)
+        standard = (value - profile) / deviation
+        error = standard - forecast
 
         usual = sqrt(max(self.standard, 0.04))
         surprises = [surprise(value, profile, deviation * usual)]
-        surprises.append(surprise(value, mean, deviation * innovation * wider))
-        values, sizes = self.measure(value, profile, deviation, standard, surprises, error / innovation / wider,
-                                     kind, now, hours, decay)  # fmt: skip
+        surprises.append(surprise(value, mean, around))
+        values, sizes = self.measure(counted, profile, deviation, standard, surprises, error / innovation / wider,
+                                     kind, now, hours * share, decay, share)  # fmt: skip
         found = self.rarest(values, sizes, time, age, hours, elapsed)
 
-        # Learning, from the value as far as it is believed.
+        # Learning, from the value as far as it is believed; a part teaches as a shorter window would.
+        hours *= share
         learned_error = clip(error, 3 * innovation) if age > 3 else clip(error, 20)
         residual = forecast + learned_error
         believed = value if self.seen < 30 else profile + residual * deviation
@@ -221,7 +229,7 @@ class Series:
         square = (residual * deviation) ** 2
         spent = min(hours, 1.0)
         self.variance[kind].learn(square, spent, 0.01)
-        self.zeros[kind].learn(float(value <= 0), spent, 0.01)
+        self.zeros[kind].learn(float(counted <= 0), spent, 0.01)
         self.innovation[kind].learn((clip(error, 10 * innovation) / wider) ** 2, spent, 0.01)
         rate = max(1 / (self.seen + 1), hours / 24 / 60)
         self.innovation_all += rate * (learned_error**2 - self.innovation_all)
@@ -238,10 +246,12 @@ class Series:
         self.hours = {hour: values for hour, values in self.hours.items() if hour >= now - 168}
         self.seen += 1
         self.newest = time
-        band = 2.6 * deviation * innovation * wider
+        mean, band = share * mean, 2.6 * share * around / drawn
         return {"expected": mean, "lower": max(mean - band, 0.0), "upper": mean + band, **found}
 
-    def measure(self, value, profile, deviation, standard, surprises, surprise, kind, now, hours, decay):  # type: ignore[no-untyped-def]
+    def measure(
+        self, value, profile, deviation, standard, surprises, surprise, kind, now, hours, decay, share
+    ):  # type: ignore[no-untyped-def]
         """Return the channels' values and their sizes in either direction; keep what the next window needs."""
         calm = sqrt(1 + 2 * max(self.turbulence - 1, 0))
         spike = [min(surprises) / calm, -max(surprises) / calm]
@@ -263,7 +273,7 @@ class Series:
             by_model = shape * log(1 + profile / shape) if profile > 0 else 0.0
             zeros = self.zeros[kind]
             learned = (zeros.value * zeros.weight + 0.3 * exp(-min(by_model, 50))) / (zeros.weight + 0.3)
-            self.silence += min(by_model, -log(max(learned, 1e-9)))
+            self.silence += share * min(by_model, -log(max(learned, 1e-9)))
         self.turbulence += (1 - exp(-decay / 6)) * (min(clip(surprise, 8) ** 2, 36) - self.turbulence)
         return [spike[0], *day, three[0], self.silence], [max(spike), max(day), max(three)]
 
@@ -310,8 +320,13 @@ class Series:
 
 
 def judge(
-    values: list[float], times: list[float], every: float, holidays: frozenset[int] = frozenset()
+    values: list[float],
+    times: list[float],
+    every: float,
+    holidays: frozenset[int] = frozenset(),
+    shares: list[float] | None = None,
 ) -> list[dict[str, float | str | None]]:
-    """Judge a whole series, window by window; holidays are days since the epoch."""
+    """Judge a whole series, window by window; holidays are days since the epoch, shares what was observed of each."""
     series = Series(every, holidays)
-    return [series.step(value, time) for value, time in zip(values, times, strict=True)]
+    shares = shares or [1.0] * len(values)
+    return [series.step(*window) for window in zip(values, times, shares, strict=True)]

@@ -353,6 +353,11 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
         yield Problem(
             ("detect", "measures"), "[detect] `measures` must be two sensors or more for joint, got 1"
         )
+    for name in ("completeness", "min_completeness"):
+        if name in detect and detect.get("method", "auto") not in ("auto", "counts"):
+            yield Problem(("detect", name), f'[detect] `{name}` goes with `method = "counts"`')
+    if "min_completeness" in detect and "completeness" not in detect:
+        yield Problem(("detect", "min_completeness"), "[detect] `min_completeness` goes with `completeness`")
     for name in ("fit_rows", "adopt"):
         if name in detect and detect.get("method") != "joint":
             yield Problem(("detect", name), f'[detect] `{name}` goes with `method = "joint"`')
@@ -379,14 +384,16 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
                 f"[detect] `measures` must be aggregates of [window] ({', '.join(made)}), got {show(column)}"
                 f"{near(column, made, quoted=True)}",
             )
-    predicted = detect.get("predicted", "predicted")
-    brought = detect.get("method") == "residual" and "model" not in detect
-    if brought and isinstance(predicted, str) and made and predicted not in made:
-        yield Problem(
-            ("detect", "predicted"),
-            f"[detect] `predicted` must be an aggregate of [window] ({', '.join(made)}), got {show(predicted)}"
-            f"{near(predicted, made, quoted=True)}",
-        )
+    asked = [("completeness", detect.get("completeness"))]
+    if detect.get("method") == "residual" and "model" not in detect:
+        asked.append(("predicted", detect.get("predicted", "predicted")))
+    for name, column in asked:
+        if isinstance(column, str) and made and column not in made:
+            yield Problem(
+                ("detect", name),
+                f"[detect] `{name}` must be an aggregate of [window] ({', '.join(made)}), got {show(column)}"
+                f"{near(column, made, quoted=True)}",
+            )
     keys = names(window.get("by", []))
     times, time = ["window_start", "window_end", *made], detect.get("time")
     if isinstance(time, str) and time not in times:

@@ -96,6 +96,7 @@ def _section(
             continue
         # What goes with one method only would be refused beside another.
         conditional = methods and (field.description or "").startswith(("residual:", "joint:"))
+        conditional = conditional or name == "min_completeness"
         conditional = conditional or (
             model is Aggregate and name in ("min_hits", "count_on", "retain") and "distinct" not in given
         )

@@ -190,6 +190,12 @@ class DetectSection(Section):
         None, "civil time for hours and weekdays; that of [window] unless given", "Europe/Berlin"
     )
     holidays: list[dt.date] = option([], "counts: days of that zone to expect like Sundays", ["2026-12-25"])
+    completeness: Name | None = option(
+        None, "counts: the column that says how much of each window was observed, 0 to 1", "uptime"
+    )
+    min_completeness: Annotated[float, Field(gt=0, le=1)] = option(
+        0.5, "counts: windows of which less was observed are missing points"
+    )
     every: Positive | None = option(
         None, "spacing of rows; the window's length, else learned from the first rows", "5m"
     )

@@ -7,8 +7,9 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
 use windrow_core::alarm::{Alarm as AlarmCore, Settings as AlarmSettings};
+use windrow_core::detect::completeness::LEAST;
 use windrow_core::detect::joint::{ADOPT, FIT_ROWS};
-use windrow_core::detect::{Detector as Core, Measure, Method, Settings};
+use windrow_core::detect::{Completeness, Detector as Core, Measure, Method, Settings};
 use windrow_core::residual::rmse::Rmse as RmseCore;
 use windrow_core::residual::series::Rule;
 use windrow_core::residual::smooth::Smooth;
@@ -16,7 +17,7 @@ use windrow_core::times::Unit;
 use windrow_core::{Error, Result};
 
 use crate::alarm::Alarm;
-use crate::arguments::{bytes, names, shown, size, smoothing, text, word};
+use crate::arguments::{bytes, names, number, shown, size, smoothing, text, word};
 use crate::arrow::{read_table, read_table_as};
 use crate::batch::Batch;
 use crate::error::{OrRaise, config};
@@ -78,6 +79,13 @@ const DETACH_ROWS: usize = 4_096;
 ///     IANA time zone whose hours and weekdays count. Default UTC.
 /// holidays : list of datetime.date or str, optional
 ///     Days (of that zone) that counts are expected to be like a Sunday's: ``["2026-12-25", ...]``.
+/// completeness : str, optional
+///     With counts: the column that says how much of each window was observed, from 0 to 1. A window of which half was is
+///     expected half as large and teaches half as much. For counts as they came: one that was scaled up already has no
+///     half left to expect.
+/// min_completeness : float
+///     Windows of which less was observed are missing points, neither judged nor learned: ``state`` is ``incomplete``,
+///     ``reason`` says how much there was. Default 0.5.
 /// every : str or datetime.timedelta, optional
 ///     The length of a window. Default ``window_end - window_start`` where there are such columns, else the median
 ///     step between the rows of a series in the first batch that has two; then frozen.
@@ -126,7 +134,7 @@ const DETACH_ROWS: usize = 4_096;
 /// Notes
 /// -----
 /// A null, NaN or infinite value, one beyond 1e100, and a row with ``silent = true`` are missing points: they teach
-/// nothing and are not judged. A row with ``revision`` above 0 is not judged either and leaves the state as it is.
+/// nothing and are not judged, as is a value without a readable `completeness`. A row with ``revision`` above 0 is not judged either and leaves the state as it is.
 /// With "joint" a missing reading isn't judged, the others are, with what they lead to expect in its place; a row with
 /// fewer than half of its readings is a missing point. A sensor missing in more than half of the rows of the fit is left
 /// out; one that stood still is measured in hundredths of its level.
@@ -167,16 +175,29 @@ impl Detector {
     }
 }
 
+/// What says how much of a window was observed.
+fn completeness(
+    column: Option<&Bound<'_, PyAny>>,
+    least: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Option<Completeness>> {
+    let least = number(least, "min_completeness")?;
+    match text(column, "completeness")? {
+        Some(column) => Ok(Some(Completeness { column, least: least.unwrap_or(LEAST) })),
+        None if least.is_some() => Err(config("`min_completeness` goes with `completeness`")),
+        None => Ok(None),
+    }
+}
+
 #[pymethods]
 impl Detector {
     #[new]
     #[pyo3(
-        signature = (method=None, *, measures=None, by=None, time=None, zone=None, holidays=None, every=None,
-            alarm=None, silence=None, predicted=None, rmse=None, smooth=None, fit_rows=None, adopt=None, time_unit=None,
+        signature = (method=None, *, measures=None, by=None, time=None, zone=None, holidays=None, completeness=None,
+            min_completeness=None, every=None, alarm=None, silence=None, predicted=None, rmse=None, smooth=None, fit_rows=None, adopt=None, time_unit=None,
             min_deviation=None, min_relative_deviation=None, direction=None, sensitivity=None, quiet_hours=None,
             maintenance=None, model=None),
         text_signature = "(method='auto', *, measures=None, by=None, time='window_start', zone=None, holidays=None, \
-            every=None, alarm=None, silence=None, predicted=None, rmse=None, smooth=None, fit_rows=400, adopt='1d', \
+            completeness=None, min_completeness=0.5, every=None, alarm=None, silence=None, predicted=None, rmse=None, smooth=None, fit_rows=400, adopt='1d', \
             time_unit='ns', min_deviation=0.0, min_relative_deviation=0.0, direction='both', sensitivity=None, \
             quiet_hours=None, maintenance=None, model=None)"
     )]
@@ -188,6 +209,8 @@ impl Detector {
         time: Option<&Bound<'_, PyAny>>,
         zone: Option<&Bound<'_, PyAny>>,
         holidays: Option<&Bound<'_, PyAny>>,
+        completeness: Option<&Bound<'_, PyAny>>,
+        min_completeness: Option<&Bound<'_, PyAny>>,
         every: Option<&Bound<'_, PyAny>>,
         alarm: Option<&Bound<'_, PyAny>>,
         silence: Option<&Bound<'_, PyAny>>,
@@ -265,6 +288,7 @@ impl Detector {
                 .map(|holidays| time::days(holidays, "holidays"))
                 .transpose()?
                 .unwrap_or_default(),
+            completeness: self::completeness(completeness, min_completeness)?,
             every: every.map(|every| time::duration(every, "every")).transpose()?,
             alarm: match alarm {
                 Some(alarm) => match alarm.cast::<Alarm>() {

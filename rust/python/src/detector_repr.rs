@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use windrow_core::detect::completeness::LEAST;
 use windrow_core::detect::joint::{ADOPT, FIT_ROWS};
 use windrow_core::duration;
 use windrow_core::residual::rmse::Rmse as RmseCore;
@@ -50,6 +51,12 @@ impl Detector {
         }
         if let Some(zone) = &set.zone {
             parts.push(format!("zone={}", text(zone)?));
+        }
+        if let Some(completeness) = &set.completeness {
+            parts.push(format!("completeness={}", text(&completeness.column)?));
+            if completeness.least != LEAST {
+                parts.push(format!("min_completeness={:?}", completeness.least));
+            }
         }
         if let Some(every) = set.every {
             parts.push(format!("every='{}'", duration::print(every)));

@@ -43,8 +43,9 @@ impl Detector {
     ///
     /// ``learning`` series x measures without a verdict yet, ``active`` ones with, ``failed`` and ``inactive`` ones as
     /// `states` has them; ``windows_wanted`` until the last
-    /// of the former has one, if its windows come one after the other; ``methods`` by measure and ``every``, None
-    /// while they are open.
+    /// of the former has one, if its windows come one after the other; ``incomplete`` values not judged because too little
+    /// of their window was observed, ``completeness_unreadable`` those without a readable share; ``methods`` by measure and
+    /// ``every``, None while they are open.
     #[getter]
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let core = self.lock().or_raise()?;
@@ -59,6 +60,8 @@ impl Detector {
         out.set_item("failed", status.failed)?;
         out.set_item("inactive", status.inactive)?;
         out.set_item("windows_wanted", status.windows_wanted)?;
+        out.set_item("incomplete", status.unjudged.incomplete)?;
+        out.set_item("completeness_unreadable", status.unjudged.unreadable)?;
         out.set_item("methods", methods)?;
         out.set_item("every", core.every().map(duration::print))?;
         Ok(out)

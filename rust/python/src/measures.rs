@@ -117,12 +117,15 @@ pub fn inputs(values: &Bound<'_, PyAny>, settings: &Settings) -> PyResult<Vec<In
     let numbers: Vec<(f64, bool)> =
         items.iter().zip(&columns).map(|(item, name)| number(item, name)).collect::<PyResult<_>>()?;
     let get = |name: &str| columns.iter().position(|column| *column == name).map(|at| numbers[at]);
+    let shares = settings.completeness.as_ref().and_then(|one| get(&one.column));
+    let completeness = shares.map_or(f64::NAN, |(share, _)| share);
     let measure = |measure: &Measure| {
         let (value, integer) = get(&measure.column).unwrap_or((f64::NAN, false));
         let plain = |name: &String| get(name).map_or(f64::NAN, |(value, _)| value);
         Input {
             value,
             integer,
+            completeness,
             extremes: measure.extremes.as_ref().map_or([value; 2], |[low, high]| [plain(low), plain(high)]),
             predicted: measure.predicted.as_ref().map_or(f64::NAN, plain),
         }

@@ -27,15 +27,15 @@ pub struct Waiting {
     /// When.
     pub time: Timestamp,
     #[serde(with = "snapshot::array")]
-    numbers: [f64; 4],
+    numbers: [f64; 5],
     integer: bool,
 }
 
 impl Waiting {
     /// What came.
     pub fn input(&self) -> Input {
-        let [value, low, high, predicted] = self.numbers;
-        Input { value, extremes: [low, high], predicted, integer: self.integer }
+        let [value, low, high, predicted, completeness] = self.numbers;
+        Input { value, extremes: [low, high], predicted, completeness, integer: self.integer }
     }
 }
 
@@ -50,7 +50,7 @@ impl Queue {
             self.0.pop_front();
         }
         let [low, high] = input.extremes;
-        let numbers = [input.value, low, high, input.predicted];
+        let numbers = [input.value, low, high, input.predicted, input.completeness];
         self.0.push_back(Waiting { key, measure: measure as u32, time, numbers, integer: input.integer });
     }
 
@@ -101,6 +101,7 @@ mod tests {
             value: *value,
             extremes: [*value; 2],
             predicted: f64::NAN,
+            completeness: f64::NAN,
             integer,
         })
     }

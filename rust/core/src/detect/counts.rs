@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::model::{BAND, Model, Pace, Point, Verdict, confidence};
 use crate::expect::recent::Outlook;
 use crate::expect::spread::{Lesson, Width};
-use crate::expect::{HourOfWeek, Level, Place, Recent, Spread};
+use crate::expect::{HourOfWeek, Level, Partial, Place, Recent, Spread};
 use crate::residual::channels::{Channels, Evidence, NAMES, Statistics};
 use crate::residual::records::{self, Finding, Records, Stage, WARM_UP, When};
 use crate::residual::return_period::days;
@@ -73,6 +73,8 @@ pub struct Judged {
     statistics: Statistics,
     finding: Finding,
     when: When,
+    /// The value of a whole window.
+    value: f64,
     /// Distances from the profile and from the forecast, in units of the spread.
     standard: f64,
     error: f64,
@@ -82,7 +84,7 @@ impl Counts {
     /// A series whose first point this is.
     pub fn new(point: &Point, every: f64) -> Self {
         let mut level = Level::default();
-        level.start(point.value);
+        level.start(point.value / point.share);
         Self {
             level,
             profile: HourOfWeek::default(),
@@ -135,11 +137,12 @@ impl Counts {
     }
 
     #[inline]
-    fn evidence(&self, forecast: &Forecast, value: f64, when: &When) -> (Evidence, f64, f64) {
+    fn evidence(&self, forecast: &Forecast, value: f64, point: &Point, when: &When) -> (Evidence, f64, f64) {
         let Forecast { profile, width, place, .. } = forecast;
         let standard = (value - profile) / width.deviation;
         let error = standard - forecast.residual;
-        let silent = value <= 0.0;
+        let silent = point.value <= 0.0;
+        let zero = || point.share * self.spread.surprise_of_zero(place.kind(), *profile, *width);
         let evidence = Evidence {
             from_profile: standard,
             from_forecast: error / forecast.innovation / forecast.wider,
@@ -148,9 +151,9 @@ impl Counts {
                 Spread::surprise(value, forecast.mean, forecast.deviation()),
             ],
             weight: profile / width.deviation,
-            silence: silent.then(|| self.spread.surprise_of_zero(place.kind(), *profile, *width)),
+            silence: silent.then(zero),
             hour_of_day: forecast.outlook.hour_of_day(),
-            hours: when.hours,
+            hours: when.hours * point.share,
         };
         (evidence, standard, error)
     }
@@ -163,14 +166,17 @@ impl Counts {
         let gap = when.elapsed > 6.0 * when.hours + 1.0;
         let forecast = self.forecast(&when, gap, pace.every, point.holiday);
         let (_, rates) = pace.rates(when.elapsed.min(LONGEST));
-        let (evidence, standard, error) = self.evidence(&forecast, point.value, &when);
+        let partial = Partial::of(point.share, forecast.mean, forecast.deviation());
+        let value = partial.whole(point.value, forecast.mean);
+        let (evidence, standard, error) = self.evidence(&forecast, value, point, &when);
         let statistics = self.channels.measure(&evidence, rates);
         let finding = self.records.judge(&statistics.values, &when);
-        let band = BAND * forecast.deviation();
+        let expected = partial.mean(forecast.mean);
+        let band = BAND * partial.deviation(forecast.deviation());
         let mut verdict = Verdict {
-            expected: forecast.mean,
-            lower: (forecast.mean - band).max(0.0),
-            upper: forecast.mean + band,
+            expected,
+            lower: (expected - band).max(0.0),
+            upper: expected + band,
             confidence: confidence(self.level.seen() as f64 * when.hours / 24.0),
             ..Verdict::NONE
         };
@@ -184,7 +190,7 @@ impl Counts {
             verdict.days = days(verdict.severity);
             verdict.channel = NAMES[finding.channel];
         }
-        (verdict, Judged { forecast, statistics, finding, when, standard, error })
+        (verdict, Judged { forecast, statistics, finding, when, value, standard, error })
     }
 }
 
@@ -213,8 +219,10 @@ impl Model for Counts {
         let most = if when.age > TRUSTED { CLIP * forecast.innovation } else { CLIP_YOUNG };
         let error = judged.error.max(-most).min(most);
         let residual = forecast.residual + error;
-        let value =
-            if seen < AS_IS { point.value } else { forecast.profile + residual * forecast.width.deviation };
+        let believed =
+            if seen < AS_IS { judged.value } else { forecast.profile + residual * forecast.width.deviation };
+        // A part of a window teaches as a shorter one would.
+        let hours = when.hours * point.share;
         let lesson = Lesson {
             observed: point.value,
             expected: forecast.profile,
@@ -225,10 +233,10 @@ impl Model for Counts {
             deviation: forecast.innovation,
             wider: forecast.wider,
         };
-        self.spread.learn(forecast.place.kind(), &lesson, forecast.width, when.hours, seen);
+        self.spread.learn(forecast.place.kind(), &lesson, forecast.width, hours, seen);
         self.recent.learn(&forecast.outlook, residual, error, rates, seen);
-        self.profile.learn(&forecast.place, value, when.hours);
-        self.level.learn(value, when.hours);
+        self.profile.learn(&forecast.place, believed, hours);
+        self.level.learn(believed, hours);
         self.newest = point.local;
     }
 

@@ -8,6 +8,7 @@ use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use super::choose::{self, Queue};
+use super::completeness::Observed;
 use super::filters::Filters;
 use super::joint_row::Machines;
 use super::judging::{Context, Memory, Place, Purpose, Series, pace_of, point_of};
@@ -159,6 +160,7 @@ impl Detector {
                 let silent = rows.is_silent(row);
                 for (measure, columns) in rows.measures.iter().enumerate() {
                     let mut input = columns.get(row);
+                    input.completeness = rows.completeness(row);
                     if let (Some(model), Some(predictions)) = (&settings.model, predictions.get(at)) {
                         input.predicted = predictions.values[row];
                         if let Some(mark) = predictions.mark(row).filter(|_| purpose == Purpose::Judge) {
@@ -178,7 +180,12 @@ impl Detector {
                     }
                     if purpose == Purpose::Judge {
                         std::mem::swap(&mut output.reason, &mut context.reason);
-                        let state = series.state(context.every, context.settings);
+                        let unjudged = known && !revised && !settings.judges(&input);
+                        let state = if unjudged && time.is_some() {
+                            "incomplete"
+                        } else {
+                            series.state(context.every, context.settings)
+                        };
                         output.push(*key, time, input.value, &verdict, state);
                     }
                 }
@@ -298,7 +305,8 @@ impl Detector {
             return Ok(Machines::new(measures).score_one(machine, at, &pace, inputs));
         }
         for (measure, (input, score)) in inputs.iter().zip(&mut scores).enumerate() {
-            let Some(point) = point_of(time, input, &mut wall) else { continue };
+            let Observed::Share(share) = self.settings.observed(input.completeness) else { continue };
+            let Some(point) = point_of(time, input, share, &mut wall) else { continue };
             let series = &self.series[Place { key, measure, measures }.series()];
             *score = match &series.memory {
                 Memory::Empty | Memory::Joint(_) => continue,

@@ -172,6 +172,7 @@ impl Machines {
             value: row[farthest.sensor],
             extremes: [row[farthest.sensor]; 2],
             predicted: f64::NAN,
+            share: 1.0,
         };
         let farthest_place = Place { measure: farthest.sensor, ..place };
         let (value, _) = context.filtered(

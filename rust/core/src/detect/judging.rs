@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::completeness::Observed;
 use super::counts::Counts;
 use super::feedback::Extent;
 use super::filters::Lowered;
@@ -13,9 +14,9 @@ use super::novelty::Metric;
 use super::predicted::Predicted;
 use super::reason;
 use super::records::Records;
-use super::relearn::Guard;
 use super::rows::Input;
 use super::settings::{Method, Settings};
+use super::states::Standing;
 use super::wall_clock::WallClock;
 use crate::alarm::{self, AlarmState, EventKind, Judged, Point as Counted, State};
 use crate::column::Scalar;
@@ -46,21 +47,6 @@ pub struct Series {
     pub standing: Standing,
 }
 
-/// What is known of a series beside what its method remembers.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Standing {
-    /// Values that were learned or judged.
-    pub seen: u64,
-    /// The time of the newest of them.
-    pub newest: Option<Timestamp>,
-    /// Rows since then that brought none that could be judged.
-    pub unusable: u32,
-    /// What keeps it from learning.
-    pub guard: Guard,
-    /// Whether it is kept as it was before an alarm.
-    pub kept: bool,
-}
-
 impl From<Counts> for Memory {
     fn from(model: Counts) -> Self {
         Self::Counts(Box::new(model))
@@ -76,21 +62,6 @@ impl From<Metric> for Memory {
 impl From<Predicted> for Memory {
     fn from(model: Predicted) -> Self {
         Self::Residual(Box::new(model))
-    }
-}
-
-impl Standing {
-    /// A value came.
-    #[inline]
-    pub fn hear(&mut self, time: Timestamp) {
-        self.seen += 1;
-        self.newest = self.newest.max(Some(time));
-        self.unusable = 0;
-    }
-
-    /// A row came without a value that can be judged.
-    pub fn miss(&mut self) {
-        self.unusable = self.unusable.saturating_add(1);
     }
 }
 
@@ -181,7 +152,7 @@ pub fn pace_of(every: i64, settings: &Settings) -> Pace {
 }
 
 /// The point of an input; none where its value can't be judged.
-pub fn point_of(time: Timestamp, input: &Input, wall: &mut WallClock<'_>) -> Option<Point> {
+pub fn point_of(time: Timestamp, input: &Input, share: f64, wall: &mut WallClock<'_>) -> Option<Point> {
     let fits = |value: f64| value.abs() <= LARGEST;
     fits(input.value).then(|| {
         let local = wall.seconds(time);
@@ -192,6 +163,7 @@ pub fn point_of(time: Timestamp, input: &Input, wall: &mut WallClock<'_>) -> Opt
             value: input.value,
             extremes: input.extremes.map(|value| if fits(value) { value } else { input.value }),
             predicted: if fits(input.predicted) { input.predicted } else { f64::NAN },
+            share,
         }
     })
 }
@@ -226,8 +198,13 @@ impl<'a> Context<'a> {
         silent: bool,
         purpose: Purpose,
     ) -> Verdict {
-        let point = if silent { None } else { point_of(time, input, &mut self.wall) };
+        let observed = self.settings.observed(input.completeness);
+        let share = if let Observed::Share(share) = observed { share } else { 1.0 };
+        let point = if silent { None } else { point_of(time, input, share, &mut self.wall) };
         let point = point.filter(|point| method != Method::Residual || !point.predicted.is_nan());
+        // A window of which too little was observed is a missing point.
+        let unjudged = point.is_some() && !matches!(observed, Observed::Share(_));
+        let point = point.filter(|_| !unjudged);
         if purpose == Purpose::Judge {
             self.records.groups.pass(time);
             if let (Some(limit), Some(heard)) = (self.settings.silence, series.standing.newest) {
@@ -241,6 +218,9 @@ impl<'a> Context<'a> {
             // Nothing is missing of a series that is still learning.
             if purpose == Purpose::Judge && series.alarm.has_begun() {
                 self.step(&mut series.alarm, place, time, None, &Verdict::NONE, input.value);
+            }
+            if unjudged {
+                self.leave(observed, input, purpose);
             }
             return Verdict::NONE;
         };
@@ -266,6 +246,19 @@ impl<'a> Context<'a> {
             series.memory = Memory::Empty;
         }
         verdict
+    }
+
+    /// Counts a value that isn't judged for its window's completeness, and says why.
+    #[cold]
+    fn leave(&mut self, observed: Observed, input: &Input, purpose: Purpose) {
+        let count = match observed {
+            Observed::TooLittle => &mut self.records.unjudged.incomplete,
+            _ => &mut self.records.unjudged.unreadable,
+        };
+        *count = count.saturating_add(1);
+        if let (Some(completeness), Purpose::Judge) = (&self.settings.completeness, purpose) {
+            self.reason = completeness.tell(input.completeness, observed);
+        }
     }
 
     #[inline]

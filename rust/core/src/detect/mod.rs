@@ -5,6 +5,7 @@
 //! and writes what was found.
 
 mod choose;
+pub mod completeness;
 pub mod counts;
 pub mod detector;
 mod feedback;
@@ -27,6 +28,7 @@ pub mod settings;
 mod states;
 mod wall_clock;
 
+pub use completeness::Completeness;
 pub use detector::Detector;
 pub use filters::Filters;
 pub use rows::Input;

@@ -26,6 +26,8 @@ pub struct Point {
     pub extremes: [f64; 2],
     /// What was predicted, by a column of the input; NaN for methods that expect by themselves.
     pub predicted: f64,
+    /// How much of the window was observed: above 0, at most 1.
+    pub share: f64,
 }
 
 /// How residuals of brought predictions are judged, whatever RMSE and mean were asked for.

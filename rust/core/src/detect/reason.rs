@@ -63,6 +63,9 @@ pub fn write(out: &mut String, measure: &str, counts: bool, every: f64, point: &
         _ if counts && is_plural(measure) => write!(out, "{} {measure}", Short(observed)),
         _ => write!(out, "{measure} {}", Short(observed)),
     };
+    if counts && point.share < 1.0 {
+        let _ = write!(out, " in {:.0} % of the window", 100.0 * point.share);
+    }
     let (mut lower, mut upper) = (verdict.lower, verdict.upper);
     let inside = observed >= lower && observed <= upper;
     if counts && lower.ceil() <= upper.floor() {
@@ -143,7 +146,7 @@ mod tests {
         // The fifth of January 2021 at 08:00, a Tuesday.
         let local = 1_609_833_600.0;
         let point =
-            Point { time: 0, local, holiday: false, value, extremes: [value; 2], predicted: f64::NAN };
+            Point { time: 0, local, holiday: false, value, extremes: [value; 2], predicted: f64::NAN, share: 1.0 };
         let mut verdict = Verdict {
             expected: 155.2,
             lower: 119.3,

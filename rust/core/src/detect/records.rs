@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::completeness::Unjudged;
 use super::feedback::Feedbacks;
 use super::judging::{Memory, Series};
 use super::relearn::Keeping;
@@ -17,6 +18,7 @@ pub struct Records {
     pub groups: Groups,
     pub feedback: Feedbacks,
     pub keeping: Keeping,
+    pub unjudged: Unjudged,
 }
 
 impl Records {

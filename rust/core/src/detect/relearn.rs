@@ -25,15 +25,16 @@ const LONGEST: i64 = 7 * 86_400 * 1_000_000_000;
 struct Row {
     time: Timestamp,
     #[serde(with = "snapshot::array")]
-    numbers: [f64; 5],
+    numbers: [f64; 6],
     holiday: bool,
     learned: bool,
 }
 
 impl Row {
     fn point(&self) -> Point {
-        let [local, value, low, high, predicted] = self.numbers;
-        Point { time: self.time, local, value, extremes: [low, high], predicted, holiday: self.holiday }
+        let [local, value, low, high, predicted, share] = self.numbers;
+        let extremes = [low, high];
+        Point { time: self.time, local, value, extremes, predicted, share, holiday: self.holiday }
     }
 }
 
@@ -75,7 +76,8 @@ impl Keeping {
             self.series.remove(&series);
             return false;
         }
-        let numbers = [point.local, point.value, point.extremes[0], point.extremes[1], point.predicted];
+        let [low, high] = point.extremes;
+        let numbers = [point.local, point.value, low, high, point.predicted, point.share];
         kept.rows.push(Row { time: point.time, numbers, holiday: point.holiday, learned });
         true
     }

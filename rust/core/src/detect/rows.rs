@@ -22,14 +22,21 @@ pub struct Input {
     pub extremes: [f64; 2],
     /// What was predicted.
     pub predicted: f64,
+    /// How much of the window was observed, as a column says it.
+    pub completeness: f64,
     /// Whether the value was an integer by type.
     pub integer: bool,
 }
 
 impl Input {
     /// Nothing.
-    pub const NONE: Self =
-        Self { value: f64::NAN, extremes: [f64::NAN; 2], predicted: f64::NAN, integer: false };
+    pub const NONE: Self = Self {
+        value: f64::NAN,
+        extremes: [f64::NAN; 2],
+        predicted: f64::NAN,
+        completeness: f64::NAN,
+        integer: false,
+    };
 }
 
 /// The columns of one measure.
@@ -52,6 +59,8 @@ pub struct Rows {
     pub times: Times,
     /// One for each measure.
     pub measures: Vec<Columns>,
+    /// How much of each window was observed.
+    completeness: Option<Float64Array>,
     /// What a model reads.
     pub inputs: Option<trained::Columns>,
     /// Above 0: a window that was told before.
@@ -106,6 +115,7 @@ impl Columns {
             value,
             extremes: self.extremes.as_ref().map_or([value; 2], |[low, high]| [at(low, row), at(high, row)]),
             predicted: self.predicted.as_ref().map_or(f64::NAN, |predicted| at(predicted, row)),
+            completeness: f64::NAN,
             integer: self.integer,
         }
     }
@@ -126,6 +136,11 @@ impl Rows {
             .map(|measure| Columns::read(batch, measure))
             .collect::<Result<Vec<_>>>()?;
         let inputs = settings.model.as_ref().map(|model| trained::Columns::read(batch, model)).transpose()?;
+        let completeness = settings
+            .completeness
+            .as_ref()
+            .map(|one| floats(find(batch, &one.column, "completeness")?, &one.column))
+            .transpose()?;
         let own = |name: &str| if settings.uses(name) { None } else { batch.column_by_name(name) };
         let integers = |name: &str| {
             let values = Values::read(own(name)?, name).ok()?;
@@ -142,12 +157,19 @@ impl Rows {
             has_level,
             times,
             measures,
+            completeness,
             inputs,
             revision,
             silent,
             window_length,
             len: batch.num_rows(),
         })
+    }
+
+    /// How much of the row's window was observed; NaN where nothing says so.
+    #[inline]
+    pub fn completeness(&self, row: usize) -> f64 {
+        self.completeness.as_ref().map_or(f64::NAN, |shares| at(shares, row))
     }
 
     /// Whether the row's window was told before.

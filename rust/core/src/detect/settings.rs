@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::completeness::{Completeness, Observed};
 use super::filters::Filters;
 use super::joint::{FEWEST_ROWS, MOST_ROWS};
+use super::rows::Input;
 use super::wall_clock::WallClock;
 use crate::alarm::{self, Alarm};
 use crate::duration;
@@ -114,6 +116,8 @@ pub struct Settings {
     pub fit_rows: u32,
     /// What keeps an anomaly from the alarm.
     pub filters: Filters,
+    /// How much of a window was observed; with counts only.
+    pub completeness: Option<Completeness>,
     /// What predicts; with `residual` only, where no column does.
     pub model: Option<Arc<Trained>>,
     /// How long a sensor has to be out until that is normal, in nanoseconds; with `joint` only.
@@ -148,6 +152,7 @@ impl Settings {
                 "`sensitivity` goes with `Alarm(severity=...)`, got a threshold of scores",
             ));
         }
+        self.check_completeness()?;
         WallClock::new(self.zone.as_deref(), &[])?;
         if !self.holidays.is_sorted_by(|one, next| one < next) {
             return Err(Error::config("`holidays` must be in order, each day once"));
@@ -221,6 +226,34 @@ impl Settings {
         Ok(())
     }
 
+    /// Shares scale numbers of things, nothing else.
+    fn check_completeness(&self) -> Result<()> {
+        let Some(completeness) = &self.completeness else { return Ok(()) };
+        if !matches!(self.method, Method::Auto | Method::Counts) {
+            let got = self.method.name();
+            return Err(Error::config(format!("`completeness` is for \"counts\" only, got it with {got:?}")));
+        }
+        let column = &completeness.column;
+        if *column == self.time || self.by.contains(column) {
+            return Err(Error::config(format!(
+                "`completeness` must be a column of its own, got {column:?}, which `by` or `time` names"
+            )));
+        }
+        completeness.check()
+    }
+
+    /// What a row's completeness says; all was observed where no column says otherwise.
+    #[inline]
+    pub fn observed(&self, share: f64) -> Observed {
+        self.completeness.as_ref().map_or(Observed::Share(1.0), |completeness| completeness.read(share))
+    }
+
+    /// Whether enough of a value's window was observed.
+    #[inline]
+    pub fn judges(&self, input: &Input) -> bool {
+        matches!(self.observed(input.completeness), Observed::Share(_))
+    }
+
     /// A model predicts one column; it knows machines by its own key columns.
     fn check_model(&self) -> Result<()> {
         let Some(model) = &self.model else { return Ok(()) };
@@ -254,7 +287,8 @@ impl Settings {
                 }
             }
         }
-        for name in self.model.iter().flat_map(|model| model.inputs()) {
+        let completeness = self.completeness.iter().map(|one| one.column.as_str());
+        for name in completeness.chain(self.model.iter().flat_map(|model| model.inputs())) {
             if !inputs.contains(&name) {
                 inputs.push(name);
             }

@@ -6,10 +6,13 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt64Array};
+use serde::{Deserialize, Serialize};
 
+use super::completeness::Unjudged;
 use super::detector::Detector;
 use super::model::confidence;
 use super::output::{batch, key_table};
+use super::relearn::Guard;
 use super::settings::Method;
 use crate::error::Result;
 use crate::time::Timestamp;
@@ -19,6 +22,36 @@ const FAILED: u32 = 30;
 /// Without a value for so many windows, and for a day, a series is inactive.
 const INACTIVE_WINDOWS: i64 = 30;
 const DAY: i64 = 86_400 * 1_000_000_000;
+
+/// What is known of a series beside what its method remembers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Standing {
+    /// Values that were learned or judged.
+    pub seen: u64,
+    /// The time of the newest of them.
+    pub newest: Option<Timestamp>,
+    /// Rows since then that brought none that could be judged.
+    pub unusable: u32,
+    /// What keeps it from learning.
+    pub guard: Guard,
+    /// Whether it is kept as it was before an alarm.
+    pub kept: bool,
+}
+
+impl Standing {
+    /// A value came.
+    #[inline]
+    pub fn hear(&mut self, time: Timestamp) {
+        self.seen += 1;
+        self.newest = self.newest.max(Some(time));
+        self.unusable = 0;
+    }
+
+    /// A row came without a value that can be judged.
+    pub fn miss(&mut self) {
+        self.unusable = self.unusable.saturating_add(1);
+    }
+}
 
 /// How far the series are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,6 +66,8 @@ pub struct Status {
     pub inactive: u64,
     /// Windows until the last of the learning ones has a verdict.
     pub windows_wanted: u64,
+    /// Rows that weren't judged for their completeness.
+    pub unjudged: Unjudged,
 }
 
 fn texts<'a>(words: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
@@ -73,7 +108,7 @@ impl Detector {
 
     /// How many series are how far.
     pub fn status(&self) -> Status {
-        let mut status = Status::default();
+        let mut status = Status { unjudged: self.records.unjudged, ..Status::default() };
         for state in (0..self.series.len()).filter_map(|series| self.state(series)) {
             match state.name {
                 "failed" => status.failed += 1,

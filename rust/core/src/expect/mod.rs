@@ -2,7 +2,7 @@
 //!
 //! Every expectation is asked first and taught afterwards, so that no value is judged by itself. Times here are
 //! seconds of local wall time: hour and weekday mean what people mean. [`Level`], [`HourOfWeek`], [`Spread`] and
-//! [`Recent`] together expect counts; [`DayProfile`] and [`Track`] expect any other metric;
+//! [`Recent`] together expect counts, [`Partial`] those of which a share was observed; [`DayProfile`] and [`Track`] expect any other metric;
 //! [`Linear`] expects each sensor of a machine from the others; [`Trained`] is a model that was fitted elsewhere.
 
 pub mod autoregressive;
@@ -10,6 +10,7 @@ mod cholesky;
 pub mod day_profile;
 pub mod level;
 pub mod linear;
+pub mod partial;
 pub mod profile;
 pub mod recent;
 pub mod spread;
@@ -20,6 +21,7 @@ pub use autoregressive::LeastSquares;
 pub use day_profile::DayProfile;
 pub use level::Level;
 pub use linear::Linear;
+pub use partial::Partial;
 pub use profile::{HourOfWeek, Place};
 pub use recent::Recent;
 pub use spread::Spread;

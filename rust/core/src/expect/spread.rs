@@ -9,7 +9,7 @@ use super::profile::KINDS;
 use crate::snapshot;
 
 /// Variance in units of the mean where objects come by chance alone.
-const POISSON: f64 = 1.6;
+pub(super) const POISSON: f64 = 1.6;
 /// How many hours of its own weigh as much as the model.
 const SHRINK: f64 = 20.0;
 /// No bucket counts for more hours than this.
