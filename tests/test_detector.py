@@ -355,11 +355,19 @@ def test_a_silence_says_how_long_it_lasts(period: str | None) -> None:
     counts[-5:] = np.nan
     ours.push({"window_start": hours * 3_600, "x": counts})
     [event] = ours.events()
-    assert (event["kind"], event["end"], event["reason"]) == ("silence", None, "no value for 5h")
+    assert (event["kind"], event["end"], event["reason"]) == (
+        "silence",
+        None,
+        "no value for 5h, the last on a Tuesday at 18:00",
+    )
     # Rows 475 to 509 never came or were empty.
     ours.push({"window_start": [510 * 3_600], "x": [50.0]})
     [event] = ours.events()
-    assert (event["kind"], event["state"], event["reason"]) == ("silence", "ok", "no value for 1d11h")
+    assert (event["kind"], event["state"], event["reason"]) == (
+        "silence",
+        "ok",
+        "no value for 1d11h, the last on a Tuesday at 18:00",
+    )
 
 
 def test_a_value_without_its_prediction_is_told_as_such() -> None:
@@ -367,7 +375,9 @@ def test_a_value_without_its_prediction_is_told_as_such() -> None:
     ours.push({"window_start": np.arange(50) * 3_600, "x": np.arange(50) % 3, "p": np.ones(50)})
     assert len(ours.events()) == 0
     ours.push({"window_start": [50 * 3_600], "x": [1.0], "p": [None]})
-    assert [event["reason"] for event in ours.events()] == ["nothing to judge for 1h"]
+    assert [event["reason"] for event in ours.events()] == [
+        "nothing to judge for 1h, the last on a Saturday at 01:00"
+    ]
 
 
 def test_events_are_told_once() -> None:

@@ -209,20 +209,37 @@ def test_a_silence_is_told_once_and_ends_with_the_next_value() -> None:
     ours.push({name: values[:402] for name, values in table.items()})
     assert silences(ours) == []
     ours.push({name: values[402:405] for name, values in table.items()})
-    told = ("alarm", hour(402), None, "no value for 5h", "no value for 3h")
+    told = ("alarm", hour(402), None, "no value for 5h, the last on a Saturday at 15:00", "no value for 3h")
     assert silences(ours) == [told]
     # It lasts, also from a snapshot, and says so once.
     ours = wr.Detector.restore(ours.snapshot())
     ours.push({name: values[405:410] for name, values in table.items()})
     assert silences(ours) == []
     rest = ours.push({name: values[410:] for name, values in table.items()})
-    assert silences(ours) == [("ok", hour(402), hour(410), "no value for 10h", "no value for 3h")]
+    ended = (
+        "ok",
+        hour(402),
+        hour(410),
+        "no value for 10h, the last on a Saturday at 15:00",
+        "no value for 3h",
+    )
+    assert silences(ours) == [ended]
     # What wasn't there has taught nothing: all goes on as if the rows had never come.
     other = wr.Detector("counts", measures=["cars"], time_unit="s", every="1h", silence="3h")
     gone = other.push({name: values[~silent] for name, values in table.items()})
     assert pa.table(gone).slice(400).equals(pa.table(rest))
     # Rows that never came tell of it when the next one comes.
-    assert silences(other) == [("ok", hour(402), hour(410), "no value for 10h", "no value for 3h")]
+    assert silences(other) == [ended]
+
+
+def test_a_silence_is_told_by_the_wall() -> None:
+    hours = np.append(np.arange(400), 410)
+    ours = wr.Detector(
+        "counts", measures=["cars"], time_unit="s", every="1h", silence="3h", zone="Europe/Berlin"
+    )
+    ours.push({"window_start": 3600 * hours, "cars": np.ones(len(hours))})
+    [event] = ours.events()
+    assert event["reason"] == "no value for 10h, the last on a Saturday at 16:00"
 
 
 def test_zeros_are_no_silence(data: Path) -> None:

@@ -389,7 +389,7 @@ impl Detector {
     /// Batch
     ///     `by`, (``level``), measure, id, kind, state, start, end (null while it lasts), peak and its time, points,
     ///     rule; observed, expected, lower, upper, severity, channel and reason at the peak; in ``lowered_by`` the filter
-    ///     that ended it. The reason of a silence says how long nothing came.
+    ///     that ended it. The reason of a silence says how long nothing came, and when the last value did.
     fn events(&self) -> PyResult<Batch> {
         Ok(Batch::new(self.lock().or_raise()?.events().or_raise()?))
     }

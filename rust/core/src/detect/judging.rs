@@ -383,7 +383,7 @@ impl<'a> Context<'a> {
         let rule = &self.settings.alarm;
         if rule.settings().period.is_some() {
             while let Some(step) = rule.absent(alarm, time) {
-                let silence = silence(alarm.heard(), step.time, false);
+                let silence = self.silence(alarm.heard(), step.time, false);
                 self.note(place, &step, &Judged::default(), &silence);
             }
         }
@@ -404,9 +404,9 @@ impl<'a> Context<'a> {
                 reason: &reason,
             };
             let silence = match value {
-                None => silence(heard, time, !observed.is_nan()),
+                None => self.silence(heard, time, !observed.is_nan()),
                 // What ends it came when its window was due again.
-                Some(_) if step.changed => silence(heard, time.saturating_sub(self.every), false),
+                Some(_) if step.changed => self.silence(heard, time.saturating_sub(self.every), false),
                 Some(_) => String::new(),
             };
             self.note(place, &step, &judged, &silence);
@@ -421,7 +421,7 @@ impl<'a> Context<'a> {
         let until = if back { time.saturating_sub(self.every) } else { time };
         let raised = heard.saturating_add(limit);
         if until >= raised {
-            let reason = silence(Some(heard), until, false);
+            let reason = self.silence(Some(heard), until, false);
             let judged = Judged { reason: &reason, ..Judged::default() };
             let rule = || format!("no value for {}", duration::print(limit));
             let name = self.name(place);
@@ -431,6 +431,14 @@ impl<'a> Context<'a> {
         if back {
             self.records.events.close(place.series() as u32, EventKind::Silence, time, State::Ok);
         }
+    }
+
+    /// How long nothing came that could be judged.
+    #[cold]
+    fn silence(&mut self, heard: Option<Timestamp>, until: Timestamp, unjudged: bool) -> String {
+        let Some(heard) = heard.filter(|heard| *heard < until) else { return String::new() };
+        let local = self.wall.seconds(heard);
+        reason::silence(until.saturating_sub(heard), unjudged, self.pace.every, local)
     }
 
     /// What a series is called wherever it is: its key and its measure.
@@ -465,14 +473,4 @@ fn anomaly_of(time: Timestamp, observed: f64, verdict: &Verdict, size: f64) -> A
     let Verdict { expected, lower, upper, severity, channel, .. } = *verdict;
     let side = verdict.side(observed).sign();
     Anomaly { time, observed, expected, lower, upper, severity, size, side, channel: channel.to_owned() }
-}
-
-/// How long nothing came: `no value for 3h`. Empty where nothing was heard before, or no time ago.
-#[cold]
-fn silence(heard: Option<Timestamp>, until: Timestamp, unjudged: bool) -> String {
-    let Some(length) = heard.and_then(|heard| until.checked_sub(heard)).filter(|length| *length > 0) else {
-        return String::new();
-    };
-    let what = if unjudged { "nothing to judge" } else { "no value" };
-    format!("{what} for {}", duration::print(length))
 }

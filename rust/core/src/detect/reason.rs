@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::filters::Lowered;
 use super::model::{Point, Verdict};
+use crate::duration;
 
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const DAY: f64 = 86_400.0;
@@ -99,6 +100,18 @@ pub fn write(out: &mut String, measure: &str, counts: bool, every: f64, point: &
     }
 }
 
+/// How long nothing came, and when the last did: `no value for 3h, the last on a Tuesday at 08:00`.
+pub fn silence(length: i64, unjudged: bool, every: f64, last: f64) -> String {
+    let what = if unjudged { "nothing to judge" } else { "no value" };
+    let mut out = format!("{what} for {}", duration::print(length));
+    let mut day = String::new();
+    when(&mut day, every, last);
+    if !day.is_empty() {
+        let _ = write!(out, ", the last{day}");
+    }
+    out
+}
+
 /// The day of the week, and the time of day where windows are shorter than a day.
 pub fn when(out: &mut String, every: f64, local: f64) {
     if every >= 7.0 * DAY {
@@ -145,8 +158,15 @@ mod tests {
     fn told(measure: &str, counts: bool, value: f64, change: impl FnOnce(&mut Verdict)) -> String {
         // The fifth of January 2021 at 08:00, a Tuesday.
         let local = 1_609_833_600.0;
-        let point =
-            Point { time: 0, local, holiday: false, value, extremes: [value; 2], predicted: f64::NAN, share: 1.0 };
+        let point = Point {
+            time: 0,
+            local,
+            holiday: false,
+            value,
+            extremes: [value; 2],
+            predicted: f64::NAN,
+            share: 1.0,
+        };
         let mut verdict = Verdict {
             expected: 155.2,
             lower: 119.3,
@@ -207,6 +227,22 @@ mod tests {
         ] {
             assert_eq!(of(days), text, "{days}");
         }
+    }
+
+    #[test]
+    fn silences_say_since_when() {
+        let hours = 3_600_000_000_000;
+        let tuesday = 1_609_833_600.0;
+        assert_eq!(
+            silence(5 * hours, false, 3600.0, tuesday),
+            "no value for 5h, the last on a Tuesday at 08:00"
+        );
+        assert_eq!(
+            silence(hours, true, 1.0, tuesday),
+            "nothing to judge for 1h, the last on a Tuesday at 08:00:00"
+        );
+        assert_eq!(silence(24 * hours, false, 86_400.0, tuesday), "no value for 1d, the last on a Tuesday");
+        assert_eq!(silence(336 * hours, false, 604_800.0, tuesday), "no value for 14d");
     }
 
     #[test]
