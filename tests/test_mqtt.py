@@ -9,13 +9,16 @@ import time
 import paho.mqtt.client as paho
 import pytest
 import windrow as wr
-from faults import PATIENCE
+from faults import PATIENCE, clients
 from faults.broker import Broker, Certificates
+from faults.clients import client
 from windrow.config.sections import MqttSink
 from windrow.mqtt import Connection
 from windrow.pipeline import Pipeline
 from windrow.stopping import Stop
 from windrow.topic import Topic, fill
+
+closed = clients.closed
 
 
 @pytest.fixture(scope="module")
@@ -44,30 +47,6 @@ class Running:
         self.thread.join(20)
         assert not self.thread.is_alive()
         self.stop.__exit__(None, None, None)
-
-
-CLIENTS = []
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    while CLIENTS:
-        made = CLIENTS.pop()
-        made.disconnect()
-        made.loop_stop()
-        made._reset_sockets()  # paho leaves closing its pair of sockets to the collector
-        del made
-
-
-def client(broker, name):
-    made = paho.Client(paho.CallbackAPIVersion.VERSION2, name)
-    made.max_queued_messages_set(0)
-    made.connect_async("127.0.0.1", broker.port)
-    made.loop_start()
-    assert until(made.is_connected)
-    CLIENTS.append(made)
-    return made
 
 
 def config(broker, folder, topic="in/{camera}/#", decoder="rows", way=None, sinks=(), **window):
@@ -303,7 +282,7 @@ def test_names_and_passwords_come_from_where_they_are_said_to_be(tmp_path, monke
     with pytest.raises(wr.ConfigError, match=r"`ca` `.*ca` can't be read: No such file"):
         Pipeline.from_dict(made).run()
     (tmp_path / "ca").write_text("no certificate")
-    with pytest.raises(wr.ConfigError, match="must be PEM files that fit"):
+    with pytest.raises(wr.ConfigError, match="`ca` `.*ca` must hold certificates in PEM"):
         Pipeline.from_dict(made).run()
 
 

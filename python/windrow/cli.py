@@ -141,6 +141,10 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="all errors of a config at once")
     check.add_argument("config", metavar="CONFIG", help="a TOML file")
+    check.add_argument(
+        "--elsewhere", action="store_true",
+        help="it is for another machine: leave out the certificates, secrets and programs that it names",
+    )  # fmt: skip
     check.set_defaults(run=_check)
 
     backtest = commands.add_parser("backtest", help="teach on the oldest part, judge the rest, report")
@@ -318,9 +322,13 @@ def _counts(outcome: Outcome) -> str:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from windrow.config.check import look
     from windrow.pipeline import Pipeline
 
+    notes = [] if arguments.elsewhere else look(arguments.config)
     Pipeline.from_toml(arguments.config).check()
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     print("ok")
     return 0
 

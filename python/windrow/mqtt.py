@@ -21,6 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from windrow import tls
 from windrow.backoff import Backoff
 from windrow.config.mqtt import MqttLink
 from windrow.config.option import nanoseconds
@@ -87,7 +88,7 @@ class Connection:
         most_unacknowledged: int | None = None,
     ) -> None:
         self.link, self.role = link, role
-        self.host, self.port, tls = address(link.url)
+        self.host, self.port, secure = address(link.url)
         #: Why there is no connection, in words; nothing where there is one.
         self.fault: str | None = "not yet connected"
         #: Set while connected.
@@ -118,8 +119,8 @@ class Connection:
         if receive is not None:
             self.client.on_message = lambda client, data, message: receive(message)
         self._identify()
-        if tls:
-            self.client.tls_set_context(self._tls())
+        if secure:
+            self.client.tls_set_context(tls.context(link.ca, link.certificate, link.key))
         elif link.ca or link.certificate or link.key:
             raise ConfigError(f"`ca`, `certificate` and `key` go with mqtts://, got {link.url!r}")
         if link.status_topic:
@@ -154,25 +155,6 @@ class Connection:
         if self.link.user is not None:
             password = secret("the password for the broker", self.link.password_env, self.link.password_file)
             self.client.username_pw_set(self.link.user, password)
-
-    def _tls(self) -> ssl.SSLContext:
-        link = self.link
-        for name in ("ca", "certificate", "key"):
-            path = getattr(link, name)
-            if path is None:
-                continue
-            try:
-                with open(path, "rb"):  # noqa: PTH123
-                    pass
-            except OSError as error:
-                raise ConfigError(f"`{name}` `{path}` can't be read: {error.strerror}") from error
-        try:
-            context = ssl.create_default_context(cafile=link.ca)
-            if link.certificate is not None:
-                context.load_cert_chain(link.certificate, link.key)
-        except (ssl.SSLError, OSError, ValueError) as error:
-            raise ConfigError(f"`ca`, `certificate` and `key` must be PEM files that fit: {error}") from error
-        return context
 
     # ---- the network thread
 

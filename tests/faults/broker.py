@@ -83,23 +83,30 @@ class Broker:
 class Certificates:
     """An authority, a server's certificate for 127.0.0.1, and devices'."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, days: int = 1) -> None:
         from cryptography.hazmat.primitives.asymmetric import ec
 
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = "test authority"
-        self.ca = self._write("ca", self._certificate(self._name, self._key, authority=True))
+        self.ca = self._write("ca", self._certificate(self._name, self._key, days=days, authority=True))
         self.server, self.server_key = self.device("server", address="127.0.0.1")
 
-    def device(self, name: str, *, days: int = 1, address: str | None = None) -> tuple[Path, Path]:
-        """A certificate and its key; with days below zero one that has expired."""
+    def device(
+        self,
+        name: str,
+        *,
+        days: int = 1,
+        begin: dt.timedelta = dt.timedelta(days=-2),
+        address: str | None = None,
+    ) -> tuple[Path, Path]:
+        """A certificate and its key; with days below zero one that has expired, with a later begin one of tomorrow."""
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ec
 
         key = ec.generate_private_key(ec.SECP256R1())
-        path = self._write(name, self._certificate(name, key, days=days, address=address))
+        path = self._write(name, self._certificate(name, key, days=days, begin=begin, address=address))
         secret = self.folder / f"{name}.key"
         secret.write_bytes(
             key.private_bytes(
@@ -110,7 +117,7 @@ class Certificates:
         )
         return path, secret
 
-    def _certificate(self, name, key, *, days=1, address=None, authority=False):
+    def _certificate(self, name, key, *, days=1, begin=dt.timedelta(days=-2), address=None, authority=False):
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes
         from cryptography.x509.oid import NameOID
@@ -119,14 +126,13 @@ class Certificates:
             return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
         now = dt.datetime.now(dt.UTC)
-        begin = now - dt.timedelta(days=2)
         made = (
             x509.CertificateBuilder()
             .subject_name(named(name))
             .issuer_name(named(self._name))
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(begin)
+            .not_valid_before(now + begin)
             .not_valid_after(now + dt.timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from windrow.config.across import across
 from windrow.config.engine import engine
+from windrow.config.named import named, notes
 from windrow.config.problem import Place, Problem, either, near, show, where
 from windrow.config.sections import (
     LATER,
@@ -36,7 +37,7 @@ from windrow.config.sections import (
 )
 from windrow.errors import ConfigError
 
-__all__ = ["ConfigFileError", "check", "load", "loads"]
+__all__ = ["ConfigFileError", "check", "load", "loads", "look"]
 
 
 _DURATIONS = frozenset(
@@ -120,13 +121,31 @@ def load(path: str | Path) -> Config:
     """
     if not isinstance(path, str | os.PathLike):
         raise ConfigError(f"`path` must be a file's name, got {path!r}")
+    return loads(_text(path))
+
+
+def look(path: str | Path) -> list[Problem]:
+    """Read and check a file, and look at what it names on this machine; notes on what is right and may not be meant.
+
+    Raises
+    ------
+    ConfigFileError
+        With everything that is wrong.
+    """
+    config = load(path)
+    lines = _lines(_text(path))
+    if problems := list(named(config)):
+        raise ConfigFileError(_located(lines, problems))
+    return _located(lines, list(notes(config)))
+
+
+def _text(path: str | Path) -> str:
     try:
-        text = Path(path).read_text("utf-8-sig")
+        return Path(path).read_text("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"`{path}` can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"`{path}` must be UTF-8 text, got a byte {text_byte(error)}") from error
-    return loads(text)
 
 
 def text_byte(error: UnicodeDecodeError) -> str:
@@ -158,9 +177,7 @@ def loads(text: str) -> Config:
         raise ConfigFileError([Problem((), f"not TOML: {str(error)[:1].lower()}{str(error)[1:]}")]) from error
     config, problems = check(data)
     if problems or config is None:
-        lines = _lines(text)
-        located = [Problem(one.place, one.message, _line(lines, one.place)) for one in problems]
-        raise ConfigFileError(sorted(located, key=lambda one: (one.line is None, one.line or 0)))
+        raise ConfigFileError(_located(_lines(text), problems))
     return config
 
 
@@ -351,6 +368,12 @@ def _lines(text: str) -> dict[Place, int]:
         elif key := re.match(r"\s*\"?([\w-]+)\"?\s*[.=]", line):
             lines.setdefault((*section, key[1]), number)
     return lines
+
+
+def _located(lines: Mapping[Place, int], problems: Iterable[Problem]) -> list[Problem]:
+    """Say where each is written, in that order."""
+    located = [Problem(one.place, one.message, _line(lines, one.place)) for one in problems]
+    return sorted(located, key=lambda one: (one.line is None, one.line or 0))
 
 
 def _line(lines: Mapping[Place, int], place: Place) -> int | None:

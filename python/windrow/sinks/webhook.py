@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import urllib3
 
+from windrow import tls
 from windrow.config.option import nanoseconds
 from windrow.config.sections import WebhookSink
-from windrow.errors import ConfigError
 from windrow.secret import secret
 from windrow.sinks.spooled import RefusedError, UnreachableError
 from windrow.state.spool import Message
@@ -53,12 +52,11 @@ class Webhook:
         self._headers = {"Content-Type": "application/json", "User-Agent": "windrow"}
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
-        try:
-            context = ssl.create_default_context(cafile=sink.ca)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"[[sink]] `ca` `{sink.ca}` can't be used: {error}") from error
         self._pool = urllib3.PoolManager(
-            ssl_context=context, timeout=nanoseconds(sink.timeout) / 1e9, retries=False, maxsize=1
+            ssl_context=tls.context(sink.ca, None, None),
+            timeout=nanoseconds(sink.timeout) / 1e9,
+            retries=False,
+            maxsize=1,
         )
         self._closing = False
 
