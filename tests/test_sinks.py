@@ -6,7 +6,11 @@ import datetime as dt
 import hashlib
 import hmac
 import json
+import os
+import signal
 import stat
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -198,6 +202,32 @@ def test_what_comes_later_for_a_window_is_another_object(tmp_path):
     }
     assert counts["0800.jsonl"] == [1]
     assert sorted(counts.values()) == [[1], [1], [2]]
+
+
+def test_what_a_kill_left_beside_an_object_goes_with_the_next_one(tmp_path):
+    """A process dies between the writing and the moving; the next run finds its half."""
+    out = tmp_path / "out"
+    path = f"{out}/!{{timestamp:HH}}/!{{partition:camera}}.jsonl"
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from windrow.state import whole_file\n"
+        "Path.replace = lambda *ignored: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "whole_file.write_whole(Path(sys.argv[1]), b'half')\n"
+    )
+    (out / "08").mkdir(parents=True)
+    done = subprocess.run([sys.executable, "-c", program, str(out / "08" / "gone.jsonl")], check=False)
+    left = out / "08" / ".gone.jsonl.new"
+    assert (done.returncode, left.read_bytes()) == (-signal.SIGKILL, b"half")
+    others = [out / "08" / ".gone.json.new", out / "08" / "gone.jsonl.new", out / "08" / ".now.jsonl.new"]
+    for other in others:
+        other.write_text("somebody's")
+    os.utime(others[2], (time.time() + 3600, time.time() + 3600))
+    os.utime(left, (time.time() - 1, time.time() - 1))
+    run(tmp_path, {"kind": "object", "path": path})
+    assert (out / "08" / "gate.jsonl").exists()
+    assert not left.exists()
+    assert all(other.exists() for other in others)
 
 
 def test_parquet_objects_and_the_layout_of_lookout_read_back(tmp_path):

@@ -27,46 +27,43 @@ FORMAT = "groups: plain rows, or the alert message of Amazon Lookout for Metrics
 Format: TypeAlias = Literal["rows", "lookout"]
 
 
-class StdoutSink(Section):
-    """Results on standard output, as JSON lines."""
+class Results(Section):
+    """What goes to a sink, and in which form."""
 
-    kind: Literal["stdout"] = option(..., SINK_KINDS)
+    kind: str = option(..., SINK_KINDS)
     what: What = option("events", WHAT)
     format: Format = option("rows", FORMAT)
     alert: Name = option("windrow", "lookout: the alert's name")
 
 
-class FileSink(Section):
+class StdoutSink(Results):
+    """Results on standard output, as JSON lines."""
+
+    kind: Literal["stdout"] = option(..., SINK_KINDS)
+
+
+class FileSink(Results):
     """Results in a file, as JSON lines."""
 
     kind: Literal["file"] = option(..., SINK_KINDS)
     path: Name = option(..., "the file; folders are made", "anomalies.jsonl")
-    what: What = option("events", WHAT)
-    format: Format = option("rows", FORMAT)
-    alert: Name = option("windrow", "lookout: the alert's name")
     append: bool = option(False, "add to the file instead of starting it anew")
 
 
-class MqttSink(MqttLink):
+class MqttSink(MqttLink, Results):
     """Results as messages to an MQTT broker, kept in the state's folder until it has them."""
 
     kind: Literal["mqtt"] = option(..., SINK_KINDS)
     topic: Name = option(..., "where to, with columns in braces", "alerts/{camera}")
-    what: What = option("events", WHAT)
-    format: Format = option("rows", FORMAT)
-    alert: Name = option("windrow", "lookout: the alert's name")
     qos: Literal[0, 1] = option(1, "0: sent once, 1: until the broker says that it has it")
     retain: bool = option(False, "let the broker keep the newest message of each topic")
 
 
-class WebhookSink(Section):
+class WebhookSink(Results):
     """Results as POST requests, one each, with an idempotency key and a signature."""
 
     kind: Literal["webhook"] = option(..., SINK_KINDS)
     url: Name = option(..., "where to", "https://example.org/alerts")
-    what: What = option("events", WHAT)
-    format: Format = option("rows", FORMAT)
-    alert: Name = option("windrow", "lookout: the alert's name")
     timeout: Positive = option("10s", "how long an answer may take")
     secret_env: Name | None = option(
         None, "sign with the secret in this environment variable", "WINDROW_WEBHOOK_SECRET"
@@ -112,16 +109,13 @@ class ShadowSink(MqttLink):
     timeout: Positive = option("10s", "how long an answer may take")
 
 
-class CommandSink(Section):
+class CommandSink(Results):
     """A program that is run with each result on its standard input; without a shell."""
 
     kind: Literal["command"] = option(..., SINK_KINDS)
     command: Annotated[list[Name], Field(min_length=1)] = option(
         ..., "the program and its arguments", ["/usr/local/bin/set-sign", "--quiet"]
     )
-    what: What = option("events", WHAT)
-    format: Format = option("rows", FORMAT)
-    alert: Name = option("windrow", "lookout: the alert's name")
     timeout: Positive = option("30s", "how long it may take")
     tries: Annotated[int, Field(ge=1)] = option(3, "how often it is tried where it fails")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import time as clock
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from windrow.errors import ConfigError, WindrowError
 from windrow.object_path import ObjectPath, random_string
 from windrow.sinks.spooled import RefusedError, UnreachableError
 from windrow.state.spool import Message
-from windrow.state.whole_file import write_whole
+from windrow.state.whole_file import sweep, write_whole
 
 __all__ = ["Object"]
 
+#: Folders that are remembered as swept.
+MOST_FOLDERS = 1_000
 Row = tuple[Message, Mapping[str, Any]]
 
 
@@ -38,6 +41,9 @@ class Object:
         if self._parquet:
             _need("pyarrow", "arrow", "Parquet objects")
         self._store: Any = None
+        self._begun = clock.time()
+        #: Folders that hold no halves of files any more; the newest.
+        self._swept: dict[Path, None] = {}
         if "://" in sink.path:
             fsspec = _need("fsspec", "aws", "objects of a store")
             kind = sink.path.partition("://")[0]
@@ -125,6 +131,12 @@ class Object:
             return
         file = Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
+        if file.parent not in self._swept:
+            # What a kill cut short is sent again first, and so its folder is come by again.
+            sweep(file.parent, file.suffix, self._begun)
+            self._swept[file.parent] = None
+            while len(self._swept) > MOST_FOLDERS:
+                self._swept.pop(next(iter(self._swept)))
         write_whole(file, data)
 
 

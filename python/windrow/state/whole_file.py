@@ -5,10 +5,11 @@ Owns the order of steps. After a power cut the old file or the new one is there,
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
-__all__ = ["write_whole"]
+__all__ = ["sweep", "write_whole"]
 
 
 def write_whole(file: Path, data: bytes, *, lasting: bool = True) -> None:
@@ -30,3 +31,11 @@ def write_whole(file: Path, data: bytes, *, lasting: bool = True) -> None:
     except OSError:
         beside.unlink(missing_ok=True)
         raise
+
+
+def sweep(folder: Path, ending: str, before: float) -> None:
+    """Remove what a kill left beside files with this ending; nothing that was written since `before`, by whomever."""
+    for left in folder.glob(f".*{ending}.new"):
+        with contextlib.suppress(OSError):
+            if left.stat().st_mtime < before:
+                left.unlink()
