@@ -8,6 +8,8 @@ import json
 import pytest
 from windrow import clocks
 from windrow.clocks import Clocks
+from windrow.errors import SnapshotError
+from windrow.sources.piece import Messages
 
 DAY = dt.datetime(2026, 1, 5, tzinfo=dt.UTC).timestamp()
 HOUR = 3600.0
@@ -26,7 +28,7 @@ class Street:
         lines = b"".join(
             json.dumps({"camera": camera, "time": int(at)}).encode() + b"\n" for camera, at in messages
         )
-        passed = self.clocks.admit(lines, {"kind": "rows", "time_unit": "s"})
+        passed = self.clocks.admit(Messages(lines), {"kind": "rows", "time_unit": "s"}).lines
         return [(one["camera"], float(one["time"])) for one in map(json.loads, passed.splitlines())]
 
 
@@ -56,6 +58,13 @@ def test_a_new_source_far_from_the_others_is_held_aside(street):
     street.send(("a", DAY))
     assert street.send(("new", 0.0), ("newer", DAY + 30)) == [("newer", DAY + 30)]
     assert street.clocks.held == ["new"]
+
+
+def test_a_new_source_may_leap_within_its_first_messages(street):
+    assert street.send(("a", 0.0), ("a", 1.0), ("a", DAY)) == [("a", 0.0), ("a", 1.0)]
+    assert street.clocks.held == ["a"]
+    assert street.send(("b", 2.0), ("c", DAY), ("b", 3.0)) == [("b", 2.0), ("b", 3.0)]
+    assert street.clocks.held == ["a", "c"]
 
 
 def test_time_that_went_by_is_no_leap(street):
@@ -118,4 +127,58 @@ def test_what_has_no_time_is_the_engines_to_reject(street):
     broken = (
         b'{"camera": "a"}\nno message\n' + json.dumps({"camera": "a", "time": int(DAY + 9 * HOUR)}).encode()
     )
-    assert street.clocks.admit(broken, {"kind": "rows", "time_unit": "s"}) == b'{"camera": "a"}\nno message\n'
+    passed = street.clocks.admit(Messages(broken), {"kind": "rows", "time_unit": "s"})
+    assert passed.lines == b'{"camera": "a"}\nno message\n'
+
+
+def test_who_is_held_aside_still_is_after_a_restart_with_what_was_kept(street, monkeypatch):
+    street.send(("a", 0.0), ("b", 0.0))
+    street.send(*[("a", DAY + at) for at in range(clocks.SETTLED - 1)])
+    assert street.clocks.changed
+    state = street.clocks.snapshot()
+    assert not street.clocks.changed
+    again = Street(monkeypatch, now=0.0)
+    taken = Clocks.restore(state)
+    again.clocks.lend(taken)
+    assert (taken.held, repr(taken), taken.bound) == (["a"], repr(street.clocks), HOUR)
+    assert taken.snapshot() == state
+    again.clocks = taken
+    last = ("a", DAY + 60)
+    assert again.send(last) == [*[("a", DAY + at) for at in range(clocks.SETTLED - 1)], last]
+    assert (taken.held, taken._bytes, taken.changed) == ([], 0, True)
+
+
+def test_what_is_known_of_a_message_is_kept_and_let_in_with_it(street):
+    def send(topic, at, arrival):
+        line = json.dumps({"time": int(at), "camera": "its own"}).encode()
+        piece = Messages(line, {"camera": [topic], "arrival": [arrival]})
+        return street.clocks.admit(piece, {"kind": "rows", "time_unit": "s"})
+
+    assert send("b", DAY, 1).beside == {"camera": ["b"], "arrival": [1]}
+    for at in range(3):
+        assert send("a", DAY + 9 * HOUR + at, 2 + at).lines == b""
+    assert street.clocks.held == ["a"]
+    street.clocks = Clocks.restore(street.clocks.snapshot())
+    # Nobody wants it held aside any more.
+    passed = send("a", DAY, 9)
+    assert passed.beside == {"camera": ["a"] * 4, "arrival": [2, 3, 4, 9]}
+    assert passed.lines.count(b"\n") == 4
+
+
+def test_signs_of_life_are_of_the_source_that_the_topic_names(street):
+    street.clocks.column = "site"
+    empty = b'{"@timestamp": "2026-01-05T00:00:00Z", "sensorId": "x", "objects": []}\n'
+    street.clocks.admit(Messages(empty * 2, {"site": ["north", "south"]}), "deepstream")
+    assert street.clocks.newest == {"north": DAY, "south": DAY}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"[]", b"{}", b'{"format": 2}', b'{"format": 1, "column": "a", "dropped": 0, "held": [{}]}', b"\xff",
+        b'{"format": 1, "column": "a", "dropped": 0, "held": [{"source": [], "newest": 0, "last": 0}]}',
+    ],
+)  # fmt: skip
+def test_a_state_that_is_none_is_refused(data):
+    with pytest.raises(SnapshotError, match="state of clocks"):
+        Clocks.restore(data)

@@ -483,7 +483,7 @@ NETWORK = """\
 [source]
 kind = "mqtt"
 url = "broker:1883"
-topics = ["cameras/{camera}/x{y}", "{site}/{camera}", "a/#/b"]
+topics = ["cameras/{camera}/x{y}", "{lag}/{camera}", "a/#/b"]
 decoder = "deepstream"
 alive = ["status"]
 password_env = "P"
@@ -542,7 +542,7 @@ def test_mistakes_of_ways_in_and_out_are_told_at_once():
         "line 3: [source] `url` must be mqtt://host:1883 or mqtts://host:8883 (user and password have options of their "
         'own), got "broker:1883"',
         "line 4: [source] `topics`: a column in braces must be a whole level of the topic, got 'cameras/{camera}/x{y}'",
-        'line 4: [source] `topics` of the decoder "deepstream" can name `camera` only, got "site"',
+        'line 4: [source] `topics` can\'t name "lag": every message has a column of that name',
         "line 4: [source] `topics`: + and # must be whole levels of the topic, # the last one, got 'a/#/b'",
         'line 6: [source] `alive` must name the camera as {camera}, got "status"',
         "line 6: [source] `alive` says which source lives: set `source` in [window]",

@@ -294,7 +294,7 @@ def test_floats_keep_their_bits():
         (5, "`decoder` must be a name or a mapping with `kind` and options, got int"),
         (
             {"kind": "rows", "tme": "x", "time_unit": "h", "columns": {"a": 3}},
-            'unknown option of decoder "rows" "tme": use kind, columns, time or time_unit (did you mean '
+            'unknown option of decoder "rows" "tme": use kind, columns, time, time_unit or fields (did you mean '
             '"time"?); `columns` must be a mapping of names to types, or a list of names, got a mapping of '
             'other things than text; `time_unit` must be "s", "ms", "us" or "ns", got "h"',
         ),

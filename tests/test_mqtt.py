@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import threading
 import time
@@ -291,7 +292,7 @@ def test_topics_are_read_and_filled():
     assert Topic("a/{x}/#").columns("a/1") == {"x": "1"}
     assert Topic("a/{x}").columns("a/1/2") is None
     assert Topic("a.b/{x}").columns("aXb/1") is None
-    for bad in ("a/x{y}", "a/#/b", "a/b+", "{x y}"):
+    for bad in ("a/x{y}", "a/#/b", "a/b+", "{x y}", "{x}/{x}"):
         with pytest.raises(wr.ConfigError):
             Topic(bad)
     assert fill("alerts/{camera}/{n}", {"camera": "a+/#", "n": None}) == "alerts/a___/none"
@@ -321,6 +322,63 @@ def test_fields_topics_and_arrival_are_columns(broker, tmp_path):
     (only,) = written(tmp_path)
     assert (only["site"], only["camera"], only["speed"]) == ("north", "gate", 50)
     assert begin < only["arrival"] < time.time_ns()
+
+
+TIMED = "2026-01-05T00:{minute:02}:00Z"
+MAKES = {
+    "axis": {"channel_id": "own", "timestamp": TIMED, "detections": [{"object_track_id": "7"}], "road": "A1"},
+    "deepstream": {"@timestamp": TIMED, "sensor": {"id": "own"}, "object": {"id": "7"}, "road": "A1"},
+    "frigate": {"type": "new", "after": {"id": "7", "camera": "own", "frame_time": 0}, "road": "A1"},
+    "mot": "{frame},7,1,1,9,9,1,-1,-1,-1",
+    "panorama": {"camera": "own", "time": TIMED, "car": 7, "road": "A1"},
+}
+
+
+@pytest.mark.parametrize("make", MAKES)
+def test_a_topics_parts_fields_and_lags_are_columns_of_any_make(broker, tmp_path, make):
+    name = tmp_path.name
+    way = {"where": {"site": ["north"]}}
+    if make == "mot":
+        way |= {"frames_per_second": 1 / 60, "start": "2026-01-05T00:00:00Z", "camera": "own"}
+    else:
+        way["fields"] = {"road": "road"}
+    made = config(
+        broker, tmp_path, f"{name}/{{site}}/{{camera}}", make, way=way, by=["site", "camera"],
+        aggregate=[
+            {"name": "n", "count": True}, {"name": "lag", "max": "lag"}, {"name": "arrival", "last": "arrival"},
+            *([] if make == "mot" else [{"name": "road", "last": "road"}]),
+        ],
+    )  # fmt: skip
+    start = dt.datetime(2026, 1, 5, tzinfo=dt.UTC).timestamp()
+
+    def message(minute):
+        if make == "mot":
+            return MAKES[make].format(frame=minute + 1)
+        text = json.dumps(MAKES[make]).replace("{minute:02}", f"{minute:02}")
+        return text.replace('"frame_time": 0', f'"frame_time": {start + 60 * minute}')
+
+    begin = time.time()
+    with Running(made):
+        time.sleep(0.5)
+        sender = client(broker, f"{name}-sender")
+        sent = (
+            ("north", "gate", 0),
+            ("north", "gate", 0),
+            ("north", "yard", 0),
+            ("south", "gate", 0),
+            ("north", "gate", 5),
+        )
+        for site, camera, minute in sent:
+            sender.publish(f"{name}/{site}/{camera}", message(minute), qos=1).wait_for_publish(5)
+        assert until(lambda: len(written(tmp_path)) == 3)
+    rows = written(tmp_path)
+    assert [(one["site"], one["camera"], one["n"]) for one in rows] == [
+        ("north", "gate", 2), ("north", "yard", 1), ("south", "gate", 0),
+    ]  # fmt: skip
+    for one in rows[:2]:
+        assert begin - start <= one["lag"] <= time.time() - start
+        assert begin <= one["arrival"] / 1e9 <= time.time()
+        assert one.get("road", "A1") == "A1"
 
 
 def test_a_camera_lives_while_its_status_says_so(broker, tmp_path):

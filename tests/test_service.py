@@ -16,6 +16,7 @@ import pytest
 from faults import PATIENCE
 from faults.broker import free_port
 from faults.service import Service
+from windrow.clocks import SETTLED
 from windrow.state.store import inspect
 
 UNIT = Path(__file__).parents[1] / "edge_configs" / "windrow.service"
@@ -189,6 +190,34 @@ def test_a_clock_that_leaps_closes_nobodys_windows(tmp_path):
     assert windows(tmp_path / "a.jsonl") == [
         ("gate", "00:00", 1), ("gate", "00:01", 2), ("yard", "00:01", 1), ("gate", "00:02", 1), ("yard", "00:02", 1),
     ]  # fmt: skip
+
+
+def test_what_is_held_aside_when_the_power_goes_is_not_lost(tmp_path):
+    """A device begins in 1970 and learns the time; it is killed before its new time is believed."""
+
+    def say(*seconds, at="2026-01-05T00:00"):
+        with (tmp_path / "in.jsonl").open("a") as out:
+            out.writelines(
+                json.dumps({"time": f"{at}:{one:02}Z", "camera": "gate"}) + "\n" for one in seconds
+            )
+
+    with Service(tmp_path, config(tmp_path)) as service:
+        say(1, 2, at="1970-01-01T00:00")
+        say(*range(SETTLED - 1))
+        service.says("gate is held aside: its clock leapt to 2026-01-05T00:00:00Z")
+        assert until(lambda: any(inspect(file)["bytes"] > 400 for file in tmp_path.glob("state/clocks.*.gz")))
+        service.process.kill()
+    with Service(tmp_path, config(tmp_path)) as service:
+        say(50)
+        service.says("gate is let in again: its clock runs evenly")
+        put(tmp_path, 1, 2)
+        assert until(lambda: len(windows(tmp_path / "a.jsonl")) == 3)
+        service.stop()
+    assert windows(tmp_path / "a.jsonl") == [
+        ("gate", "00:00", 2),
+        ("gate", "00:00", SETTLED),
+        ("gate", "00:01", 1),
+    ]
 
 
 @pytest.mark.skipif(

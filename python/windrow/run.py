@@ -22,7 +22,7 @@ from windrow.service.service import Service
 from windrow.sinks import LOCAL, Sink, open_sink
 from windrow.sinks.file import File
 from windrow.sinks.spooled import Spooled
-from windrow.sources import Alive, Linked, Needs, Resumable, Source, open_source
+from windrow.sources import Alive, Linked, Messages, Needs, Resumable, Source, open_source
 from windrow.stages import detect_keys, detector, filters, model, window_keys, windows
 from windrow.state.commit import Commit
 from windrow.state.message_id import of_event, of_group, of_verdict, of_window
@@ -108,7 +108,7 @@ class Run:
         self.reasons: Counter[str] = Counter()
         self._unusual = 0
         self.clocks = self._clocks(config)
-        stages = {"windows": self.windows, "detector": self.detector}
+        stages = {"windows": self.windows, "detector": self.detector, "clocks": self.clocks}
         interval = None
         if self.source.live:
             interval = 1.0 if config.state is None else nanoseconds(config.state.interval) / 1e9
@@ -158,7 +158,8 @@ class Run:
             column = "camera" if messages else next(iter(window_keys(config.window)), None)
         watermark = self.windows.stats["watermark"]
         now = watermark.timestamp() if isinstance(watermark, dt.datetime) else None
-        return Clocks(nanoseconds(leap) / 1e9 if leap else None, column, now)
+        clocks = Clocks(nanoseconds(leap) / 1e9 if leap else None, column, now)
+        return clocks if self.store is None else self.store.resume("clocks", clocks, clocks.lend)
 
     def serve(self, service: Service, again: Callable[[], Config]) -> None:
         """Be a service: look up between pieces, go on where one run would end, read the config anew when asked."""
@@ -329,11 +330,9 @@ class Run:
         assert self.windows is not None
         self.commit.changed.add("windows")
         try:
-            if isinstance(piece, bytes):
+            if isinstance(piece, bytes | Messages):
                 self.raw = True
-                if self.clocks is not None:
-                    piece = self.clocks.admit(piece, self.source.decoder)
-                self.windows.push_messages(piece, self.source.decoder, now=now)
+                self._messages(piece if isinstance(piece, Messages) else Messages(piece), now)
             elif isinstance(piece, Alive):
                 self.windows.alive(piece.source, piece.time)
                 if now is not None:
@@ -346,6 +345,14 @@ class Run:
             # A service outlives what it can't take; it says so, and goes on with what comes next.
             self.failed += 1
             log.error("a piece of the input can't be taken: %s", error)
+
+    def _messages(self, piece: Messages, now: dt.datetime | None) -> None:
+        assert self.windows is not None
+        if self.clocks is not None:
+            piece = self.clocks.admit(piece, self.source.decoder)
+            if self.clocks.changed:
+                self.commit.changed.add("clocks")
+        self.windows.push_messages(piece.lines, self.source.decoder, now=now, beside=piece.beside or None)
 
     def fired(self, batch: Any) -> bool:
         """Windows that fired: written, judged; whether there are any."""

@@ -45,6 +45,8 @@ class Topic:
                 raise ConfigError(
                     f"+ and # must be whole levels of the topic, # the last one, got {template!r}"
                 )
+            if whole and whole[1] in self.names:
+                raise ConfigError(f"each column in braces stands in a topic once, got {template!r}")
             self.names.append(whole[1] if whole else None)
         self.filter = "/".join("+" if name else level for level, name in zip(levels, self.names, strict=True))
         self._pattern = re.compile("/".join(map(_level, levels)).replace("/.*", "(?:/.*)?"), re.DOTALL)

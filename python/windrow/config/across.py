@@ -12,7 +12,7 @@ from typing import Any
 
 from windrow import topic
 from windrow.config.problem import Place, Problem, either, mapping, names, near, nearest, show, where
-from windrow.config.sections import DECODERS, FUNCTIONS, MESSAGES, OF_DECODER, Aggregate
+from windrow.config.sections import ARRIVAL, DECODERS, FUNCTIONS, MESSAGES, OF_DECODER, Aggregate
 from windrow.errors import ConfigError
 from windrow.object_path import ObjectPath
 
@@ -214,7 +214,6 @@ def _alive(source: Mapping[str, Any], window: Mapping[str, Any] | None) -> Itera
 
 
 def _topics(source: Mapping[str, Any]) -> Iterator[Problem]:
-    decoder = source.get("decoder", "rows")
     for template in names(source.get("topics")):
         try:
             topic.Topic(template)
@@ -222,11 +221,10 @@ def _topics(source: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(("source", "topics"), f"[source] `topics`: {error}")
             continue
         for name in topic.names(template):
-            if decoder in MESSAGES and (name != "camera" or decoder == "frigate"):
-                what = "nothing: its messages name their camera" if decoder == "frigate" else "`camera` only"
+            if name in ("time", *ARRIVAL):
                 yield Problem(
                     ("source", "topics"),
-                    f'[source] `topics` of the decoder "{decoder}" can name {what}, got {show(name)}',
+                    f"[source] `topics` can't name {show(name)}: every message has a column of that name",
                 )
 
 

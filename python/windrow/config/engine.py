@@ -15,8 +15,9 @@ from typing import Any
 from pydantic import ValidationError
 
 import windrow as wr
+from windrow import topic
 from windrow.config.problem import Place, Problem, mapping, names, near, where
-from windrow.config.sections import DECODERS, FUNCTIONS, Aggregate, AlarmSection, FiltersSection
+from windrow.config.sections import ARRIVAL, DECODERS, FUNCTIONS, Aggregate, AlarmSection, FiltersSection
 from windrow.errors import ConfigError
 from windrow.stages import aggregate, alarm, filters
 
@@ -100,8 +101,18 @@ def _columns(source: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
             used += [(("window", "aggregate", at, "where"), name) for name in mapping(one.get("where")) or {}]
     # What a decoder has to be told changes nothing about its columns.
     told: dict[str, Any] = {"frames_per_second": 1, "start": "1970-01-01"} if decoder == "mot" else {}
+    fields = mapping(source.get("fields"))
+    if fields and decoder != "mot":
+        wrong = list(_ask(("source", "fields"), partial(wr.decode, b"", {"kind": decoder, "fields": fields})))
+        yield from wrong
+        told |= {} if wrong else {"fields": fields}
+    beside: set[str] = set()
+    if source.get("kind") == "mqtt":
+        parts = [name for template in names(source.get("topics")) for name in topic.names(template)]
+        beside = {*parts, *ARRIVAL}
     for place, name in dict.fromkeys(used):
-        yield from _ask(place, partial(wr.decode, b"", {"kind": decoder, **told}, columns=[name]))
+        if name not in beside:
+            yield from _ask(place, partial(wr.decode, b"", {"kind": decoder, **told}, columns=[name]))
 
 
 def _detects(detect: Mapping[str, Any]) -> Iterator[Problem]:

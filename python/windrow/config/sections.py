@@ -37,6 +37,7 @@ from windrow.config.sink import (
     WebhookSink,
 )
 from windrow.config.source import (
+    ARRIVAL,
     DECODERS,
     MESSAGES,
     OF_DECODER,
@@ -49,6 +50,7 @@ from windrow.config.source import (
 )
 
 __all__ = [
+    "ARRIVAL",
     "DECODERS",
     "FUNCTIONS",
     "LATER",

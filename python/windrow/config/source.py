@@ -13,6 +13,7 @@ from windrow.config.mqtt import MqttLink
 from windrow.config.option import Format, Name, Names, Positive, Section, Time, Unit, Where, option
 
 __all__ = [
+    "ARRIVAL",
     "DECODERS",
     "MESSAGES",
     "OF_DECODER",
@@ -24,10 +25,12 @@ __all__ = [
     "StdinSource",
 ]
 
+#: When a message came, and how long after the time that it tells: columns that messages of a broker can have.
+ARRIVAL = ("arrival", "lag")
 SOURCE_KINDS = "file, mqtt, stdin or simulate"
 #: Options of [source] that only some decoders have.
 OF_DECODER = {
-    "fields": ("rows",),
+    "fields": ("axis", "deepstream", "frigate", "panorama", "rows"),
     "time": ("rows", "panorama"),
     "time_unit": ("rows", "panorama"),
     "time_format": ("rows",),
@@ -47,7 +50,9 @@ class Decoded(Section):
     )
     where: Where = option({}, "keep only rows whose columns hold these values", {"class": ["car", "person"]})
     fields: dict[Name, Name] = option(
-        {}, "rows: names for columns, ours = theirs", {"flow": "Lane 1 Flow (Veh/5 Minutes)"}
+        {},
+        "rows: names for columns, ours = theirs; messages (not mot): further columns, ours = field.in.message",
+        {"flow": "Lane 1 Flow (Veh/5 Minutes)"},
     )
     time: Names | None = option(
         None,
@@ -124,7 +129,7 @@ class MqttSource(Decoded, MqttLink):
     kind: Literal["mqtt"] = option(..., SOURCE_KINDS)
     topics: Annotated[list[Name], Field(min_length=1)] = option(
         ...,
-        "topic filters; a part in braces becomes a column: cameras/{camera}/detections",
+        "topic filters; a part in braces becomes a column: cameras/{camera}/detections; so do arrival (ns) and lag (s)",
         ["cameras/{camera}/detections"],
     )
     alive: list[Name] = option(

@@ -6,6 +6,6 @@ time. Whatever a source needs beyond NumPy is imported when it is opened.
 """
 
 from windrow.sources.choose import open_source
-from windrow.sources.piece import Alive, Linked, Needs, Resumable, Source
+from windrow.sources.piece import Alive, Linked, Messages, Needs, Resumable, Source
 
-__all__ = ["Alive", "Linked", "Needs", "Resumable", "Source", "open_source"]
+__all__ = ["Alive", "Linked", "Messages", "Needs", "Resumable", "Source", "open_source"]

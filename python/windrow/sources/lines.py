@@ -20,7 +20,7 @@ class Lines:
     def __init__(self, source: Decoded, needs: Needs, form: str, what: str) -> None:
         self.form = form
         self.decoder = decoder(source)
-        plain = source.decoder != "rows" or not (source.fields or source.time_format)
+        plain = source.decoder != "rows" or not source.time_format
         self.raw = form == "jsonl" and needs.messages and plain
         self.tables = None if self.raw else Tables(source, needs, what)
 
@@ -55,4 +55,6 @@ def decoder(source: Decoded) -> Decoder:
         "rows": {"time": source.time, "time_unit": source.time_unit},
     }
     options = {name: value for name, value in names.get(source.decoder, {}).items() if value is not None}
+    if source.fields:
+        options["fields"] = dict(source.fields)
     return {"kind": source.decoder, **options} if options else source.decoder

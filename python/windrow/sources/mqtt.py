@@ -22,8 +22,8 @@ from windrow.config.option import nanoseconds
 from windrow.config.sections import MqttSource, Unit
 from windrow.mqtt import Connection
 from windrow.sources.lines import decoder
-from windrow.sources.payload import TOLD, one_line, tagged, with_camera
-from windrow.sources.piece import Alive, Needs
+from windrow.sources.payload import beside, known, one_line
+from windrow.sources.piece import Alive, Messages, Needs
 from windrow.stopping import Stop
 from windrow.topic import Topic
 
@@ -76,6 +76,8 @@ class Mqtt:
         self._source, self._stop, self._tick = source, stop, tick
         self._topics = [Topic(template) for template in source.topics]
         self._alive = [Topic(template) for template in source.alive]
+        #: The columns that messages have besides their own.
+        self._beside = beside(self._topics, needs.columns)
         self._forget_seconds = 2 * nanoseconds(source.keepalive) / 1e9
         self._changed = threading.Condition()
         self._queue: deque[tuple[str | None, dict[str, str], bytes, int]] = deque()
@@ -108,15 +110,15 @@ class Mqtt:
             with self._changed:
                 if not self._queue and not self._lives:
                     self._changed.wait(self._tick)
-                batch, lives = self._take(), self._living()
+                keys, messages = self._take()
+                lives = self._living()
             yield from lives
-            if not batch and not lives:
+            if messages is None and not lives:
                 yield None
-            for camera, keys, piece in batch:
-                self._taken += keys
-                self.done += len(piece)
-                self.decoder = with_camera(decoder(self._source), camera)
-                yield piece
+            self._taken += keys
+            if messages is not None:
+                self.done += len(messages.lines)
+                yield messages
 
     def close(self) -> None:
         """Leave the broker, which keeps what we haven't acknowledged."""
@@ -236,24 +238,22 @@ class Mqtt:
         self._lives.clear()
         return lives
 
-    def _take(self) -> list[tuple[str | None, list[str], bytes]]:
-        """Take what is queued: together what is decoded alike, with the camera that a decoder has to be told."""
-        batch: list[tuple[str | None, list[str], list[bytes]]] = []
-        told = self._source.decoder in TOLD
+    def _take(self) -> tuple[list[str], Messages | None]:
+        """Take what is queued: the keys of messages, and their lines, if they have any."""
+        keys: list[str] = []
+        lines: list[tuple[bytes, dict[str, Any]]] = []
         size = 0
         while self._queue and size < PIECE_BYTES:
             key, columns, payload, arrival = self._queue.popleft()
             size += len(payload) + 1
-            camera = columns.get("camera") if told else None
-            if not batch or batch[-1][0] != camera:
-                batch.append((camera, [], []))
             if key is not None:
-                batch[-1][1].append(key)
+                keys.append(key)
             if payload:
-                batch[-1][2].append(tagged(payload, self._source, columns, arrival))
+                told = known(self._beside, columns, arrival)
+                lines += [(line, told) for line in payload.split(b"\n")]
         self._queued -= size
         self._changed.notify_all()
-        return [(camera, keys, b"\n".join(lines) + b"\n") for camera, keys, lines in batch]
+        return keys, Messages.of(lines, self._beside) if lines else None
 
 
 def _digest(topic: str, payload: bytes) -> str:

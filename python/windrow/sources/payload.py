@@ -1,24 +1,18 @@
-"""A message's payload as lines for the engine, with what its topic says.
+"""A message's payload as lines for the engine, and what is known of it besides.
 
 Owns the bytes' form only; what they mean is the decoder's business.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from windrow.config.sections import MqttSource
-from windrow.sources.piece import Decoder
+from windrow.config.sections import ARRIVAL
+from windrow.topic import Topic
 
-__all__ = ["FIELD", "TOLD", "one_line", "tagged", "with_camera"]
+__all__ = ["beside", "known", "one_line"]
 
-#: The field that holds the camera, by decoder; `rows` takes any column, the others only this one.
-FIELD = {"deepstream": "sensorId", "panorama": "camera"}
-#: Decoders that are told the camera.
-TOLD = ("axis", "mot")
-UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 #: What is kept of a message that is too large: enough to know it by.
 KEPT = 1_024
 
@@ -37,65 +31,16 @@ def one_line(payload: bytes, decoder: str, most: int) -> bytes:
     return b" ".join(lines)
 
 
-def tagged(
-    payload: bytes, source: MqttSource, columns: Mapping[str, str], arrival: int | None = None
-) -> bytes:
-    """Add to a message's fields what its topic says and when it arrived; these win over fields of the same names.
+def beside(topics: Iterable[Topic], wanted: Collection[str]) -> tuple[str, ...]:
+    """Name the columns that messages of these topics get besides their own, of those that are wanted.
 
-    Rows can have all of the topic's columns, `arrival` (in the unit of their times) and renamed fields; of the messages
-    of trackers only the camera is told.
-
-    Examples
-    --------
-    >>> from windrow.config.sections import MqttSource
-    >>> source = MqttSource(kind="mqtt", url="mqtt://broker", topics=["cameras/{camera}"])
-    >>> tagged(b'{"time": 1}', source, {"camera": "gate"})
-    b'{"time": 1,"camera":"gate"}'
+    A camera is always told: whose sign of life a message is, it decides.
     """
-    if source.decoder == "rows":
-        fields: dict[str, Any] = dict(columns)
-        if arrival is not None:
-            fields["arrival"] = arrival // UNITS[source.time_unit or "ns"]
-        if source.fields:
-            payload = b"\n".join(_renamed(line, source.fields) for line in payload.splitlines())
-    elif source.decoder in FIELD and "camera" in columns:
-        name = source.camera if source.decoder == "panorama" and source.camera else FIELD[source.decoder]
-        fields = {name: columns["camera"]}
-    else:
-        return payload
-    if not fields:
-        return payload
-    added = json.dumps(fields, separators=(",", ":"))[1:].encode()
-    return b"\n".join(_with(line, added) for line in payload.splitlines())
+    parts = [name for topic in topics for name in topic.names if name is not None]
+    told = [name for name in dict.fromkeys(parts) if name in wanted or name == "camera"]
+    return (*told, *(("arrival",) if any(name in wanted for name in ARRIVAL) else ()))
 
 
-def _renamed(line: bytes, fields: Mapping[str, str]) -> bytes:
-    """Give fields the names that the config has for them; `a.b` is a field within one."""
-    try:
-        message = json.loads(line)
-    except (ValueError, RecursionError):
-        return line
-    if not isinstance(message, dict):
-        return line
-    for ours, theirs in fields.items():
-        value: Any = message
-        for part in [theirs] if theirs in message else theirs.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        message[ours] = value
-    return json.dumps(message, separators=(",", ":")).encode()
-
-
-def _with(line: bytes, added: bytes) -> bytes:
-    line = line.rstrip()
-    if not line.startswith(b"{") or not line.endswith(b"}"):
-        return line
-    body = line[:-1].rstrip()
-    return body + (b"" if body == b"{" else b",") + added
-
-
-def with_camera(decoder: Decoder, camera: str | None) -> Decoder:
-    """Tell the decoders that want to know it the camera that a topic names."""
-    kind = decoder if isinstance(decoder, str) else decoder["kind"]
-    if camera is None or kind not in TOLD:
-        return decoder
-    return {**({"kind": decoder} if isinstance(decoder, str) else decoder), "camera": camera}
+def known(names: Iterable[str], columns: dict[str, str], arrival: int) -> dict[str, Any]:
+    """Say what is known of one message: its topic's columns, and when it arrived."""
+    return {name: arrival if name == "arrival" else columns.get(name) for name in names}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from windrow.config.sections import Unit
 
-__all__ = ["Alive", "Decoder", "Linked", "Needs", "Resumable", "Source"]
+__all__ = ["Alive", "Decoder", "Linked", "Messages", "Needs", "Resumable", "Source"]
 
 
 #: How messages are to be read: a decoder's name, or a mapping with `kind` and options.
@@ -22,6 +22,34 @@ class Alive:
 
     source: str
     time: dt.datetime
+
+
+@dataclass(frozen=True)
+class Messages:
+    """A piece that holds lines of messages, and what is known of each besides.
+
+    Attributes
+    ----------
+    lines : bytes
+        Whole lines.
+    beside : mapping
+        Columns by name, one value a line: what its topic says, when it arrived.
+    """
+
+    lines: bytes
+    beside: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    def apart(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Give each line, without its end, with what is known of it."""
+        lines = self.lines.removesuffix(b"\n").split(b"\n") if self.lines else []
+        for at, line in enumerate(lines):
+            yield line, {name: values[at] for name, values in self.beside.items()}
+
+    @classmethod
+    def of(cls, lines: Sequence[tuple[bytes, Mapping[str, Any]]], names: Iterable[str]) -> Messages:
+        """Put lines together, each with what is known of it under these names."""
+        data = b"".join(line + b"\n" for line, _ in lines)
+        return cls(data, {name: [known.get(name) for _, known in lines] for name in names})
 
 
 @dataclass(frozen=True)
@@ -75,7 +103,7 @@ class Source(Protocol):
         ...
 
     def __iter__(self) -> Iterator[Any]:
-        """Pieces: bytes of whole lines, or tables; `None` where nothing came for a while."""
+        """Pieces: bytes of whole lines, `Messages`, or tables; `None` where nothing came for a while."""
         ...
 
 

@@ -276,6 +276,12 @@ def inspect(path: str | Path) -> dict[str, str | int]:
         raise ConfigError(f"`{path}` can't be read: {error.strerror}") from error
     except SnapshotError as error:
         raise SnapshotError(f"`{path}`: {error}") from error
+    if data.startswith(b"{"):
+        # What Python keeps is JSON.
+        from windrow.clocks import FORMAT, Clocks
+
+        clocks = Clocks.restore(data)
+        return {"kind": "Clocks", "format": FORMAT, "bytes": len(data), "made": repr(clocks)}
     for kind in ("TumblingWindows", "ResidualScorer", "Alarm", "Detector"):
         # The engine reads the envelope and checks it; only the class that wrote it takes it.
         try:

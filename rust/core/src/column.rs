@@ -245,6 +245,18 @@ impl Values {
         }
     }
 
+    /// Whether a row has a value.
+    pub fn is_there(&self, row: usize) -> bool {
+        match self {
+            Self::Null(_) => false,
+            Self::Bool(array) => array.is_valid(row),
+            Self::Int(array) => array.is_valid(row),
+            Self::UInt(array) => array.is_valid(row),
+            Self::Float(array) => array.is_valid(row),
+            Self::Str(text) => text.get(row).is_some(),
+        }
+    }
+
     /// The rows that `codes` name, in their order.
     fn gather(&self, codes: &[u32], nulls: Option<&NullBuffer>) -> Self {
         let row = |at: usize| (!nulls.is_some_and(|nulls| nulls.is_null(at))).then_some(codes[at] as usize);

@@ -10,10 +10,11 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBool, PyDateTime, PyDict, PyMapping, PyString};
 use windrow_core::column::{Scalar, parsed};
-use windrow_core::decode::{Decoded as Block, Decoder, Rename, Setting};
+use windrow_core::decode::{Beside, Decoded as Block, Decoder, Joined, Rename, Setting};
 use windrow_core::window::Sign;
 
 use crate::arguments::names;
+use crate::arrow::read_table_as;
 use crate::batch::Batch;
 use crate::error::{OrRaise, config, data as data_error};
 
@@ -48,10 +49,18 @@ const LONG: usize = 1 << 19;
 ///       `time`, or a list of names typed by the block; default all fields), `time` (default the column of type
 ///       `time`, else `time`), `time_unit` (default ns).
 ///
+///     All but `"mot"` have the option `fields`, a mapping of columns to the fields they are read from: for `"rows"`
+///     other names, for the others further columns, the same for all rows of a message.
+///
 ///     A dot in a field's name goes one level down: `"object.id"`. Times are ISO 8601 text, integers in
 ///     `time_unit`, or epoch seconds with a fraction.
 /// columns : sequence of str, optional
 ///     Build only these, in this order; `time` comes first if it isn't named. Fewer are quicker.
+/// beside : table, optional
+///     What is known of each line besides its bytes (a topic's parts, say): a row for each line of `data`, blank ones
+///     included. Its columns become columns of the rows and win over those that the messages bring, except where they
+///     are null. With `arrival` (integers, nanoseconds since the epoch) `lag` can be asked for as well: the seconds from a
+///     row's time to its arrival.
 ///
 /// Returns
 /// -------
@@ -68,7 +77,7 @@ const LONG: usize = 1 << 19;
 /// ConfigError
 ///     A decoder, an option or a column that doesn't exist; all mistakes at once.
 /// DataError
-///     `data` isn't bytes.
+///     `data` isn't bytes, or `beside` no table with a row for each of its lines.
 /// LimitError
 ///     `data` is 2 GiB or longer.
 ///
@@ -89,19 +98,22 @@ const LONG: usize = 1 << 19;
 /// 2018-09-12T17:20:38.026000Z  a       7
 /// >>> found.rejects.to_pydict()
 /// {'line': [1], 'reason': ['json_invalid'], 'bytes': [b'oops']}
+/// >>> topics = {"site": ["north"], "arrival": [1_536_772_839_026_000_000]}
+/// >>> wr.decode(line, "deepstream", columns=["site", "camera", "lag"], beside=topics).rows
+/// windrow.Batch: 1 rows
+/// time                         site   camera  lag
+/// 2018-09-12T17:20:38.026000Z  north  a       1
 #[pyfunction]
-#[pyo3(signature = (data, decoder, columns=None))]
+#[pyo3(signature = (data, decoder, columns=None, beside=None))]
 pub fn decode(
     py: Python<'_>,
     data: &Bound<'_, PyAny>,
     decoder: &Bound<'_, PyAny>,
     columns: Option<&Bound<'_, PyAny>>,
+    beside: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Decoded> {
-    let mut decoder = read_decoder(decoder)?;
-    if let Some(columns) = columns {
-        decoder = decoder.with_columns(&names(columns, "columns")?).or_raise()?;
-    }
-    let out = read_block(py, data, &decoder)?;
+    let columns = columns.map(|columns| names(columns, "columns")).transpose()?;
+    let out = read_block(py, data, read_decoder(decoder)?, columns.as_deref(), beside)?.0;
     let wrap = |record| Py::new(py, Batch::new(record));
     Ok(Decoded {
         rows: wrap(out.plain_record().or_raise()?)?,
@@ -111,17 +123,33 @@ pub fn decode(
     })
 }
 
-fn read_block(py: Python<'_>, data: &Bound<'_, PyAny>, decoder: &Decoder) -> PyResult<Block> {
+/// Reads a block, and what is known of its lines if that was given.
+fn read_block<S: AsRef<str>>(
+    py: Python<'_>,
+    data: &Bound<'_, PyAny>,
+    decoder: Decoder,
+    columns: Option<&[S]>,
+    beside: Option<&Bound<'_, PyAny>>,
+) -> PyResult<(Block, Option<Beside>)> {
     let Ok(bytes) = data.extract::<PyBackedBytes>() else {
         return Err(data_error(format!("`data` must be bytes, got {}", data.get_type().qualname()?)));
     };
     let mut out = Block::default();
-    if bytes.len() > LONG {
-        py.detach(|| decoder.decode(&bytes, &mut out)).or_raise()?;
-    } else {
-        decoder.decode(&bytes, &mut out).or_raise()?;
-    }
-    Ok(out)
+    let mut read = |decode: &(dyn Fn(&mut Block) -> windrow_core::Result<()> + Sync)| {
+        if bytes.len() > LONG { py.detach(|| decode(&mut out)) } else { decode(&mut out) }.or_raise()
+    };
+    let Some(beside) = beside else {
+        let decoder = match columns {
+            Some(columns) => decoder.with_columns(columns).or_raise()?,
+            None => decoder,
+        };
+        read(&|out| decoder.decode(&bytes, out))?;
+        return Ok((out, None));
+    };
+    let beside = Beside::new(&read_table_as(beside, "beside")?).or_raise()?;
+    let joined = Joined::new(decoder, beside, columns).or_raise()?;
+    read(&|out| joined.decode(&bytes, out))?;
+    Ok((out, Some(joined.into_beside())))
 }
 
 /// Only these columns of messages, for an engine that calls its time column `time`.
@@ -131,7 +159,8 @@ pub fn read_messages(
     decoder: &Bound<'_, PyAny>,
     time: &str,
     columns: &[&String],
-) -> PyResult<Block> {
+    beside: Option<&Bound<'_, PyAny>>,
+) -> PyResult<(Block, Option<Beside>)> {
     let decoder = if decoder.is_instance_of::<PyString>() && decoder.eq("rows")? && time != "time" {
         Decoder::configured(&[
             ("kind".to_owned(), Setting::Text("rows".to_owned())),
@@ -141,17 +170,19 @@ pub fn read_messages(
     } else {
         read_decoder(decoder)?
     };
-    read_block(py, data, &decoder.with_columns(columns).or_raise()?.sightings())
+    read_block(py, data, decoder.sightings(), Some(columns), beside)
 }
 
-/// What stands between the rows of messages, in line order. Heartbeats name their source only where that is the camera.
-pub fn signs(found: &Block, by_camera: bool) -> Vec<(usize, Sign)> {
+/// What stands between the rows of messages, in line order. Heartbeats name their source where that is the camera, or
+/// known of their line.
+pub fn signs(found: &Block, beside: Option<&Beside>, source: Option<&str>) -> Vec<(usize, Sign)> {
     let alive = found.heartbeats.iter().map(|beat| {
-        let source = beat.camera.clone().map(Scalar::Str).filter(|_| by_camera);
-        (beat.row, Sign::Alive(source, beat.time))
+        let known = beside.zip(source).and_then(|(beside, source)| beside.value(source, beat.line));
+        let camera = beat.camera.clone().map(Scalar::Str).filter(|_| source == Some("camera"));
+        (beat.row, Sign::Alive(known.filter(|_| source != Some("camera")).or(camera), beat.time))
     });
     let renamed = found.renames.iter().map(|rename| {
-        let Rename { camera, from, to, time, row, heartbeat } = rename.clone();
+        let Rename { camera, from, to, time, row, heartbeat, .. } = rename.clone();
         (heartbeat, (row, Sign::Renamed(windrow_core::window::Rename { camera, from, to, time })))
     });
     // A frame's renames come before its own sign of life, which may close windows.

@@ -133,15 +133,16 @@ pub fn push_messages(
     data: &Bound<'_, PyAny>,
     decoder: &Bound<'_, PyAny>,
     now: Option<&Bound<'_, PyAny>>,
+    beside: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<usize> {
     let now = moment(lane, now)?;
     let (spec, windows) = (lane.windows().spec(), lane.windows());
     let wanted: Vec<&String> = spec.by.iter().chain(&spec.source).chain(windows.inputs()).collect();
     let wanted: Vec<&String> = wanted.into_iter().filter(|name| **name != spec.time).collect();
-    let found = crate::decode::read_messages(py, data, decoder, &spec.time, &wanted)?;
+    let (found, beside) = crate::decode::read_messages(py, data, decoder, &spec.time, &wanted, beside)?;
     let messages = Messages {
         rows: crate::decode::named_rows(&found, &spec.time, &windows.numeric_inputs())?,
-        signs: crate::decode::signs(&found, spec.source.as_deref() == Some("camera")),
+        signs: crate::decode::signs(&found, beside.as_ref(), spec.source.as_deref()),
         rejects: found.rejects.iter().map(|reject| (reject.reason, reject.bytes.as_slice())).collect(),
         dropped: found.dropped,
     };

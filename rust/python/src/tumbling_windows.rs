@@ -240,9 +240,13 @@ impl TumblingWindows {
     /// data : bytes
     ///     Lines; the last one may lack its newline.
     /// decoder : str or mapping
-    ///     ``"axis"``, ``"deepstream"``, ``"frigate"``, ``"panorama"``, ``"rows"``, or a mapping of ``kind`` and options, as of `decode`.
+    ///     ``"axis"``, ``"deepstream"``, ``"frigate"``, ``"mot"``, ``"panorama"``, ``"rows"``, or a mapping of ``kind`` and
+    ///     options, as of `decode`.
     /// now : datetime.datetime or int, optional
     ///     The clock, for ``idle_timeout`` and ``max_ahead``.
+    /// beside : table, optional
+    ///     What is known of each line besides its bytes, as of `decode`: a row for each line, columns for the keys and
+    ///     aggregates.
     ///
     /// Returns
     /// -------
@@ -258,15 +262,16 @@ impl TumblingWindows {
     /// 1
     /// >>> w.flush().to_pydict()["cars"]
     /// [1]
-    #[pyo3(signature = (data, decoder, now=None))]
+    #[pyo3(signature = (data, decoder, now=None, beside=None))]
     fn push_messages(
         &self,
         py: Python<'_>,
         data: &Bound<'_, PyAny>,
         decoder: &Bound<'_, PyAny>,
         now: Option<&Bound<'_, PyAny>>,
+        beside: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<usize> {
-        lane::push_messages(py, &*self.core, data, decoder, now)
+        lane::push_messages(py, &*self.core, data, decoder, now, beside)
     }
 
     /// Reads the rows of an Arrow IPC stream, as engines that host this one send them between processes.

@@ -72,15 +72,16 @@ impl Writer {
     }
 
     /// Reads tracker messages, as `TumblingWindows.push_messages`.
-    #[pyo3(signature = (data, decoder, now=None))]
+    #[pyo3(signature = (data, decoder, now=None, beside=None))]
     fn push_messages(
         &self,
         py: Python<'_>,
         data: &Bound<'_, PyAny>,
         decoder: &Bound<'_, PyAny>,
         now: Option<&Bound<'_, PyAny>>,
+        beside: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<usize> {
-        lane::push_messages(py, &self.core, data, decoder, now)
+        lane::push_messages(py, &self.core, data, decoder, now, beside)
     }
 
     /// Reads the rows of an Arrow IPC stream, as `TumblingWindows.push_ipc`.

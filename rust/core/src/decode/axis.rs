@@ -148,7 +148,7 @@ impl Axis {
         }
         if empty {
             let camera = camera.map(Cow::into_owned);
-            out.heartbeats.push(Heartbeat { camera, time, row: rows.len() });
+            out.heartbeats.push(Heartbeat { camera, time, row: rows.len(), line: out.line });
         }
         Ok(())
     }
@@ -218,7 +218,15 @@ impl Happening {
                 rows.happened(&Sighting { track, renamed_from, event: Event::Rename, ..frame });
                 let camera = frame.camera.map(str::to_owned);
                 let (row, heartbeat) = (rows.len(), out.heartbeats.len());
-                out.renames.push(Rename { camera, from, to, time: frame.time, row, heartbeat });
+                out.renames.push(Rename {
+                    camera,
+                    from,
+                    to,
+                    time: frame.time,
+                    row,
+                    heartbeat,
+                    line: out.line,
+                });
             }
             "TrackEnded" | "DeleteOperation" => {
                 let id = id(first(&found, self.ids))?;

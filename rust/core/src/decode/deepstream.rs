@@ -90,7 +90,7 @@ impl DeepStream {
         match if minimal { found[self.objects] } else { found[self.object] } {
             Raw::Null => {
                 let camera = camera.map(str::to_owned);
-                out.heartbeats.push(Heartbeat { camera, time, row: rows.len() });
+                out.heartbeats.push(Heartbeat { camera, time, row: rows.len(), line: out.line });
             }
             Raw::Nested(list) if minimal && list.starts_with('[') => {
                 self.frame(list, Sighting { time, camera, ..Sighting::default() }, rows, out)?;
@@ -138,7 +138,7 @@ impl DeepStream {
         }
         if empty {
             let camera = frame.camera.map(str::to_owned);
-            out.heartbeats.push(Heartbeat { camera, time: frame.time, row: rows.len() });
+            out.heartbeats.push(Heartbeat { camera, time: frame.time, row: rows.len(), line: out.line });
         }
         Ok(())
     }

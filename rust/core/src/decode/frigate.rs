@@ -65,7 +65,7 @@ impl Frigate {
         let camera = name(found[self.camera], "camera", out);
         if found[self.false_positive] == Raw::Bool(true) {
             let camera = camera.map(std::borrow::Cow::into_owned);
-            out.heartbeats.push(Heartbeat { camera, time, row: rows.len() });
+            out.heartbeats.push(Heartbeat { camera, time, row: rows.len(), line: out.line });
             return Ok(());
         }
         let event = match found[self.kind].name().as_deref() {

@@ -7,11 +7,14 @@
 //! Refuses to guess: a message without a readable time is a reject.
 
 mod axis;
+mod beside;
 mod clock;
+mod decoded;
 mod deepstream;
 mod fields;
 mod frigate;
 mod mot;
+mod named;
 mod options;
 mod panorama;
 mod rows;
@@ -20,14 +23,12 @@ mod shape;
 mod sightings;
 mod string_end;
 
-use std::collections::BTreeMap;
-
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{Field, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+pub use beside::{ARRIVAL, Beside, Joined, LAG};
+pub use decoded::{Decoded, Heartbeat, KEPT, MOST_REJECTS, Reject, Rename};
 pub use deepstream::{NO_OBJECTS, OBJECT_UNREADABLE};
 pub use mot::LINE_UNREADABLE;
 pub use options::{AxisOptions, ColumnType, MotOptions, Options, PanoramaOptions, RowsOptions, Setting};
@@ -39,125 +40,8 @@ pub use sightings::COLUMNS;
 mod tests;
 
 use fields::{Fields, Raw};
+use named::{Named, NamedColumns};
 use sightings::Sightings;
-
-/// How many bytes of an unreadable message are kept.
-pub const KEPT: usize = 1_024;
-
-/// How many rejects of a block are kept, the newest; the others are only counted.
-pub const MOST_REJECTS: usize = 100_000;
-
-/// A message that can't be read, or an object in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reject {
-    /// The line of the block it stood in, from 0; blank lines count here.
-    pub line: usize,
-    /// Why: one of the constants of this module, or of [`crate::column`] for its time.
-    pub reason: &'static str,
-    /// The message (or the object), cut to [`KEPT`] bytes.
-    pub bytes: Vec<u8>,
-}
-
-/// A sign of life without a row: a frame in which nothing was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heartbeat {
-    /// Whose it is, if it says so.
-    pub camera: Option<String>,
-    /// Nanoseconds since the epoch.
-    pub time: i64,
-    /// How many rows of the block came before it.
-    pub row: usize,
-}
-
-/// A tracker's word that two ids are one object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rename {
-    /// Whose ids they are, if it says so.
-    pub camera: Option<String>,
-    /// The older id.
-    pub from: String,
-    /// The newer one.
-    pub to: String,
-    /// Nanoseconds since the epoch.
-    pub time: i64,
-    /// How many rows of the block came before it.
-    pub row: usize,
-    /// How many of its heartbeats did.
-    pub heartbeat: usize,
-}
-
-/// What a block of messages held.
-#[derive(Debug, Clone, Default)]
-pub struct Decoded {
-    /// Lines read; blank ones are none.
-    pub messages: usize,
-    /// Rows in each column.
-    pub rows: usize,
-    /// The columns asked for, by name, in that order.
-    pub columns: Vec<(String, ArrayRef)>,
-    /// Frames without objects, in line order.
-    pub heartbeats: Vec<Heartbeat>,
-    /// Ids that are one object, in line order.
-    pub renames: Vec<Rename>,
-    /// What couldn't be read, in line order: the newest [`MOST_REJECTS`].
-    pub rejects: Vec<Reject>,
-    /// How many came before those.
-    pub dropped: u64,
-    /// By column, how many values were there and couldn't be read as its type.
-    pub unreadable: BTreeMap<String, u64>,
-    line: usize,
-}
-
-impl Decoded {
-    /// A column by its name.
-    pub fn column(&self, name: &str) -> Option<&ArrayRef> {
-        self.columns.iter().find(|(known, _)| known == name).map(|(_, column)| column)
-    }
-
-    /// The rows as one record batch; few distinct texts as codes, as they were built.
-    pub fn record(&self) -> Result<RecordBatch> {
-        self.batch(|column| column.clone())
-    }
-
-    /// The rows as one record batch with every text as plain text.
-    pub fn plain_record(&self) -> Result<RecordBatch> {
-        self.batch(sightings::plain)
-    }
-
-    fn batch(&self, form: impl Fn(&ArrayRef) -> ArrayRef) -> Result<RecordBatch> {
-        let columns: Vec<ArrayRef> = self.columns.iter().map(|(_, column)| form(column)).collect();
-        let field = |((name, _), column): (&(String, ArrayRef), &ArrayRef)| {
-            Field::new(name, column.data_type().clone(), true)
-        };
-        let schema = Schema::new(self.columns.iter().zip(&columns).map(field).collect::<Vec<_>>());
-        let rows = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        RecordBatch::try_new_with_options(schema.into(), columns, &rows)
-            .map_err(|error| Error::data(error.to_string()))
-    }
-
-    fn unreadable(&mut self, column: &str) {
-        match self.unreadable.get_mut(column) {
-            Some(count) => *count += 1,
-            None => {
-                self.unreadable.insert(column.to_owned(), 1);
-            }
-        }
-    }
-
-    fn reject(&mut self, reason: &'static str, bytes: &[u8]) {
-        let bytes = bytes[..bytes.len().min(KEPT)].to_vec();
-        self.rejects.push(Reject { line: self.line, reason, bytes });
-        if self.rejects.len() >= 2 * MOST_REJECTS {
-            self.drop_rejects();
-        }
-    }
-
-    fn drop_rejects(&mut self) {
-        let many = self.rejects.len().saturating_sub(MOST_REJECTS);
-        self.rejects.drain(..many);
-        self.dropped += many as u64;
-    }
-}
 
 /// The columns asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,6 +76,10 @@ impl Wanted {
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Decoder {
     options: Options,
+    /// Further columns and the fields they are read from.
+    fields: Vec<(String, String)>,
+    /// Those of them that are wanted.
+    named: Named,
     /// Nothing where the columns are whatever a block holds.
     wanted: Option<Wanted>,
     form: Form,
@@ -203,12 +91,17 @@ pub struct Decoder {
 #[derive(Serialize, Deserialize)]
 struct Stored {
     options: Options,
+    fields: Vec<(String, String)>,
     columns: Option<Vec<String>>,
 }
 
 impl From<Decoder> for Stored {
     fn from(decoder: Decoder) -> Self {
-        Self { options: decoder.options, columns: decoder.wanted.map(|wanted| wanted.0) }
+        Self {
+            options: decoder.options,
+            fields: decoder.fields,
+            columns: decoder.wanted.map(|wanted| wanted.0),
+        }
     }
 }
 
@@ -216,7 +109,7 @@ impl TryFrom<Stored> for Decoder {
     type Error = Error;
 
     fn try_from(stored: Stored) -> Result<Self> {
-        let decoder = Self::new(stored.options);
+        let decoder = Self::with_fields(stored.options, stored.fields);
         match stored.columns {
             Some(columns) => decoder.with_columns(&columns),
             None => Ok(decoder),
@@ -235,15 +128,25 @@ enum Form {
 }
 
 impl Form {
-    fn new(options: &Options, wanted: &Wanted) -> Self {
-        match options {
+    fn new(options: &Options, paths: &[(String, String)], wanted: &Wanted) -> (Self, Named) {
+        let mut form = match options {
             Options::Axis(options) => Self::Axis(Box::new(axis::Axis::new(options, wanted))),
             Options::DeepStream => Self::DeepStream(deepstream::DeepStream::new(wanted)),
             Options::Frigate => Self::Frigate(frigate::Frigate::new(wanted)),
             Options::Mot(options) => Self::Mot(mot::Mot::new(options)),
             Options::Panorama(options) => Self::Panorama(panorama::Panorama::new(options)),
-            Options::Rows(options) => Self::Rows(rows::Rows::new(options, wanted)),
-        }
+            Options::Rows(options) => Self::Rows(rows::Rows::new(options, paths, wanted)),
+        };
+        let fields = match &mut form {
+            Self::Axis(form) => &mut form.fields,
+            Self::DeepStream(form) => &mut form.fields,
+            Self::Frigate(form) => &mut form.fields,
+            Self::Panorama(form) => &mut form.fields,
+            // Lines of text have no names, and rows have nothing but named fields.
+            Self::Mot(_) | Self::Rows(_) => return (form, Named::default()),
+        };
+        let named = Named::ask(fields, paths, |name| wanted.has(name));
+        (form, named)
     }
 }
 
@@ -262,18 +165,27 @@ impl Decoder {
 
     /// A decoder by its `kind` and that kind's options; the error names all mistakes.
     pub fn configured(settings: &[(String, Setting)]) -> Result<Self> {
-        Options::read(settings).map(Self::new)
+        let (options, fields) = Options::read(settings)?;
+        Ok(Self::with_fields(options, fields))
     }
 
     /// A decoder from checked options.
     pub fn new(options: Options) -> Self {
+        Self::with_fields(options, Vec::new())
+    }
+
+    /// Likewise, with further columns, each with the field it is read from.
+    pub fn with_fields(options: Options, fields: Vec<(String, String)>) -> Self {
+        let more = fields.iter().map(|(name, _)| name.as_str());
         let wanted = match &options {
             Options::Rows(rows) if rows.columns.is_empty() => None,
-            Options::Rows(rows) => Some(Wanted::new(rows.columns.iter().map(|(name, _)| name))),
-            _ => Some(Wanted::new(COLUMNS)),
+            Options::Rows(rows) => {
+                Some(Wanted::new(rows.columns.iter().map(|(name, _)| name.as_str()).chain(more)))
+            }
+            _ => Some(Wanted::new(COLUMNS.into_iter().chain(more))),
         };
-        let form = Form::new(&options, wanted.as_ref().unwrap_or(&Wanted::new(["time"])));
-        Self { options, wanted, form, events: true }
+        let (form, named) = Form::new(&options, &fields, wanted.as_ref().unwrap_or(&Wanted::new(["time"])));
+        Self { options, fields, named, wanted, form, events: true }
     }
 
     /// The same decoder, whose rows are sightings alone: what windows count. The end of a track without a sighting
@@ -285,21 +197,32 @@ impl Decoder {
 
     /// The same decoder, building only these columns, in this order; `time` comes first if it isn't named.
     pub fn with_columns<S: AsRef<str>>(self, names: &[S]) -> Result<Self> {
-        let known: Option<Vec<&str>> = match &self.options {
-            Options::Rows(rows) if rows.columns.is_empty() => None,
-            Options::Rows(rows) => Some(
-                std::iter::once("time").chain(rows.columns.iter().map(|(name, _)| name.as_str())).collect(),
-            ),
-            _ => Some(COLUMNS.to_vec()),
-        };
-        if let Some(known) = known
-            && let Some(name) = names.iter().find(|name| !known.contains(&name.as_ref()))
-        {
+        if let Some(name) = names.iter().find(|name| !self.knows(name.as_ref())) {
             let what = format!("column of decoder \"{}\"", self.options.kind());
+            let known = self.known().unwrap_or_default();
             return Err(Error::config(options::unknown(&what, name.as_ref(), &known)));
         }
         let wanted = Wanted::new(names);
-        Ok(Self { form: Form::new(&self.options, &wanted), wanted: Some(wanted), ..self })
+        let (form, named) = Form::new(&self.options, &self.fields, &wanted);
+        Ok(Self { form, named, wanted: Some(wanted), ..self })
+    }
+
+    /// The columns that it can build; nothing where they are whatever a block holds.
+    fn known(&self) -> Option<Vec<&str>> {
+        let mut known: Vec<&str> = match &self.options {
+            Options::Rows(rows) if rows.columns.is_empty() => return None,
+            Options::Rows(rows) => {
+                std::iter::once("time").chain(rows.columns.iter().map(|(name, _)| name.as_str())).collect()
+            }
+            _ => COLUMNS.to_vec(),
+        };
+        known.extend(self.fields.iter().map(|(name, _)| name.as_str()));
+        Some(known)
+    }
+
+    /// Whether it can build a column.
+    fn knows(&self, name: &str) -> bool {
+        self.known().is_none_or(|known| known.contains(&name))
     }
 
     /// The decoder's name, such as `"deepstream"`.
@@ -327,6 +250,11 @@ impl Decoder {
     /// ```
     pub fn decode(&self, data: &[u8], out: &mut Decoded) -> Result<()> {
         *out = Decoded::default();
+        self.read(data, out)
+    }
+
+    /// Reads lines into what `out` was set up for.
+    fn read(&self, data: &[u8], out: &mut Decoded) -> Result<()> {
         // Text columns have 32-bit offsets, and none can be longer than the messages it came from.
         if i32::try_from(data.len()).is_err() {
             return Err(Error::limit(format!(
@@ -337,43 +265,65 @@ impl Decoder {
         let Some(wanted) = &self.wanted else {
             let names = rows::names(lines(data).map(|(_, line)| line));
             let time = if let Options::Rows(rows) = &self.options { rows.time.as_str() } else { "time" };
-            let wanted = Wanted::new(names.iter().filter(|name| *name != time));
-            Form::new(&self.options, &wanted).decode(data, &wanted, self.events, out);
+            let more = self.fields.iter().map(|(name, _)| name).filter(|name| *name != "time");
+            let wanted = Wanted::new(names.iter().filter(|name| *name != time).chain(more));
+            let (form, named) = Form::new(&self.options, &self.fields, &wanted);
+            form.decode(data, &wanted, &named, self.events, out);
             out.drop_rejects();
             return Ok(());
         };
-        self.form.decode(data, wanted, self.events, out);
+        self.form.decode(data, wanted, &self.named, self.events, out);
         out.drop_rejects();
         Ok(())
     }
 }
 
 impl Form {
-    fn decode(&self, data: &[u8], wanted: &Wanted, events: bool, out: &mut Decoded) {
+    fn decode(&self, data: &[u8], wanted: &Wanted, named: &Named, events: bool, out: &mut Decoded) {
         if let Self::Rows(form) = self {
             let mut table = form.start();
-            each_message(data, &form.fields, out, |found, out| form.read(found, &mut table, out));
+            each_message(data, &form.fields, out, |found, out| {
+                form.read(found, &mut table, out)?;
+                out.ended(table.len());
+                Ok(())
+            });
             table.finish(wanted, out);
             return;
         }
         let mut rows = Sightings::new(wanted, events);
+        let mut more = named.start();
         match self {
             Self::Axis(form) => {
-                each_message(data, &form.fields, out, |found, out| form.read(found, &mut rows, out));
+                each_sighting(data, &form.fields, &mut rows, &mut more, out, |found, rows, out| {
+                    form.read(found, rows, out)
+                });
             }
             Self::DeepStream(form) => {
-                each_message(data, &form.fields, out, |found, out| form.read(found, &mut rows, out));
+                each_sighting(data, &form.fields, &mut rows, &mut more, out, |found, rows, out| {
+                    form.read(found, rows, out)
+                });
             }
             Self::Frigate(form) => {
-                each_message(data, &form.fields, out, |found, out| form.read(found, &mut rows, out));
+                each_sighting(data, &form.fields, &mut rows, &mut more, out, |found, rows, out| {
+                    form.read(found, rows, out)
+                });
             }
-            Self::Mot(form) => each_line(data, out, |line, _| form.read(line, &mut rows)),
+            Self::Mot(form) => each_line(data, out, |line, out| {
+                form.read(line, &mut rows)?;
+                out.ended(rows.len());
+                Ok(())
+            }),
             Self::Panorama(form) => {
-                each_message(data, &form.fields, out, |found, out| form.read(found, &mut rows, out));
+                each_sighting(data, &form.fields, &mut rows, &mut more, out, |found, rows, out| {
+                    form.read(found, rows, out)
+                });
             }
             Self::Rows(_) => {}
         }
         rows.finish(wanted, out);
+        more.finish(out);
+        let place = |name: &str| wanted.names().iter().position(|known| known == name);
+        out.columns.sort_by_key(|(name, _)| place(name));
     }
 }
 
@@ -400,6 +350,23 @@ fn each_message<'a>(
     each_line(data, out, |line, out| {
         reader.message(line, &mut found)?;
         read(&found, out)
+    });
+}
+
+/// Messages of which each may give several rows, or some and an error.
+fn each_sighting<'a>(
+    data: &'a [u8],
+    fields: &Fields,
+    rows: &mut Sightings,
+    more: &mut NamedColumns<'a>,
+    out: &mut Decoded,
+    mut read: impl FnMut(&[Raw<'a>], &mut Sightings, &mut Decoded) -> Result<(), &'static str>,
+) {
+    each_message(data, fields, out, |found, out| {
+        let done = read(found, rows, out);
+        more.push(found, rows.len(), out);
+        out.ended(rows.len());
+        done
     });
 }
 

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::times::{self, Unit};
 
+use super::sightings::COLUMNS;
+
 /// An option's value as it comes from a configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Setting {
@@ -120,8 +122,8 @@ pub enum Options {
 const KINDS: [&str; 6] = ["axis", "deepstream", "frigate", "mot", "panorama", "rows"];
 
 impl Options {
-    /// Reads a kind and its options.
-    pub fn read(settings: &[(String, Setting)]) -> Result<Self> {
+    /// Reads a kind and its options, and the fields that have columns of their own.
+    pub fn read(settings: &[(String, Setting)]) -> Result<(Self, Vec<(String, String)>)> {
         let mut faults = Vec::new();
         let kind = match settings.iter().find(|(name, _)| name == "kind") {
             Some((_, Setting::Text(kind))) => kind.as_str(),
@@ -131,11 +133,11 @@ impl Options {
             None => return Err(Error::config(format!("`kind` is missing: use {}", choices(&KINDS)))),
         };
         let known: &[&str] = match kind {
-            "axis" => &["kind", "camera"],
-            "deepstream" | "frigate" => &["kind"],
+            "axis" => &["kind", "camera", "fields"],
+            "deepstream" | "frigate" => &["kind", "fields"],
             "mot" => &["kind", "frames_per_second", "start", "camera"],
-            "panorama" => &["kind", "classes", "camera", "time", "time_unit"],
-            "rows" => &["kind", "columns", "time", "time_unit"],
+            "panorama" => &["kind", "classes", "camera", "time", "time_unit", "fields"],
+            "rows" => &["kind", "columns", "time", "time_unit", "fields"],
             other => return Err(Error::config(unknown("decoder", other, &KINDS))),
         };
         for (name, _) in settings {
@@ -153,7 +155,12 @@ impl Options {
             "rows" => Self::Rows(reader.rows()),
             _ => Self::DeepStream,
         };
-        if reader.faults.is_empty() { Ok(options) } else { Err(Error::config(reader.faults.join("; "))) }
+        let fields = reader.fields(if kind == "rows" { &[] } else { &COLUMNS });
+        if reader.faults.is_empty() {
+            Ok((options, fields))
+        } else {
+            Err(Error::config(reader.faults.join("; ")))
+        }
     }
 
     /// The decoder's name.
@@ -199,6 +206,27 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    /// Columns and the fields they are read from; none that the decoder has anyway.
+    fn fields(&mut self, taken: &[&str]) -> Vec<(String, String)> {
+        let fields = match self.setting("fields") {
+            None => return Vec::new(),
+            Some(Setting::Map(fields))
+                if fields.iter().all(|(name, field)| !name.is_empty() && !field.is_empty()) =>
+            {
+                fields
+            }
+            Some(other) => {
+                self.expected("fields", "a mapping of columns to fields", &other);
+                return Vec::new();
+            }
+        };
+        for (name, _) in fields.iter().filter(|(name, _)| taken.contains(&name.as_str())) {
+            self.faults
+                .push(format!("`fields` can't have the column `{name}`: the decoder has one of that name"));
+        }
+        fields
     }
 
     fn unit(&mut self, default: Unit) -> Unit {
@@ -377,7 +405,7 @@ mod tests {
     fn read(settings: &[(&str, Setting)]) -> Result<Options> {
         let settings: Vec<_> =
             settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        Options::read(&settings)
+        Options::read(&settings).map(|(options, _)| options)
     }
 
     fn error(settings: &[(&str, Setting)]) -> String {
@@ -403,7 +431,7 @@ mod tests {
                 ("time_unit", text("min")),
                 ("columns", Setting::Map(vec![("person".into(), "float".into())])),
             ]),
-            "unknown option of decoder \"rows\" \"colums\": use kind, columns, time or time_unit (did you mean \
+            "unknown option of decoder \"rows\" \"colums\": use kind, columns, time, time_unit or fields (did you mean \
              \"columns\"?); unknown type of column `person` \"float\": use bool, float64, int64, text or time \
              (did you mean \"float64\"?); `time` must be the name of a field, got a list; `time_unit` must be \
              \"s\", \"ms\", \"us\" or \"ns\", got \"min\""

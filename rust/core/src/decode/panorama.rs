@@ -68,7 +68,7 @@ impl Panorama {
             (_, true) => Err(OBJECT_UNREADABLE),
             (false, false) => {
                 let camera = camera.map(std::borrow::Cow::into_owned);
-                out.heartbeats.push(Heartbeat { camera, time, row: rows.len() });
+                out.heartbeats.push(Heartbeat { camera, time, row: rows.len(), line: out.line });
                 Ok(())
             }
             (true, false) => Ok(()),

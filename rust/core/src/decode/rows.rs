@@ -33,9 +33,13 @@ pub struct Rows {
 
 impl Rows {
     /// The wanted columns, each with its declared type.
-    pub fn new(options: &RowsOptions, wanted: &Wanted) -> Self {
+    pub fn new(options: &RowsOptions, paths: &[(String, String)], wanted: &Wanted) -> Self {
         let mut fields = Fields::default();
-        let time = fields.ask(&options.time);
+        let path = |name: &str| {
+            let renamed = paths.iter().find(|(ours, _)| ours == name);
+            renamed.map_or_else(|| name.to_owned(), |(_, theirs)| theirs.clone())
+        };
+        let time = fields.ask(&path(&options.time));
         let kind = |name: &str| {
             options
                 .columns
@@ -44,7 +48,7 @@ impl Rows {
                 .map_or(ColumnType::Inferred, |known| known.1)
         };
         let columns = wanted.names().iter().filter(|name| *name != "time");
-        let columns = columns.map(|name| (name.clone(), kind(name), fields.ask(name))).collect();
+        let columns = columns.map(|name| (name.clone(), kind(name), fields.ask(&path(name)))).collect();
         Self { fields, time, unit: options.time_unit, columns }
     }
 
@@ -96,6 +100,11 @@ pub struct Table<'a> {
 }
 
 impl Table<'_> {
+    /// Rows so far.
+    pub fn len(&self) -> usize {
+        self.time.len()
+    }
+
     /// The finished columns, in the order they were asked for.
     pub fn finish(self, wanted: &Wanted, out: &mut Decoded) {
         out.rows = self.time.len();
@@ -109,8 +118,9 @@ impl Table<'_> {
     }
 }
 
+/// A column under construction.
 #[derive(Debug)]
-enum Column<'a> {
+pub enum Column<'a> {
     Bool(BooleanBuilder),
     Int(Int64Builder),
     Float(Float64Builder),
@@ -120,7 +130,7 @@ enum Column<'a> {
 }
 
 impl<'a> Column<'a> {
-    fn new(kind: ColumnType) -> Self {
+    pub fn new(kind: ColumnType) -> Self {
         match kind {
             ColumnType::Bool => Self::Bool(BooleanBuilder::new()),
             ColumnType::Int64 => Self::Int(Int64Builder::new()),
@@ -132,7 +142,7 @@ impl<'a> Column<'a> {
     }
 
     /// Adds a value; whether it could be read (nothing and `NaN` can: they are null).
-    fn push(&mut self, value: Raw<'a>, unit: Unit) -> bool {
+    pub fn push(&mut self, value: Raw<'a>, unit: Unit) -> bool {
         let nothing = value.is_nothing();
         match self {
             Self::Bool(builder) => {
@@ -178,7 +188,7 @@ impl<'a> Column<'a> {
         }
     }
 
-    fn finish(self) -> ArrayRef {
+    pub fn finish(self) -> ArrayRef {
         match self {
             Self::Bool(mut builder) => Arc::new(builder.finish()),
             Self::Int(mut builder) => Arc::new(builder.finish()),

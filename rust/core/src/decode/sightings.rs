@@ -227,7 +227,9 @@ impl Sightings {
                 "top" => floats(&mut corners[1]),
                 "right" => floats(&mut corners[2]),
                 "bottom" => floats(&mut corners[3]),
-                _ => texts(&mut renamed_from),
+                "renamed_from" => texts(&mut renamed_from),
+                // A field's own column is made elsewhere.
+                _ => None,
             };
             out.columns.extend(column.map(|column| (name.clone(), column)));
         }

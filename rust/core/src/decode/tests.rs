@@ -1,7 +1,7 @@
 //! The decoders against what they should say: message by message, and under 100,000 broken ones against
 //! `serde_json`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
@@ -108,10 +108,14 @@ fn deepstream_heartbeats_and_rejects() {
         FULL.replace(": {", "; {"),
     ];
     let out = named("deepstream", &lines.join("\n"));
-    let heartbeat = |camera, time, row| Heartbeat { camera: some(camera), time, row };
+    let heartbeat = |camera, time, row, line| Heartbeat { camera: some(camera), time, row, line };
     assert_eq!(
         out.heartbeats,
-        [heartbeat("a", 1_000_000_000, 0), heartbeat("5", 1_000_000_000, 0), heartbeat("a", 1_000_000, 1)]
+        [
+            heartbeat("a", 1_000_000_000, 0, 0),
+            heartbeat("5", 1_000_000_000, 0, 1),
+            heartbeat("a", 1_000_000, 1, 6)
+        ]
     );
     assert_eq!(
         reasons(&out),
@@ -147,7 +151,7 @@ fn panorama_has_a_field_for_each_class() {
     assert_eq!(texts(&out, "track"), [some("17"), some("18446744073709551617"), None, some("3")]);
     assert_eq!(texts(&out, "camera"), [some("nörd 🚗"), None, None, None]);
     assert_eq!(times(&out), [1_609_459_200_123_000_000, 1_000_000_000, 1_000_000_000, 5_000_000]);
-    assert_eq!(out.heartbeats, [Heartbeat { camera: some("b"), time: 5_000_000, row: 3 }]);
+    assert_eq!(out.heartbeats, [Heartbeat { camera: some("b"), time: 5_000_000, row: 3, line: 2 }]);
     assert_eq!(reasons(&out), [(3, OBJECT_UNREADABLE), (4, TIME_NULL)]);
 
     let settings = [
