@@ -94,8 +94,7 @@ class Pipeline:
             raise wr.ConfigError("there is no file to read anew")
         again = Pipeline.from_toml(self._path)
         again.check()
-        self.config = again.config
-        return self.config
+        return again.config
 
     def run(
         self,

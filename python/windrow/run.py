@@ -10,23 +10,20 @@ import contextlib
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import windrow as wr
 from windrow.clocks import Clocks
-from windrow.config.sections import Config, StdoutSink, nanoseconds
-from windrow.lookout import Lookout
+from windrow.config.sections import Config, nanoseconds
+from windrow.service.reload import reload, settle
 from windrow.service.service import Service
-from windrow.sinks import LOCAL, Sink, open_sink
-from windrow.sinks.file import File
-from windrow.sinks.spooled import Spooled
+from windrow.sinks.outgoing import Outgoing
 from windrow.sources import Alive, Linked, Messages, Needs, Resumable, Source, open_source
-from windrow.stages import detect_keys, detector, filters, model, window_keys, windows
+from windrow.stages import detect_keys, detector, model, window_keys, windows
 from windrow.state.commit import Commit
-from windrow.state.message_id import of_event, of_group, of_verdict, of_window
-from windrow.state.spool import open_spool
+from windrow.state.message_id import of_event, of_verdict, of_window
 from windrow.state.store import Store
 from windrow.stopping import Stop
 
@@ -98,7 +95,6 @@ class Run:
             undo.pop_all()
         #: Whether the engine itself reads the input, and so knows what in it is no number.
         self.raw = False
-        self.sinks: list[Sink] = []
         self.outcome = Outcome()
         self.history = History() if keep else None
         self.before = dict(self.windows.stats) if self.windows is not None else {}
@@ -107,21 +103,23 @@ class Run:
         #: Why rows didn't count, as far as a service has looked.
         self.reasons: Counter[str] = Counter()
         self._unusual = 0
-        self.clocks = self._clocks(config)
         stages = {"windows": self.windows, "detector": self.detector, "clocks": self.clocks}
         interval = None
         if self.source.live:
             interval = 1.0 if config.state is None else nanoseconds(config.state.interval) / 1e9
         self.commit = Commit(self.store, self.source, stages, interval)
-        self._opened: list[tuple[Any, Sink]] = []
-        self._quiet = False
-        self._service: Service | None = None
-        self._again: Callable[[], Config] | None = None
         window, detect = config.window, config.detect
+        self.outgoing = Outgoing(
+            self.commit,
+            time=f"window_{'start' if self.windows is None else self.windows.label}",
+            zone=(detect.zone if detect is not None else None) or (window.zone if window else None),
+            default="windows" if self.detector is None else "events",
+        )
+        #: Whether sinks that write to standard output are left out.
+        self.quiet = False
+        self.service: Service | None = None
+        self._again: Callable[[], Config] | None = None
         self.by = window_keys(window)
-        #: What was sent as an alert, by the alert's name.
-        self._alerts: dict[str, Lookout] = {}
-        self._zone = (detect.zone if detect is not None else None) or (window.zone if window else None)
         self.judged_by = [] if detect is None else detect_keys(detect, window)
 
     def _build(self, override: str | None) -> None:
@@ -141,11 +139,10 @@ class Run:
             if self.windows is not None:
                 self.windows = self.store.resume("windows", self.windows)
             if self.detector is not None:
-                section = config.detect
-                given = filters(section.filters if section is not None else None)
                 self.detector = self.store.resume(
-                    "detector", self.detector, lambda stage: stage.filter(**given)
+                    "detector", self.detector, lambda stage: settle(stage, config)
                 )
+        self.clocks = self._clocks(config)
 
     def _clocks(self, config: Config) -> Clocks | None:
         """Whoever watches the clocks of messages' sources, where somebody wants to know."""
@@ -163,7 +160,7 @@ class Run:
 
     def serve(self, service: Service, again: Callable[[], Config]) -> None:
         """Be a service: look up between pieces, go on where one run would end, read the config anew when asked."""
-        self._service, self._again = service, again
+        self.service, self._again = service, again
 
     def clear(self) -> None:
         """Take from the engine what it keeps of rows that don't count, and note why they don't."""
@@ -180,21 +177,21 @@ class Run:
 
     def links(self) -> dict[str, str | None]:
         """Say what is wrong with each way in and out."""
-        return {one.name: one.fault for one in (self.source, *self.sinks) if isinstance(one, Linked)}
+        return {
+            one.name: one.fault for one in (self.source, *self.outgoing.linked) if isinstance(one, Linked)
+        }
 
     def open(self, *, quiet: bool) -> None:
         """Open the sinks, and what stands between them and the engine."""
-        self._quiet = quiet
-        self._use(self.config)
-        if self.commit.spool is not None:
-            self.commit.spool.keep_only([sink.name for sink in self.sinks if isinstance(sink, Spooled)])
+        self.quiet = quiet
+        self.outgoing.use(self.config, quiet=quiet)
+        self.outgoing.forget_others()
 
     def close(self) -> None:
         """Close everything; unsent results get a moment to arrive."""
         if self.commit.spool is not None:
             self.commit.spool.wait(PATIENCE_LIVE if self.source.live else PATIENCE)
-        for sink in self.sinks:
-            sink.close()
+        self.outgoing.close()
         if self.commit.spool is not None:
             self.commit.spool.close()
         if isinstance(self.source, Resumable):
@@ -202,58 +199,17 @@ class Run:
         if self.store is not None:
             self.store.close()
 
-    def _use(self, config: Config) -> None:
-        """Open the sinks of a config that aren't open yet, all of them or none, and close the others."""
-        spool = self.commit.spool
-        sections = config.sink or [
-            StdoutSink(kind="stdout", what="windows" if self.detector is None else "events")
-        ]
-        sections = [one for one in sections if not (self._quiet and isinstance(one, StdoutSink))]
-        known = list(self._opened)
-        with contextlib.ExitStack() as undo:
-            if spool is None and any(not isinstance(section, LOCAL) for section in sections):
-                spool = open_spool(self.config.state, self.store)
-                undo.callback(spool.close)
-            opened: list[tuple[Any, Sink]] = []
-            for section in sections:
-                at = next((at for at, (one, _) in enumerate(known) if one == section), None)
-                if at is not None:
-                    opened.append(known.pop(at))
-                    continue
-                label = "start" if self.windows is None else self.windows.label
-                sink = open_sink(section, spool, f"window_{label}")
-                undo.callback(sink.close)
-                opened.append((section, sink))
-            undo.pop_all()
-        before, self._opened = self.sinks, opened
-        self.sinks = [sink for _, sink in opened]
-        self.commit.sinks, self.commit.spool = self.sinks, spool
-        for sink in before:
-            if sink not in self.sinks:
-                sink.close()
-
     def reload(self) -> None:
-        """Read the config anew: other sinks at once, without losing a row; what the engine is built of stays."""
-        assert self._service is not None
-        self._service.reloading()
+        """Read the config anew, and go on with it where that is possible."""
+        assert self.service is not None
+        assert self._again is not None
+        self.service.reloading()
         try:
-            assert self._again is not None
-            config = self._again()
-            for name in ("source", "window", "detect", "alarm", "state"):
-                if _built(getattr(config, name)) != _built(getattr(self.config, name)):
-                    raise wr.ConfigError(
-                        f"[{name}] can't change while it is in use: restart the service instead"
-                    )
-            self.commit.make()
-            self._use(config)
-            if self.detector is not None and config.detect is not None:
-                self.detector.filter(**filters(config.detect.filters))
-                self.commit.changed.add("detector")
-            self.config = config
+            reload(self, self._again())
             log.info("the config was read anew")
         except wr.ConfigError as error:
             log.error("the config is refused, and nothing changes: %s", error)
-        self._service.ready()
+        self.service.ready()
 
     @property
     def faults(self) -> tuple[Any, ...]:
@@ -315,9 +271,9 @@ class Run:
                 self.commit.make()
             if progress is not None:
                 progress(self.source.done, self.source.total)
-            if self._service is not None:
-                self._service.tick(self)
-                if self._service.reload_requested:
+            if self.service is not None:
+                self.service.tick(self)
+                if self.service.reload_requested:
                     self.reload()
             if self.stop.requested:
                 break
@@ -340,7 +296,7 @@ class Run:
             else:
                 self.windows.push(piece, now=now)
         except (wr.DataError, wr.LimitError) as error:
-            if self._service is None:
+            if self.service is None:
                 raise
             # A service outlives what it can't take; it says so, and goes on with what comes next.
             self.failed += 1
@@ -361,7 +317,7 @@ class Run:
         self.outcome.windows += len(batch)
         if self.history is not None:
             self.history.windows.append(batch)
-        self._write("windows", ({"message_id": of_window(row, self.by), **row} for row in batch))
+        self.outgoing.write("windows", ({"message_id": of_window(row, self.by), **row} for row in batch))
         if self.detector is not None:
             self.judge(batch)
         return True
@@ -374,8 +330,8 @@ class Run:
         self.outcome.judged += len(verdicts)
         if self.history is not None:
             self.history.verdicts.append(verdicts)
-        if any(sink.what == "anomalies" for sink in self.sinks):
-            self._write("anomalies", self._anomalies(table, verdicts))
+        if self.outgoing.wants("anomalies"):
+            self.outgoing.write("anomalies", self._anomalies(table, verdicts))
         self.events()
 
     def _anomalies(self, table: Any, verdicts: Any) -> Iterator[dict[str, Any]]:
@@ -399,23 +355,9 @@ class Run:
             # A service runs for years; who wants what it found has a sink.
             while len(kept) > MOST_EVENTS:
                 kept.pop(next(iter(kept)))
-        self._write("events", ({"message_id": of_event(row), **row} for row in rows))
+        self.outgoing.write("events", ({"message_id": of_event(row), **row} for row in rows))
         if groups:
-            self._tell_of(groups)
-
-    def _tell_of(self, groups: list[dict[str, Any]]) -> None:
-        """Write groups, for each sink in its form."""
-        rows = [{"message_id": of_group(row), **row} for row in groups]
-        for section, sink in self._opened:
-            if sink.what != "groups":
-                continue
-            if getattr(section, "format", "rows") == "lookout":
-                alerts = self._alerts.setdefault(section.alert, Lookout(section.alert, self._zone))
-                sink.write(list(alerts.messages(groups)))
-            else:
-                sink.write(rows)
-        if self.commit.interval is None:
-            self.commit.spill()
+            self.outgoing.tell_of(groups)
 
     def finish(self) -> None:
         """End the run: open windows fire, or are kept for the next one; the counts are drawn up."""
@@ -432,26 +374,9 @@ class Run:
         self.outcome.unreadable += self.source.unreadable
         self.commit.changed |= {"windows", "detector"}
         self.commit.make()
-        lost = self.commit.fault or next(
-            (one.fault for one in self.sinks if isinstance(one, File) and one.fault), None
-        )
+        lost = self.commit.fault or self.outgoing.fault
         if lost is not None:
             raise wr.WindrowError(f"not everything could be written: {lost}")
-
-    def _write(self, what: str, rows: Iterable[Any]) -> None:
-        wanted = [sink for sink in self.sinks if sink.what == what]
-        if not wanted:
-            return
-        rows = list(rows) if len(wanted) > 1 else rows
-        for sink in wanted:
-            sink.write(rows)
-        if self.commit.interval is None:
-            self.commit.spill()
-
-
-def _built(section: Any) -> Any:
-    """Leave out of a section what may change while it is in use."""
-    return section.model_copy(update={"filters": None}) if hasattr(section, "filters") else section
 
 
 def _rows(piece: Any) -> int:

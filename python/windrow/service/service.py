@@ -44,25 +44,13 @@ class Service:
         self.reload_requested = False
         self._notifier = Notifier()
         self._endpoint: Any = None
+        self._listening: str | None = None
         self._looked = self._written = 0.0
         self._told = ""
         self._before: Any = None
 
     def __enter__(self) -> Service:
-        logs.set_up(self.section.log, self.section.level)
-        if self.section.health is not None:
-            path = Path(self.section.health)
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self.health.write(path)
-            except OSError as error:
-                raise ConfigError(
-                    f"[service] `health` `{path}` can't be written: {error.strerror}"
-                ) from error
-        if self.section.listen is not None:
-            from windrow.service.metrics import Endpoint
-
-            self._endpoint = Endpoint(self.section.listen, self.health)
+        self.use(self.section)
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGHUP, self._reload)
         return self
@@ -72,6 +60,35 @@ class Service:
             signal.signal(signal.SIGHUP, self._before)
         if self._endpoint is not None:
             self._endpoint.close()
+
+    def use(self, section: ServiceSection) -> None:
+        """Speak as a section says, from now on.
+
+        Raises
+        ------
+        ConfigError
+            Its file or its address can't be had; it is as it was.
+        """
+        if section.health is not None:
+            path = Path(section.health)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self.health.write(path)
+            except OSError as error:
+                raise ConfigError(
+                    f"[service] `health` `{path}` can't be written: {error.strerror}"
+                ) from error
+        if section.listen != self._listening:
+            endpoint = None
+            if section.listen is not None:
+                from windrow.service.metrics import Endpoint
+
+                endpoint = Endpoint(section.listen, self.health)
+            if self._endpoint is not None:
+                self._endpoint.close()
+            self._endpoint, self._listening = endpoint, section.listen
+        logs.set_up(section.log, section.level)
+        self.section = section
 
     def ready(self) -> None:
         """Say that all is open."""

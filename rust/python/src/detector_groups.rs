@@ -4,6 +4,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyString};
 
+use crate::alarm::Alarm;
 use crate::arguments::{key_of, shown};
 use crate::batch::Batch;
 use crate::detector::Detector;
@@ -67,6 +68,35 @@ impl Detector {
         let mut core = self.lock().or_raise()?;
         let filters = arguments.read(&core.settings().measures, core.settings().unit)?;
         core.filter(filters).or_raise()
+    }
+
+    /// Replace the alarm's rule. What was learned stays, and each series goes on from the state it is in: the next row
+    /// is the first that the new rule weighs.
+    ///
+    /// Parameters
+    /// ----------
+    /// alarm : Alarm
+    ///     As for the class.
+    ///
+    /// Raises
+    /// ------
+    /// ConfigError
+    ///     If it can't be meant, or doesn't go with the filters; nothing changes then.
+    /// BusyError
+    ///     If another thread is at work on this detector.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import windrow as wr
+    /// >>> detector = wr.Detector("counts", measures="cars", by="camera")
+    /// >>> detector.watch(wr.Alarm(severity=80, breaches=2, of=3))
+    /// >>> detector
+    /// Detector('counts', measures=['cars'], by=['camera'], alarm=Alarm(severity=80.0, breaches=2, of=3))
+    fn watch(&self, alarm: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Ok(alarm) = alarm.cast::<Alarm>() else {
+            return Err(config(format!("`alarm` must be an Alarm, got {}", shown(alarm))));
+        };
+        self.lock().or_raise()?.watch(alarm.get().core().clone()).or_raise()
     }
 
     /// Groups that are new or have closed since the last call: anomalies of one measure at one time are one matter.

@@ -43,6 +43,12 @@ impl AlarmState {
         self.state
     }
 
+    /// Forgets what lies before an alarm's range.
+    pub fn shorten(&mut self, alarm: &Alarm) {
+        let excess = self.points.len().saturating_sub(alarm.look_back() as usize);
+        self.points.drain(..excess);
+    }
+
     /// Whether a restored state is one that this alarm could have left behind.
     pub fn check(&self, alarm: &Alarm) -> Result<()> {
         if self.points.len() > alarm.look_back() as usize {

@@ -87,6 +87,16 @@ impl Detector {
         self.settings.check().inspect_err(|_| self.settings.filters = before)
     }
 
+    /// Replaces the alarm: each series goes on from the state and the points it has.
+    pub fn watch(&mut self, alarm: alarm::Alarm) -> Result<()> {
+        let before = std::mem::replace(&mut self.settings.alarm, alarm);
+        self.settings.check().inspect_err(|_| self.settings.alarm = before)?;
+        for series in &mut self.series {
+            series.alarm.shorten(&self.settings.alarm);
+        }
+        Ok(())
+    }
+
     /// The length of a window in nanoseconds, once it is known.
     pub fn every(&self) -> Option<i64> {
         self.every
