@@ -269,7 +269,6 @@ def test_a_flood_by_mqtt_costs_neither_memory_nor_the_others_windows(tmp_path):
             service.process.stdin.close()
             time.sleep(0.5)
             sender = client(broker, "sender")
-            sender.max_inflight_messages_set(1000)
             begin = time.monotonic()
             sent = []
             for line in [lines(0, camera="north"), lines(0, camera="south"), *hostile(count)]:

@@ -283,7 +283,7 @@ def test_names_and_passwords_come_from_where_they_are_said_to_be(tmp_path, monke
     with pytest.raises(wr.ConfigError, match=r"`ca` `.*ca` can't be read: No such file"):
         Pipeline.from_dict(made).run()
     (tmp_path / "ca").write_text("no certificate")
-    with pytest.raises(wr.ConfigError, match="`ca` `.*ca` must hold certificates in PEM"):
+    with pytest.raises(wr.ConfigError, match=r"`ca` `.*ca` must hold certificates in PEM"):
         Pipeline.from_dict(made).run()
 
 

@@ -196,6 +196,24 @@ def test_columns_can_have_other_names_and_times_another_form(tmp_path):
     assert (outcome.counted, outcome.unreadable) == (1, 1)
 
 
+def test_fields_within_others_are_columns_of_json_lines_of_any_make(tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"at": "2026-01-05T00:00:00Z", "data": {"speed": 50}, "lane": {"id": "a"}}\n' * 2)
+    fields = {"time": "at", "speed": "data.speed", "lane": "lane.id"}
+    outcome = pipeline(tmp_path, {"fields": fields}).run(input=str(rows))
+    assert [(row["lane"], row["n"], row["fastest"]) for row in written(tmp_path)] == [("a", 2, 50)]
+    assert (outcome.counted, outcome.rejected) == (2, 0)
+    frames = tmp_path / "frames.jsonl"
+    frame = {"@timestamp": "2026-01-05T00:00:00Z", "sensorId": "gate", "objects": ["7|0|0|9|9|car"]}
+    frames.write_text(
+        "".join(json.dumps(frame | {"road": {"name": name}}) + "\n" for name in ("A1", "A2", "A1"))
+    )
+    source = {"decoder": "deepstream", "fields": {"road": "road.name"}, "where": {"road": ["A1"]}}
+    window = {"by": "road", "aggregate": [{"name": "n", "count": True}]}
+    pipeline(tmp_path, source, window).run(input=str(frames))
+    assert {row["road"]: row["n"] for row in written(tmp_path)} == {"A1": 2, "A2": 0}
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_an_unknown_column_is_named_with_the_nearest_right_one(tmp_path, ending):
     name = put(tmp_path / f"rows.{ending}")

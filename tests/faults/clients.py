@@ -15,6 +15,7 @@ def client(broker, name, **given) -> paho.Client:
     """A client that is connected, and takes any number of messages at once."""
     made = paho.Client(paho.CallbackAPIVersion.VERSION2, name, **given)
     made.max_queued_messages_set(0)
+    made.max_inflight_messages_set(1000)
     up = threading.Event()
     made.on_connect = lambda *_: up.set()
     made.connect_async("127.0.0.1", broker.port)
