@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The sections of bench/accuracy/README.md: each is made by the script of its name.
 ACCURACY := streets peers nab skab severity naming machines ecommerce
 
-.PHONY: toolchain demo test test-faults test-long lint rust-test bench bench-check accuracy $(ACCURACY:%=accuracy-%) wheel wheel-aarch64 test-aarch64 lock clean tools
+.PHONY: toolchain demo test test-faults test-long lint rust-test bench bench-check accuracy $(ACCURACY:%=accuracy-%) wheel wheel-aarch64 test-aarch64 bench-aarch64 lock clean tools
 
 demo: $(VENV)/.built
 	$(BIN)/windrow demo
@@ -74,6 +74,10 @@ wheel-aarch64: | toolchain
 
 test-aarch64: | toolchain
 	@scripts/aarch64.sh test
+
+# Instructions a row on aarch64, beside those of x86-64; the table goes to bench/results.
+bench-aarch64: | toolchain
+	@scripts/aarch64.sh count --save
 
 # The extension as shipped, in release mode, importable from the checkout.
 $(VENV)/.built: $(VENV)/.ready $(RUST) | toolchain

@@ -3,6 +3,7 @@
 #
 #     scripts/aarch64.sh wheel              # dist/windrow-*-manylinux2014_aarch64.whl
 #     scripts/aarch64.sh test [PYTEST ARGS] # builds it, installs it into the emulated Python, runs tests/
+#     scripts/aarch64.sh count [--save]     # instructions a row of bench/kernels.py, beside those of x86-64
 #
 # Needs no root and changes nothing on the machine: Debian's packages (a Rust compiler with the aarch64 standard library,
 # qemu, an aarch64 CPython) are unpacked into a cache folder. WINDROW_AARCH64 names another one. What passes here was built
@@ -11,9 +12,10 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 cache=${WINDROW_AARCH64:-${XDG_CACHE_HOME:-$HOME/.cache}/windrow-aarch64}
 target=aarch64-unknown-linux-gnu
-host=$cache/host   # the compiler and the emulator, x86-64
-guest=$cache/guest # what the emulated Python sees as /
-tools=$cache/tools # a virtual environment: maturin, zig as the linker
+host=$cache/host       # the compiler and the emulator, x86-64
+guest=$cache/guest     # what the emulated Python sees as /
+tools=$cache/tools     # a virtual environment: maturin, zig as the linker
+counter=$cache/counter # another emulator, which counts
 export PIP_DISABLE_PIP_VERSION_CHECK=1 QEMU_CPU=max
 
 say() { echo "aarch64: $*" >&2; }
@@ -96,12 +98,14 @@ install() {
 wheel() {
   set_up
   rm -f "$here"/dist/*aarch64.whl
+  # zig would bring an unwinder of its own. Python ends daemon threads by libgcc's, and each would read the other's frames.
+  local unwinder=$guest/lib/aarch64-linux-gnu/libgcc_s.so.1
   (cd "$here" && RUSTC="$cache/rustc" PATH="$tools/bin:$PATH" CARGO_TARGET_DIR="$cache/target" env -u RUSTC_WRAPPER \
-    maturin build --quiet --release --locked --zig --target "$target" --compatibility manylinux2014 --out dist)
+    maturin build --quiet --release --locked --zig --target "$target" --compatibility manylinux2014 --out dist -- -C "link-arg=$unwinder")
   ls -l "$here"/dist/*aarch64.whl
 }
 
-run_tests() {
+installed() {
   wheel
   if ! cmp -s "$here/requirements.lock" "$cache/requirements.lock"; then
     rm -rf "$guest/site"
@@ -111,15 +115,39 @@ run_tests() {
     cp "$here/requirements.lock" "$cache/requirements.lock"
   fi
   install --no-deps --force-reinstall "$here"/dist/*aarch64.whl
+}
+
+run_tests() {
+  [ $# -gt 0 ] || set -- README.md tests
+  installed
   cd "$here"
   PYTHONPATH=$guest/site "$cache/python" -c 'import platform, windrow; print(platform.machine(), windrow.__version__)' >&2
   # What is emulated takes ten times as long.
-  export WINDROW_PATIENCE=10 WINDROW_KILLS=5
-  PYTHONPATH=$guest/site exec "$cache/python" -m pytest -p no:cacheprovider "${@:-tests}"
+  export WINDROW_PATIENCE=10 WINDROW_KILLS=5 WINDROW_FUZZ=20 WINDROW_STRESS=1 HYPOTHESIS_PROFILE=emulated
+  PYTHONPATH=$guest/site exec "$cache/python" -m pytest -p no:cacheprovider "$@"
+}
+
+# The emulator that takes plugins is linked dynamically, unlike the other one.
+count() {
+  installed
+  if [ ! -e "$counter/.ready" ]; then
+    say "getting an emulator that counts"
+    rm -rf "$counter" && mkdir -p "$counter"
+    use_apt amd64
+    (cd "$counter" && apt-get "${apt[@]}" download qemu-user libcapstone4 libglib2.0-0 libnuma1 liburing2)
+    unpack "$counter" "$counter"/*.deb
+    rm -rf "$counter"/*.deb "$cache"/apt-*
+    touch "$counter/.ready"
+  fi
+  "$tools/bin/python" -m ziglang cc -O2 -shared -fPIC -fvisibility=hidden -o "$counter/count.so" "$here/scripts/count_instructions.c"
+  RUSTC="$cache/rustc" LD_LIBRARY_PATH=$counter/usr/lib/x86_64-linux-gnu PYTHONPATH=$guest/site \
+    "$tools/bin/python" "$here/bench/aarch64.py" "$@" -- \
+    "$counter/usr/bin/qemu-aarch64" -U LD_LIBRARY_PATH -plugin "$counter/count.so" -L "$guest" "$guest/usr/bin/python3.11"
 }
 
 case ${1:-} in
   wheel) wheel ;;
   test) shift && run_tests "$@" ;;
-  *) say "usage: scripts/aarch64.sh wheel | test [PYTEST ARGS]"; exit 2 ;;
+  count) shift && count "$@" ;;
+  *) say "usage: scripts/aarch64.sh wheel | test [PYTEST ARGS] | count [--save]"; exit 2 ;;
 esac

@@ -1,6 +1,6 @@
 """Hypothesis profiles, and where the real data and the references lie.
 
-Owns no test. `HYPOTHESIS_PROFILE=slow` looks harder; the default is quick and the same on every run.
+Owns no test. `HYPOTHESIS_PROFILE=slow` looks harder, `emulated` less hard; the default is quick and the same on every run.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ settings.register_profile(
     database=None,
     suppress_health_check=SLOW_TO_MAKE,
 )
+# An emulated processor takes ten times as long; what is compared is the same.
+settings.register_profile("emulated", settings.get_profile("fast"), max_examples=8)
 settings.register_profile("slow", max_examples=3_000, deadline=None, suppress_health_check=SLOW_TO_MAKE)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 

@@ -80,7 +80,10 @@ def test_killed_again_and_again_nothing_is_lost_and_nothing_differs(tmp_path, da
             {"kind": "mqtt", "url": broker.url, "topic": "windows/{camera}", **WINDOWS},
         ]
         kill(tmp_path, parking.sections(source, sinks, tmp_path / "state"))
-        both = {"file": parking.rows(tmp_path / "out.jsonl"), "broker": settled(subscriber, len(expected))}
+        both = {
+            "file": parking.rows(tmp_path / "out.jsonl"),
+            "broker, by MQTT 5": settled(subscriber, len(expected)),
+        }
     for where, rows in both.items():
         twice = compare(rows, expected)
         print(
@@ -100,9 +103,11 @@ def test_messages_are_read_once_however_often_the_reader_is_killed(tmp_path, dat
             "url": broker.url,
             "topics": ["cameras/{camera}/detections"],
             "client_id": "reader",
+            "version": version,
         }
-        source["version"] = version
-        sinks = [{"kind": "mqtt", "url": broker.url, "topic": "windows/{camera}", **WINDOWS}]
+        sinks = [
+            {"kind": "mqtt", "url": broker.url, "topic": "windows/{camera}", "version": version, **WINDOWS}
+        ]
         config = parking.sections(source, sinks, tmp_path / "state")
         # The session has to be there before the first message.
         with Stop() as stop:
@@ -114,7 +119,9 @@ def test_messages_are_read_once_however_often_the_reader_is_killed(tmp_path, dat
         kill(tmp_path, config)
         rows = settled(subscriber, len(expected))
     twice = compare(rows, expected)
-    print(f"{KILLS} kills: {len(rows)} rows of {len(expected)} windows, {twice} of them twice")
+    print(
+        f"{KILLS} kills, MQTT {version} in and out: {len(rows)} rows of {len(expected)} windows, {twice} of them twice"
+    )
 
 
 def publish(broker: Broker, lines: list[bytes], folder: Path) -> None:
