@@ -266,6 +266,29 @@ def test_tls_lets_the_right_certificate_in_and_no_other(tmp_path):
         assert fault(url=url, **right) is not None
 
 
+# As above.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_certificate_that_is_renewed_on_disk_lets_us_in_again(tmp_path, caplog):
+    made = Certificates(tmp_path / "certificates")
+    certificate, key = made.device("device", days=-1)
+    fresh, fresh_key = made.device("fresh")
+    with Broker(tmp_path / "broker", tls=made) as broker, caplog.at_level("INFO", "windrow"):
+        link = MqttSink(
+            kind="mqtt", url=f"mqtts://127.0.0.1:{broker.port}", topic="x",
+            ca=str(made.ca), certificate=str(certificate), key=str(key),
+        )  # fmt: skip
+        connection = Connection(link, "test")
+        connection.start()
+        assert until(lambda: connection.fault not in (None, "not yet connected"))
+        fresh.replace(certificate)
+        # The key comes later: until then nothing fits, and that is told.
+        assert until(lambda: "is not the key of `certificate`" in caplog.text)
+        fresh_key.replace(key)
+        assert connection.up.wait(15 * PATIENCE)
+        assert "were read anew" in caplog.text
+        connection.close()
+
+
 def test_names_and_passwords_come_from_where_they_are_said_to_be(tmp_path, monkeypatch):
     made = config(
         type("B", (), {"url": "mqtt://127.0.0.1:1"}),

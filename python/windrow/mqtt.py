@@ -98,6 +98,7 @@ class Connection:
         self._closing = threading.Event()
         self._refusal: str | None = None
         self._backoff = Backoff()
+        self._tls: tls.Renewed | None = None
         self._five = link.version == "5"
         self._name = link.client_id or f"windrow-{socket.gethostname()}-{role}"
         lasting = most_unacknowledged is not None
@@ -120,7 +121,8 @@ class Connection:
             self.client.on_message = lambda client, data, message: receive(message)
         self._identify()
         if secure:
-            self.client.tls_set_context(tls.context(link.ca, link.certificate, link.key))
+            self._tls = tls.Renewed(link.ca, link.certificate, link.key)
+            self.client.tls_set_context(self._tls.context)
         elif link.ca or link.certificate or link.key:
             raise ConfigError(f"`ca`, `certificate` and `key` go with mqtts://, got {link.url!r}")
         if link.status_topic:
@@ -179,6 +181,12 @@ class Connection:
                 break
 
     def _dial(self) -> None:
+        try:
+            if self._tls is not None and self._tls.renew():
+                log.info("certificates of %s were read anew", self._name)
+        except ConfigError as error:
+            # Files are replaced one after the other: the next attempt may find them fitting.
+            log.warning("certificates of %s are as they were: %s", self._name, error)
         keepalive = max(1, nanoseconds(self.link.keepalive) // 1_000_000_000)
         if not self._five:
             self.client.connect(self.host, self.port, keepalive)

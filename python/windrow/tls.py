@@ -1,7 +1,7 @@
 """Certificates and keys for TLS, as files that a config names.
 
-Owns how they are read and what is said where one can't be. No more of a certificate is understood than when it is
-valid; whether it is trusted is OpenSSL's to say.
+Owns how they are read, also when others take their place, and what is said where one can't be. No more of a certificate
+is understood than when it is valid; whether it is trusted is OpenSSL's to say.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from windrow.errors import ConfigError
 
-__all__ = ["context", "validity"]
+__all__ = ["Renewed", "context", "validity"]
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 #: Tags of ASN.1.
@@ -49,6 +49,58 @@ def context(ca: str | None, certificate: str | None, key: str | None) -> ssl.SSL
             f"`key` `{key or certificate}` must hold a private key in PEM: {_words(error)}"
         ) from error
     return made
+
+
+class Renewed:
+    """A context that follows its files: a certificate that is renewed on disk is ours from the next connection on.
+
+    Parameters
+    ----------
+    ca, certificate, key : str or None
+        As of `context`.
+
+    Attributes
+    ----------
+    context : ssl.SSLContext
+        The same object throughout.
+    """
+
+    def __init__(self, ca: str | None, certificate: str | None, key: str | None) -> None:
+        self._files = ca, certificate, key
+        self._seen = self._stamps()
+        self.context = context(ca, certificate, key)
+
+    def renew(self) -> bool:
+        """Read the files again if they have changed; whether they had.
+
+        Raises
+        ------
+        ConfigError
+            They can't be used, or don't fit yet; what was read before still counts.
+        """
+        stamps = self._stamps()
+        if stamps == self._seen:
+            return False
+        ca, certificate, key = self._files
+        # What doesn't fit must not spoil what does.
+        context(ca, certificate, key)
+        if ca is not None:
+            self.context.load_verify_locations(ca)
+        if certificate is not None:
+            self.context.load_cert_chain(certificate, key, password=_refuse)
+        self._seen = stamps
+        return True
+
+    def _stamps(self) -> list[tuple[int, int, int] | None]:
+        return [None if path is None else _stamp(path) for path in self._files]
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def validity(option: str, path: str) -> list[tuple[dt.datetime, dt.datetime]]:
