@@ -189,6 +189,18 @@ def test_an_outage_in_the_first_week_is_found() -> None:
     assert severity[: 24 * 5].max() < 50
 
 
+@pytest.mark.parametrize("missing", [1, 2, 3, 4, 5])
+def test_what_is_missing_keeps_its_place(missing: int) -> None:
+    """Hours take turns, on some days the other way round: only what came just before tells which turn it is."""
+    rng, hours = np.random.default_rng(1), np.arange(24 * 60)
+    other = rng.integers(0, 2, 60)[hours // 24]
+    turns = np.where((hours + other) % 2, 70.0, 130.0) + rng.normal(0, 3, len(hours))
+    at = 24 * 59 + 12
+    kept = (hours < at) | (hours >= at + missing)
+    expected = column(judge(turns[kept], 3600 * hours[kept]), "expected")[at]
+    assert (expected > 100) == (turns[at + missing] > 100)
+
+
 def silences(detector: wr.Detector) -> list[tuple[Any, ...]]:
     events = [event for event in detector.events() if event["kind"] == "silence"]
     return [

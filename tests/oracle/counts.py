@@ -134,6 +134,7 @@ class Series:
         self.levels = {tau: [0.0, 0.0] for tau in (48.0, 72.0, 400.0)}
         self.silence, self.turbulence = 0.0, 0.0
         self.day_level = [0.0] * 24
+        self.hour_before = floor(time / 3600 + 1e-6)
         self.scales = list(TYPICAL)
         self.channels = [Channel() for _ in NAMES]
         self.told, self.faded = -9.0, 0.0
@@ -166,6 +167,12 @@ class Series:
         values = self.hours.get(hour, []) if now - 168 <= hour < now else []
         return sum(values) / len(values) if values else 0.0
 
+    def features(self, time: float) -> list[float]:
+        """What the regression knows of a window's recent past."""
+        now = floor(time / 3600 + 1e-6)
+        features = [*self.last, self.memory[24.0], self.memory[168.0]]
+        return [*features, self.hourly(now - 24, now), self.hourly(now - 168, now), self.memory[6.0]]
+
     def step(self, value: float, time: float, share: float = 1.0) -> dict[str, float | str | None]:
         """Judge a window of which a share was observed, then learn it."""
         counted = value
@@ -190,10 +197,17 @@ class Series:
         )
         deviation = sqrt(max(blend, 0.8 * profile + 0.1))
         now = floor(time / 3600 + 1e-6)
-        if elapsed > 6 * hours + 1:
+        missing = floor(elapsed / hours + 0.5) - 1
+        if elapsed > 6 * hours + 1 or missing > 66:
             self.last = [0.0, 0.0]
-        features = [*self.last, self.memory[24.0], self.memory[168.0]]
-        features += [self.hourly(now - 24, now), self.hourly(now - 168, now), self.memory[6.0]]
+        else:
+            # What didn't come counts as what was to be expected of it.
+            for window in range(missing):
+                then = self.newest + (window + 1) * self.every
+                expected = clip(self.regression.forecast(self.features(then)), 4)
+                self.last = [expected, self.last[0]]
+                self.hours.setdefault(floor(then / 3600 + 1e-6), []).append(expected)
+        features = self.features(time)
         forecast = max(clip(self.regression.forecast(features), 4), -profile / deviation)
         blend = (20 * self.innovation_all + known * self.innovation[kind].value) / (20 + known)
         innovation = max(sqrt(blend), 0.15)
@@ -262,6 +276,10 @@ class Series:
             sums[1] = sums[1] * exp(-decay / tau) + weight**2 * hours
             relative.append(sums[0] / (sums[1] + 20))
         today, three_days, long = relative
+        # Hours without a window had the level of the one before them.
+        for hour in range(self.hour_before + 1, now)[-23:]:
+            self.day_level[hour % 24] = self.day_level[self.hour_before % 24]
+        self.hour_before = max(now, self.hour_before)
         before = self.day_level[now % 24]
         day = [min(today - before, today), min(before - today, -today)]
         three = [min(three_days - long, three_days), min(long - three_days, -three_days)]

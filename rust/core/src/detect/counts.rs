@@ -23,6 +23,10 @@ const TRUSTED: f64 = 3.0;
 const CLIP_YOUNG: f64 = 20.0;
 /// The first values are learned as they are.
 const AS_IS: u64 = 30;
+/// So many windows may be missing, and an hour besides, but no more than that, until what came before them is no recent
+/// past any more.
+const SHORT_GAP: f64 = 6.0;
+const MOST_MISSING: f64 = 66.0;
 /// No memory decays over more hours at once.
 const LONGEST: f64 = 24.0;
 
@@ -43,10 +47,12 @@ pub struct Counts {
 }
 
 /// What was expected of a window.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Forecast {
     place: Place,
     outlook: Outlook,
+    /// The recent past up to this window, where windows before it are missing.
+    recent: Option<Box<Recent>>,
     /// By the profile, and the spread around it.
     profile: f64,
     width: Width,
@@ -113,12 +119,18 @@ impl Counts {
     }
 
     #[inline]
-    fn forecast(&self, when: &When, gap: bool, every: f64, holiday: bool) -> Forecast {
+    fn forecast(&self, when: &When, every: f64, holiday: bool) -> Forecast {
+        let missing = (when.elapsed / when.hours + 0.5).floor() - 1.0;
+        let gap = when.elapsed > SHORT_GAP * when.hours + 1.0 || missing > MOST_MISSING;
+        let recent = (missing >= 1.0 && !gap).then(|| {
+            let after = self.newest + every;
+            Box::new(self.recent.across(missing as u32, after, every))
+        });
         let place = Place::of(when.time, every, holiday);
         let level = self.level.mean();
         let profile = self.profile.expect(&place, level);
         let width = self.spread.around(profile, place.kind(), level, self.level.seen());
-        let outlook = self.recent.outlook(when.time, gap);
+        let outlook = recent.as_deref().unwrap_or(&self.recent).outlook(when.time, gap);
         let mut residual = outlook.forecast;
         if profile + residual * width.deviation < 0.0 {
             residual = -profile / width.deviation;
@@ -129,6 +141,7 @@ impl Counts {
             wider: width.wider(mean, profile),
             place,
             outlook,
+            recent,
             profile,
             width,
             residual,
@@ -163,8 +176,7 @@ impl Counts {
     #[inline]
     fn weigh(&self, point: &Point, pace: &mut Pace) -> (Verdict, Judged) {
         let when = self.when(point.local, pace.every);
-        let gap = when.elapsed > 6.0 * when.hours + 1.0;
-        let forecast = self.forecast(&when, gap, pace.every, point.holiday);
+        let forecast = self.forecast(&when, pace.every, point.holiday);
         let (_, rates) = pace.rates(when.elapsed.min(LONGEST));
         let partial = Partial::of(point.share, forecast.mean, forecast.deviation());
         let value = partial.whole(point.value, forecast.mean);
@@ -213,7 +225,7 @@ impl Model for Counts {
         let Judged { forecast, when, .. } = judged;
         let (rates, _) = pace.rates(when.elapsed.min(LONGEST));
         let seen = self.level.seen();
-        self.channels.learn(&judged.statistics);
+        self.channels.learn(&judged.statistics, self.recent.skipped(&forecast.outlook));
         self.records.learn(&judged.statistics, &judged.finding, when);
         // From the value as far as the forecast lets it count.
         let most = if when.age > TRUSTED { CLIP * forecast.innovation } else { CLIP_YOUNG };
@@ -234,6 +246,9 @@ impl Model for Counts {
             wider: forecast.wider,
         };
         self.spread.learn(forecast.place.kind(), &lesson, forecast.width, hours, seen);
+        if let Some(recent) = &forecast.recent {
+            self.recent.clone_from(recent);
+        }
         self.recent.learn(&forecast.outlook, residual, error, rates, seen);
         self.profile.learn(&forecast.place, believed, hours);
         self.level.learn(believed, hours);

@@ -124,6 +124,26 @@ impl Recent {
         Outlook { forecast: self.fit.forecast(&features).clamp(-FARTHEST, FARTHEST), features, hour }
     }
 
+    /// Hours between the newest window's and that of an outlook.
+    #[inline]
+    pub fn skipped(&self, outlook: &Outlook) -> usize {
+        outlook.hour.saturating_sub(self.hour).saturating_sub(1).max(0) as usize
+    }
+
+    /// The recent past with so many windows more that didn't come, the first of them at `time`: each counts as what was
+    /// to be expected of it, so that what came before stays as far away as it is.
+    pub fn across(&self, windows: u32, time: f64, every: f64) -> Self {
+        let mut filled = self.clone();
+        for window in 0..windows {
+            let outlook = filled.outlook(time + f64::from(window) * every, false);
+            filled.roll(outlook.hour);
+            filled.last = [outlook.forecast, filled.last[0]];
+            filled.sum += outlook.forecast;
+            filled.count = filled.count.saturating_add(1);
+        }
+        filled
+    }
+
     /// Takes in the residual that came, and the (limited) error of the forecast; `seen` were learned before.
     #[inline]
     pub fn learn(&mut self, outlook: &Outlook, residual: f64, error: f64, rates: &Rates, seen: u64) {

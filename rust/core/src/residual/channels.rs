@@ -141,10 +141,22 @@ impl Channels {
         }
     }
 
-    /// Takes in what was measured.
+    /// Takes in what was measured, after so many hours in which no window began.
     #[inline]
-    pub fn learn(&mut self, statistics: &Statistics) {
+    pub fn learn(&mut self, statistics: &Statistics, skipped: usize) {
+        if skipped > 0 {
+            self.skip(statistics.hour_of_day, skipped);
+        }
         self.memory = statistics.memory;
         self.day_level[statistics.hour_of_day] = statistics.day_level;
+    }
+
+    /// Hours of the last day without a window had the level of the one before them.
+    #[cold]
+    fn skip(&mut self, hour_of_day: usize, skipped: usize) {
+        let newest = self.day_level[(hour_of_day + 23 - skipped % 24) % 24];
+        for back in 1..=skipped.min(23) {
+            self.day_level[(hour_of_day + 24 - back) % 24] = newest;
+        }
     }
 }
