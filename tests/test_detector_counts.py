@@ -86,6 +86,25 @@ def test_real_streets_equal_the_twin(data: Path) -> None:
         compare(table, twin(values, times, every))
 
 
+@pytest.mark.parametrize("seed", [0, 1, 5])
+def test_windows_under_an_hour_are_judged_by_the_hour(seed: int) -> None:
+    """The same street by the hour and by five minutes: one event, told by the hour's windows while it lasts."""
+    rng = np.random.default_rng(seed)
+    times = np.arange(28 * 288) * 300
+    values = rng.poisson(8 * (1.2 + np.sin(times * 2 * np.pi / 86_400))).astype(float)
+    burst = 24 * 288 + 7 * 12
+    values[burst : burst + 12] = rng.poisson(3 * values[burst : burst + 12])
+    short = judge(values, times, every="5m")
+    by_hour = judge(values.reshape(-1, 12).sum(axis=1), times[::12], every="1h")
+    assert (np.flatnonzero(np.nan_to_num(column(by_hour, "severity")) >= 50) == burst // 12).all()
+    alarmed = np.flatnonzero(np.nan_to_num(column(short, "severity")) >= 50)
+    assert burst < alarmed[0] <= burst + 3
+    assert alarmed[-1] < burst + 12
+    row = short.slice(int(alarmed[-1]), 1).to_pylist()[0]
+    assert row["channel"] == "hour up"
+    assert "; the hour " in row["reason"]
+
+
 #: Those of the motorway's holidays on which people stay at home.
 FREE = ["Christmas Day", "New Years Day", "Memorial Day", "Independence Day", "Labor Day", "Thanksgiving Day"]
 

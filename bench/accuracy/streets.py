@@ -24,7 +24,11 @@ from halves import DEVELOPMENT, OTHER, WHOLE, halves, months, rate
 REPETITIONS = int(os.environ.get("WINDROW_REPETITIONS", "3"))
 #: Below this mean a window, a series is one of low counts.
 LOW = 50
-CHANNELS = ("spike up", "day up", "day down", "3 days up", "silence")
+CHANNELS = ("spike up", "hour up", "day up", "day down", "3 days up", "silence")
+#: Hourly series are cut to so many days and split into shorter windows; one in so many.
+SPLIT_DAYS, SPLIT_SERIES = 150, 4
+#: Bursts: how many times the usual, for how many hours.
+BURSTS = ((2, 2), (3, 1), (3, 3), (6, 1))
 #: The first verdicts are looked at in so many days, from starts spread over each series.
 FIRST_DAYS, STARTS = 7, 8
 
@@ -252,6 +256,65 @@ def early(
     return None
 
 
+def shorter(series: list[Any], windows: int) -> list[Any]:
+    """Hourly series whose objects are spread over the windows of their hour at random."""
+    rng, made = np.random.default_rng(3), []
+    for group, name, values, times, day in [one for one in series if one[4] == 24][::SPLIT_SERIES]:
+        kept = times < times[0] + SPLIT_DAYS * 86400
+        split = [rng.multinomial(int(value), [1 / windows] * windows) for value in values[kept]]
+        starts = times[kept][:, None] + np.arange(windows) * (3600 // windows)
+        made.append((group, name, np.ravel(split).astype(float), starts.ravel(), day * windows))
+    return made
+
+
+def burst(
+    values: Any, day: int, rng: Any, times_usual: int, hours: int
+) -> tuple[np.ndarray, int, int] | None:
+    """Several times as many for some hours, in the second half of a series, where there are ten an hour or more."""
+    length = hours * day // 24
+    for _ in range(60):
+        at = int(len(values) * rng.uniform(0.5, 0.95))
+        part = slice(at, at + length)
+        if values[part].sum() >= 10 * hours:
+            changed = values.copy()
+            changed[part] = rng.poisson(values[part] * times_usual)
+            return changed, at, at + length - 1
+    return None
+
+
+def by_length(score: Any, series: list[Any]) -> str:
+    """The same streets by windows of other lengths: what is told of them, and when of bursts."""
+    rows = []
+    for name, windows in (("hourly", 1), ("15 min", 4), ("5 min", 12)):
+        split, told, delays = shorter(series, windows), [], {kind: [] for kind in BURSTS}
+        for at, (_, _, values, times, day) in enumerate(split):
+            untouched, _ = judge(values, times)
+            told.append(untouched)
+            rng = np.random.default_rng(at)
+            for kind in BURSTS * REPETITIONS:
+                fault = burst(values, day, rng, *kind)
+                if fault is None:
+                    continue
+                changed, first, last = fault
+                severity, _ = judge(changed[: last + 1], times[: last + 1])
+                found = np.flatnonzero((severity[first:] >= 50) & (untouched[first : last + 1] < 50))
+                delays[kind].append((found[0] + 1) * 60 / windows if len(found) else np.nan)
+        covered = months(split)
+        rates = [sum(score.events(one, level, 6 * windows) for one in told) / covered for level in (50, 80)]
+        cells = []
+        for found in delays.values():
+            late = f", {np.nanmedian(found):.0f} min" if np.isfinite(found).any() else ""
+            cells.append(f"{np.isfinite(found).mean():.2f}{late}")
+        rows.append([name, *(rate(one, covered) for one in rates), *cells])
+    heads = [
+        "windows",
+        "events a month at 50",
+        "at 80",
+        *(f"x {usual} for {hours} h" for usual, hours in BURSTS),
+    ]
+    return sections.table(heads, rows)
+
+
 def main() -> None:
     begun = time.time()
     score = sections.tool("street_score")
@@ -292,6 +355,12 @@ By length of window and size of count, at the level that raises 1 event a series
 those of 5 minutes summed to quarter hours and thinned to a tenth:
 
 {sections.table(["", "series", "derived", "found", "found in derived"], by_group)}
+
+The same streets by windows of other lengths: every {SPLIT_SERIES}th hourly series, {SPLIT_DAYS} days of it, its objects
+spread at random over the windows of their hour (nothing was fitted on these). Events on untouched series, those within
+6 hours being one; bursts found at severity 50 while they last, and the median time until then:
+
+{by_length(score, series)}
 
 What each channel costs and gains, at 1 event a series-month on the whole: events on untouched series, share of faults
 that it is the first to tell of:

@@ -6,8 +6,9 @@ Source of the method and its numbers: the project's own `design/detection.md`, s
 from collections import defaultdict
 from dataclasses import dataclass, field
 from math import exp, floor, log, log2, log10, sqrt
+from typing import NamedTuple
 
-NAMES = ("spike up", "day up", "day down", "3 days up", "silence")
+NAMES = ("spike up", "hour up", "day up", "day down", "3 days up", "silence")
 
 
 def clip(value: float, most: float) -> float:
@@ -71,16 +72,17 @@ class Regression:
 
 PRIORS = [
     (-0.07, 0.31, 0.07),
+    (-0.07, 0.31, 0.07),
     (-0.96, 0.38, 0.1),
     (-0.75, 0.38, 0.13),
     (-1.0, 0.41, 0.24),
     (-0.8, 0.18, 0.04),
 ]
-PRIOR_DAYS = [30, 360, 360, 360, 360]
-DECADES = [0.5, 0.3, 0.3, 0.1, 0.5]
-# Mean squares of what spikes, days and three days are measured in.
-TYPICAL = [0.7, 0.003, 0.006]
-SCALE_OF = [0, 1, 1, 2, None]
+PRIOR_DAYS = [30, 30, 360, 360, 360, 360]
+DECADES = [0.5, 0.5, 0.3, 0.3, 0.1, 0.5]
+# Mean squares of what spikes, hours, days and three days are measured in.
+TYPICAL = [0.7, 0.7, 0.003, 0.006]
+SCALE_OF = [0, 1, 2, 2, 3, None]
 
 
 @dataclass
@@ -113,6 +115,14 @@ class Channel:
         return beyond
 
 
+class Past(NamedTuple):
+    """A window that came: how many hours ago, its value, two expectations with their deviations."""
+
+    age: float
+    value: float
+    expected: list[tuple[float, float]]
+
+
 @dataclass
 class Series:
     """One series of counts; `every` and times in seconds of wall time."""
@@ -132,9 +142,10 @@ class Series:
         self.last = [0.0, 0.0]
         self.memory = dict.fromkeys((24.0, 168.0, 6.0), 0.0)
         self.levels = {tau: [0.0, 0.0] for tau in (48.0, 72.0, 400.0)}
-        self.silence, self.turbulence = 0.0, 0.0
-        self.day_level = [0.0] * 24
-        self.hour_before = floor(time / 3600 + 1e-6)
+        self.silence, self.turbulence, self.turbulence_before = 0.0, 0.0, 0.0
+        # The day's level at the end of each hour that had a window.
+        self.day_level: dict[int, float] = {}
+        self.past: list[Past] = []
         self.scales = list(TYPICAL)
         self.channels = [Channel() for _ in NAMES]
         self.told, self.faded = -9.0, 0.0
@@ -223,8 +234,15 @@ class Series:
         error = standard - forecast
 
         usual = sqrt(max(self.standard, 0.04))
-        surprises = [surprise(value, profile, deviation * usual)]
-        surprises.append(surprise(value, mean, around))
+        expectations = [(profile, deviation * usual), (mean, around)]
+        surprises = [surprise(value, *one) for one in expectations]
+        # What is older than 30 hours weighs nothing.
+        self.past = (
+            []
+            if hours >= 1
+            else [Past(past.age + decay, past.value, past.expected) for past in self.past if past.age < 30]
+        )
+        self.past.append(Past(0.0, value, expectations))
         values, sizes = self.measure(counted, profile, deviation, standard, surprises, error / innovation / wider,
                                      kind, now, hours * share, decay, share)  # fmt: skip
         found = self.rarest(values, sizes, time, age, hours, elapsed)
@@ -263,12 +281,29 @@ class Series:
         mean, band = share * mean, 2.6 * share * around / drawn
         return {"expected": mean, "lower": max(mean - band, 0.0), "upper": mean + band, **found}
 
+    def past_hour(self) -> list[float]:
+        """Hold all that came, the older the less, against what was expected of it."""
+        weights = [exp(-past.age) for past in self.past]
+        came = sum(weight * past.value for weight, past in zip(weights, self.past, strict=True))
+        found = []
+        for at in range(2):
+            expected = [past.expected[at] for past in self.past]
+            mean = sum(weight * one[0] for weight, one in zip(weights, expected, strict=True))
+            square = sum((weight * one[1]) ** 2 for weight, one in zip(weights, expected, strict=True))
+            found.append(surprise(came, mean, sqrt(square)))
+        return found
+
     def measure(
         self, value, profile, deviation, standard, surprises, surprise, kind, now, hours, decay, share
     ):  # type: ignore[no-untyped-def]
         """Return the channels' values and their sizes in either direction; keep what the next window needs."""
         calm = sqrt(1 + 2 * max(self.turbulence - 1, 0))
         spike = [min(surprises) / calm, -max(surprises) / calm]
+        hour = [0.0, 0.0]
+        if self.every < 3600:
+            calm = sqrt(1 + 2 * max(self.turbulence_before - 1, 0))
+            past = self.past_hour()
+            hour = [min(past) / calm, -max(past) / calm]
         weight = profile / deviation
         relative = []
         for tau, sums in self.levels.items():
@@ -276,14 +311,14 @@ class Series:
             sums[1] = sums[1] * exp(-decay / tau) + weight**2 * hours
             relative.append(sums[0] / (sums[1] + 20))
         today, three_days, long = relative
-        # Hours without a window had the level of the one before them.
-        for hour in range(self.hour_before + 1, now)[-23:]:
-            self.day_level[hour % 24] = self.day_level[self.hour_before % 24]
-        self.hour_before = max(now, self.hour_before)
-        before = self.day_level[now % 24]
+        day_before = [hour for hour in self.day_level if hour <= now - 24]
+        before = self.day_level[max(day_before)] if day_before else 0.0
         day = [min(today - before, today), min(before - today, -today)]
         three = [min(three_days - long, three_days), min(long - three_days, -three_days)]
-        self.day_level[now % 24] = today
+        self.day_level[now] = today
+        # Older ones than the newest of the day before are not asked for again.
+        oldest = max(day_before, default=now - 24)
+        self.day_level = {hour: level for hour, level in self.day_level.items() if hour >= oldest}
         if value > 0:
             self.silence = 0.0
         else:
@@ -292,8 +327,10 @@ class Series:
             zeros = self.zeros[kind]
             learned = (zeros.value * zeros.weight + 0.3 * exp(-min(by_model, 50))) / (zeros.weight + 0.3)
             self.silence += share * min(by_model, -log(max(learned, 1e-9)))
+        self.turbulence_before += (1 - exp(-decay)) * (self.turbulence - self.turbulence_before)
         self.turbulence += (1 - exp(-decay / 6)) * (min(clip(surprise, 8) ** 2, 36) - self.turbulence)
-        return [spike[0], *day, three[0], self.silence], [max(spike), max(day), max(three)]
+        sizes = [max(spike), max(hour), max(day), max(three)]
+        return [spike[0], hour[0], *day, three[0], self.silence], sizes
 
     def rarest(self, values, sizes, time, age, hours, elapsed):  # type: ignore[no-untyped-def]
         """Return the longest weighted return period, if it is longer than what was told lately."""

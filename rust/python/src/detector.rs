@@ -32,8 +32,8 @@ const DETACH_ROWS: usize = 4_096;
 
 /// What is odd in many series at once: each measure of each key against its own past.
 ///
-/// ``"counts"`` (objects per window): an hour-of-week profile with a regression on the recent past expects, five
-/// statistics look for spikes, days and three days off level, and silence. Its ``score`` is log10 of the weighted
+/// ``"counts"`` (objects per window): an hour-of-week profile with a regression on the recent past expects, six
+/// statistics look for spikes, hours (of shorter windows), days and three days off level, and silence. Its ``score`` is log10 of the weighted
 /// return period in days, null where nothing is told; one event is told once. Verdicts are provisional from 30
 /// windows on (an event has to be rarer to be told, the more so the younger the series), calibrated after 7 days. A
 /// lasting level is adopted: half as much again or a third less by three quarters within a day and nine tenths within

@@ -1,7 +1,7 @@
 //! `counts`: objects per window on a street, at a door, past a counter.
 //!
 //! Owns how the stages work together on one series of counts: the hour-of-week profile times a regression on the
-//! recent past expects, five channels measure what came against it, each channel's own peaks say how rare that is.
+//! recent past expects, six channels measure what came against it, each channel's own peaks say how rare that is.
 //! The score is log10 of the longest weighted return period in days.
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::model::{BAND, Model, Pace, Point, Verdict, confidence};
 use crate::expect::recent::Outlook;
 use crate::expect::spread::{Lesson, Width};
-use crate::expect::{HourOfWeek, Level, Partial, Place, Recent, Spread};
+use crate::expect::{HourOfWeek, Level, Partial, PastHour, Place, Recent, Spread};
 use crate::residual::channels::{Channels, Evidence, NAMES, Statistics};
 use crate::residual::records::{self, Finding, Records, Stage, WARM_UP, When};
 use crate::residual::return_period::days;
@@ -27,6 +27,8 @@ const AS_IS: u64 = 30;
 /// past any more.
 const SHORT_GAP: f64 = 6.0;
 const MOST_MISSING: f64 = 66.0;
+/// Windows shorter than so many hours are judged by the hour as well.
+const SHORT: f64 = 1.0;
 /// No memory decays over more hours at once.
 const LONGEST: f64 = 24.0;
 
@@ -37,6 +39,7 @@ pub struct Counts {
     profile: HourOfWeek,
     spread: Spread,
     recent: Recent,
+    past_hour: PastHour,
     channels: Channels,
     records: Records,
     /// Local time of the first window and of the newest, in seconds.
@@ -76,6 +79,7 @@ impl Forecast {
 #[derive(Debug)]
 pub struct Judged {
     forecast: Forecast,
+    past_hour: PastHour,
     statistics: Statistics,
     finding: Finding,
     when: When,
@@ -96,6 +100,7 @@ impl Counts {
             profile: HourOfWeek::default(),
             spread: Spread::default(),
             recent: Recent::new(point.local),
+            past_hour: PastHour::default(),
             channels: Channels::default(),
             records: Records::default(),
             first: point.local,
@@ -150,8 +155,21 @@ impl Counts {
     }
 
     #[inline]
-    fn evidence(&self, forecast: &Forecast, value: f64, point: &Point, when: &When) -> (Evidence, f64, f64) {
+    fn evidence(
+        &self,
+        forecast: &Forecast,
+        value: f64,
+        point: &Point,
+        when: &When,
+    ) -> (Evidence, PastHour, f64, f64) {
         let Forecast { profile, width, place, .. } = forecast;
+        let around =
+            [(*profile, width.deviation * self.spread.of_standard()), (forecast.mean, forecast.deviation())];
+        let past_hour = if when.hours < SHORT {
+            self.past_hour.with(value, around, when.elapsed.min(LONGEST))
+        } else {
+            self.past_hour
+        };
         let standard = (value - profile) / width.deviation;
         let error = standard - forecast.residual;
         let silent = point.value <= 0.0;
@@ -159,16 +177,14 @@ impl Counts {
         let evidence = Evidence {
             from_profile: standard,
             from_forecast: error / forecast.innovation / forecast.wider,
-            surprises: [
-                Spread::surprise(value, *profile, width.deviation * self.spread.of_standard()),
-                Spread::surprise(value, forecast.mean, forecast.deviation()),
-            ],
+            surprises: around.map(|(mean, deviation)| Spread::surprise(value, mean, deviation)),
+            hour: (when.hours < SHORT).then(|| past_hour.surprises()),
             weight: profile / width.deviation,
             silence: silent.then(zero),
-            hour_of_day: forecast.outlook.hour_of_day(),
+            at: forecast.outlook.hour(),
             hours: when.hours * point.share,
         };
-        (evidence, standard, error)
+        (evidence, past_hour, standard, error)
     }
 }
 
@@ -180,7 +196,7 @@ impl Counts {
         let (_, rates) = pace.rates(when.elapsed.min(LONGEST));
         let partial = Partial::of(point.share, forecast.mean, forecast.deviation());
         let value = partial.whole(point.value, forecast.mean);
-        let (evidence, standard, error) = self.evidence(&forecast, value, point, &when);
+        let (evidence, past_hour, standard, error) = self.evidence(&forecast, value, point, &when);
         let statistics = self.channels.measure(&evidence, rates);
         let finding = self.records.judge(&statistics.values, &when);
         let expected = partial.mean(forecast.mean);
@@ -201,8 +217,12 @@ impl Counts {
             // The weights are in the score; what the knots were calibrated to is said.
             verdict.days = days(verdict.severity);
             verdict.channel = NAMES[finding.channel];
+            verdict.change = match verdict.channel {
+                "hour up" => past_hour.change(),
+                _ => statistics.change(finding.channel),
+            };
         }
-        (verdict, Judged { forecast, statistics, finding, when, value, standard, error })
+        (verdict, Judged { forecast, past_hour, statistics, finding, when, value, standard, error })
     }
 }
 
@@ -225,7 +245,8 @@ impl Model for Counts {
         let Judged { forecast, when, .. } = judged;
         let (rates, _) = pace.rates(when.elapsed.min(LONGEST));
         let seen = self.level.seen();
-        self.channels.learn(&judged.statistics, self.recent.skipped(&forecast.outlook));
+        self.channels.learn(&judged.statistics);
+        self.past_hour = judged.past_hour;
         self.records.learn(&judged.statistics, &judged.finding, when);
         // From the value as far as the forecast lets it count.
         let most = if when.age > TRUSTED { CLIP * forecast.innovation } else { CLIP_YOUNG };

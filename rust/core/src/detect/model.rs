@@ -90,6 +90,9 @@ pub struct Verdict {
     pub days: f64,
     /// What spoke: a channel's name.
     pub channel: &'static str,
+    /// How far the stretch that the channel looks at is above (or below) what is usual, as a share of that; NaN where it
+    /// looks at the window alone.
+    pub change: f64,
     /// What kept it from the alarm.
     pub lowered: Option<Lowered>,
 }
@@ -105,6 +108,7 @@ impl Verdict {
         confidence: f64::NAN,
         days: f64::NAN,
         channel: "",
+        change: f64::NAN,
         lowered: None,
     };
 

@@ -83,8 +83,10 @@ pub fn write(out: &mut String, measure: &str, counts: bool, every: f64, point: &
         let _ = write!(out, ", expected {} to {}", Short(lower), Short(upper));
     }
     when(out, every, point.local);
-    // Inside its band a value is odd for what came around it, and the channel says what.
-    if inside && !verdict.channel.is_empty() {
+    if verdict.change.is_finite() {
+        stretch(out, verdict.channel, verdict.change);
+    } else if inside && !verdict.channel.is_empty() {
+        // Inside its band a value is odd for what came around it, and the channel says what.
         let _ = write!(out, " ({})", verdict.channel);
     }
     rarity(out, verdict.days);
@@ -128,6 +130,19 @@ pub fn when(out: &mut String, every: f64, local: f64) {
             let _ = write!(out, ":{:02}", second % 60);
         }
     }
+}
+
+/// What a channel that looks at more than the window saw: `the day 34 % above usual`.
+fn stretch(out: &mut String, channel: &str, change: f64) {
+    let span = channel.trim_end_matches(" up").trim_end_matches(" down");
+    let article = if span.starts_with(char::is_numeric) { "" } else { "the " };
+    let _ = write!(out, "; {article}{span} ");
+    let _ = if change >= 1.0 {
+        write!(out, "{} times the usual", Short(((1.0 + change) * 10.0).round() / 10.0))
+    } else {
+        let way = if change < 0.0 { "below" } else { "above" };
+        write!(out, "{:.0} % {way} usual", change.abs() * 100.0)
+    };
 }
 
 /// How often the like comes by chance.
@@ -197,12 +212,26 @@ mod tests {
         );
         assert_eq!(
             told("entries", true, 150.0, |verdict| {
-                (verdict.channel, verdict.days) = ("day up", 1e9);
+                (verdict.channel, verdict.days, verdict.change) = ("day up", 1e9, 0.337);
                 verdict.lowered = Some(Lowered::QuietHours);
             }),
-            "150 entries, expected 120 to 190 on a Tuesday at 08:00 (day up); rarer than once in 5 years; \
-             no alarm: quiet hours"
+            "150 entries, expected 120 to 190 on a Tuesday at 08:00; the day 34 % above usual; \
+             rarer than once in 5 years; no alarm: quiet hours"
         );
+        assert_eq!(
+            told("persons", true, 0.0, |verdict| (verdict.channel, verdict.lower) = ("silence", 0.0)),
+            "0 persons, expected 0 to 190 on a Tuesday at 08:00 (silence); as rare as once in 2 years"
+        );
+        for (channel, change, said) in [
+            ("hour up", 2.4449, "the hour 3.4 times the usual"),
+            ("day down", -0.2, "the day 20 % below usual"),
+            ("3 days up", 1.0, "3 days 2 times the usual"),
+        ] {
+            let told = told("cars", true, 150.0, |verdict| {
+                (verdict.channel, verdict.change, verdict.days) = (channel, change, f64::NAN);
+            });
+            assert_eq!(told, format!("150 cars, expected 120 to 190 on a Tuesday at 08:00; {said}"));
+        }
         assert_eq!(
             told("people", true, 0.0, |verdict| *verdict = Verdict::NONE),
             "people 0 on a Tuesday at 08:00"

@@ -62,9 +62,9 @@ pub struct Outlook {
 }
 
 impl Outlook {
-    /// The hour of the day, below 24.
-    pub fn hour_of_day(&self) -> usize {
-        self.hour.rem_euclid(24) as usize
+    /// The hour since the epoch.
+    pub fn hour(&self) -> i64 {
+        self.hour
     }
 }
 
@@ -122,12 +122,6 @@ impl Recent {
             self.means[2],
         ];
         Outlook { forecast: self.fit.forecast(&features).clamp(-FARTHEST, FARTHEST), features, hour }
-    }
-
-    /// Hours between the newest window's and that of an outlook.
-    #[inline]
-    pub fn skipped(&self, outlook: &Outlook) -> usize {
-        outlook.hour.saturating_sub(self.hour).saturating_sub(1).max(0) as usize
     }
 
     /// The recent past with so many windows more that didn't come, the first of them at `time`: each counts as what was

@@ -1,4 +1,4 @@
-//! Five statistics of a count against its expectation, each made for one kind of trouble.
+//! Six statistics of a count against its expectation, each made for one kind of trouble.
 //!
 //! Owns what each channel measures and the short memory it takes. How rare a value is, is the affair of
 //! [`super::records`]; what was expected comes in as [`Evidence`].
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::snapshot;
 
 /// How many there are.
-pub const CHANNELS: usize = 5;
+pub const CHANNELS: usize = 6;
 /// Their names, as reasons show them.
-pub const NAMES: [&str; CHANNELS] = ["spike up", "day up", "day down", "3 days up", "silence"];
+pub const NAMES: [&str; CHANNELS] = ["spike up", "hour up", "day up", "day down", "3 days up", "silence"];
 /// How many scales they are measured on.
-pub const SCALES: usize = 3;
+pub const SCALES: usize = 4;
 /// The scale of each; silence has an absolute one.
-pub const SCALE_OF: [Option<usize>; CHANNELS] = [Some(0), Some(1), Some(1), Some(2), None];
+pub const SCALE_OF: [Option<usize>; CHANNELS] = [Some(0), Some(1), Some(2), Some(2), Some(3), None];
 
 /// Memories of the level, in hours: a day, three days, and the longer one that three days are set against.
 const LEVELS: [f64; 3] = [48.0, 72.0, 400.0];
@@ -35,12 +35,14 @@ pub struct Evidence {
     pub from_forecast: f64,
     /// How strange the value is against the profile and against the forecast, as a normal variable would be.
     pub surprises: [f64; 2],
+    /// The same of all that came within about an hour, where windows are shorter; else a spike says it.
+    pub hour: Option<[f64; 2]>,
     /// Expectation in units of the spread: how much one window says of the level.
     pub weight: f64,
     /// How improbable it is that nothing came (-ln), where nothing came.
     pub silence: Option<f64>,
-    /// The hour of the day, below 24.
-    pub hour_of_day: usize,
+    /// The hour since the epoch.
+    pub at: i64,
     /// Length of the window in hours.
     pub hours: f64,
 }
@@ -50,6 +52,7 @@ pub struct Evidence {
 pub struct Rates {
     keep: [f64; 3],
     turbulence: f64,
+    hour: f64,
 }
 
 impl Rates {
@@ -58,6 +61,7 @@ impl Rates {
         Self {
             keep: LEVELS.map(|memory| libm::exp(-hours / memory)),
             turbulence: 1.0 - libm::exp(-hours / TURBULENCE),
+            hour: 1.0 - libm::exp(-hours),
         }
     }
 }
@@ -81,13 +85,20 @@ struct Memory {
     /// Mean square of the distance from the forecast; 1 when all is calm.
     #[serde(with = "snapshot::float")]
     turbulence: f64,
+    /// The same as it was about an hour ago.
+    #[serde(with = "snapshot::float")]
+    before: f64,
+    /// The day's level, and the hour since the epoch that it is of.
+    #[serde(with = "snapshot::float")]
+    today: f64,
+    hour: i64,
 }
 
 /// The short memory of one series' channels.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Channels {
     memory: Memory,
-    /// The day's level as it was at each hour of the last day.
+    /// The day's level as it was at the end of each hour of the last day.
     #[serde(with = "snapshot::array")]
     day_level: [f64; 24],
 }
@@ -99,14 +110,29 @@ pub struct Statistics {
     pub values: [f64; CHANNELS],
     /// What each scale learns from: the same, in whichever direction it went.
     pub sizes: [f64; SCALES],
+    /// How far the day and three days are above what is usual, as a share of that.
+    levels: [f64; 2],
     memory: Memory,
-    day_level: f64,
-    hour_of_day: usize,
+}
+
+impl Statistics {
+    /// How far the stretch that a channel looks at is above what is usual; NaN where it is no stretch.
+    pub fn change(&self, channel: usize) -> f64 {
+        match SCALE_OF[channel] {
+            Some(2) => self.levels[0],
+            Some(3) => self.levels[1],
+            _ => f64::NAN,
+        }
+    }
 }
 
 /// How far a value is above (or, negated, below) two references at once; 0 and less between them.
 fn beyond(one: f64, other: f64) -> [f64; 2] {
     [one.min(other), (-one).min(-other)]
+}
+
+fn slot(hour: i64) -> usize {
+    hour.rem_euclid(24) as usize
 }
 
 impl Channels {
@@ -115,9 +141,11 @@ impl Channels {
     pub fn measure(&self, seen: &Evidence, rates: &Rates) -> Statistics {
         let mut memory = self.memory;
         // Hours that are turbulent already count less.
-        let calm = 1.0 / (1.0 + TURBULENCE_WEIGHT * (memory.turbulence - 1.0).max(0.0)).sqrt();
+        let calm = |turbulence: f64| 1.0 / (1.0 + TURBULENCE_WEIGHT * (turbulence - 1.0).max(0.0)).sqrt();
+        let (now, before) = (calm(memory.turbulence), calm(memory.before));
         // Odd against the forecast and against the profile.
-        let spike = beyond(seen.surprises[0], seen.surprises[1]).map(|size| size * calm);
+        let spike = beyond(seen.surprises[0], seen.surprises[1]).map(|size| size * now);
+        let hour = seen.hour.map_or([0.0; 2], |hour| beyond(hour[0], hour[1]).map(|size| size * before));
         let distance = seen.from_profile.clamp(-CLIP, CLIP);
         let mut level = [0.0; 3];
         for ((sums, keep), level) in memory.levels.iter_mut().zip(rates.keep).zip(&mut level) {
@@ -127,36 +155,39 @@ impl Channels {
         }
         // Today against yesterday and against the profile; three days against their past and the profile.
         let [today, three_days, long] = level;
-        let day = beyond(today - self.day_level[seen.hour_of_day], today);
+        let day = beyond(today - self.yesterday(seen.at), today);
         let three = beyond(three_days - long, three_days);
         memory.silence = seen.silence.map_or(0.0, |surprise| memory.silence + surprise);
         let clipped = seen.from_forecast.clamp(-CLIP, CLIP);
+        memory.before += rates.hour * (memory.turbulence - memory.before);
         memory.turbulence += rates.turbulence * ((clipped * clipped).min(36.0) - memory.turbulence);
+        (memory.today, memory.hour) = (today, seen.at);
         Statistics {
-            values: [spike[0], day[0], day[1], three[0], memory.silence],
-            sizes: [spike, day, three].map(|[up, down]| up.max(down)),
+            values: [spike[0], hour[0], day[0], day[1], three[0], memory.silence],
+            sizes: [spike, hour, day, three].map(|[up, down]| up.max(down)),
+            levels: [today, three_days],
             memory,
-            day_level: today,
-            hour_of_day: seen.hour_of_day,
         }
     }
 
-    /// Takes in what was measured, after so many hours in which no window began.
+    /// The day's level as it was a day before this hour's end.
+    fn yesterday(&self, hour: i64) -> f64 {
+        let Memory { today, hour: newest, .. } = self.memory;
+        if hour.saturating_sub(newest) >= 24 { today } else { self.day_level[slot(hour)] }
+    }
+
+    /// Takes in what was measured.
     #[inline]
-    pub fn learn(&mut self, statistics: &Statistics, skipped: usize) {
-        if skipped > 0 {
-            self.skip(statistics.hour_of_day, skipped);
+    pub fn learn(&mut self, statistics: &Statistics) {
+        let Memory { today, hour, .. } = self.memory;
+        // An hour's level is kept when the hour is over; until then yesterday's is what it is held against. Hours without
+        // a window have the level of the one before them.
+        let passed = statistics.memory.hour.saturating_sub(hour);
+        if passed != 0 {
+            for hour in (hour..).take(passed.clamp(1, 24) as usize) {
+                self.day_level[slot(hour)] = today;
+            }
         }
         self.memory = statistics.memory;
-        self.day_level[statistics.hour_of_day] = statistics.day_level;
-    }
-
-    /// Hours of the last day without a window had the level of the one before them.
-    #[cold]
-    fn skip(&mut self, hour_of_day: usize, skipped: usize) {
-        let newest = self.day_level[(hour_of_day + 23 - skipped % 24) % 24];
-        for back in 1..=skipped.min(23) {
-            self.day_level[(hour_of_day + 24 - back) % 24] = newest;
-        }
     }
 }

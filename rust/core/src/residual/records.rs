@@ -18,7 +18,7 @@ const CAUTION: f64 = 2.0;
 /// Peaks fade over so many days; nor does the time that was watched count any longer.
 const MEMORY_DAYS: f64 = 700.0;
 /// Days of watching that the prior is worth: spikes come often enough to tell soon what is usual.
-const PRIOR_DAYS: [f64; CHANNELS] = [30.0, 360.0, 360.0, 360.0, 360.0];
+const PRIOR_DAYS: [f64; CHANNELS] = [30.0, 30.0, 360.0, 360.0, 360.0, 360.0];
 /// A channel's newest peak fades over so many hours.
 const HOLD_HOURS: f64 = 80.0;
 /// What was told fades by one decade of return period in so many hours.
@@ -28,11 +28,12 @@ const SCALE_DAYS: f64 = 60.0;
 const SCALE_PRIOR_DAYS: f64 = 3.5;
 const SCALE_CLIP: f64 = 5.0;
 /// Mean squares of the scales on a typical series.
-const TYPICAL: [f64; SCALES] = [0.7, 0.003, 0.006];
+const TYPICAL: [f64; SCALES] = [0.7, 0.7, 0.003, 0.006];
 /// What each channel's return period is worth, in decades.
-const WEIGHTS: [f64; CHANNELS] = [0.5, 0.3, 0.3, 0.1, 0.5];
+const WEIGHTS: [f64; CHANNELS] = [0.5, 0.5, 0.3, 0.3, 0.1, 0.5];
 /// Events a day beyond a value on a typical series (fitted on the development half of the streets).
 const PRIORS: [Prior; CHANNELS] = [
+    Prior { level: -0.07, slope: 0.31, curve: 0.07 },
     Prior { level: -0.07, slope: 0.31, curve: 0.07 },
     Prior { level: -0.96, slope: 0.38, curve: 0.10 },
     Prior { level: -0.75, slope: 0.38, curve: 0.13 },
