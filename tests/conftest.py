@@ -1,6 +1,6 @@
 """Hypothesis profiles, and where the real data and the references lie.
 
-Owns no test. `HYPOTHESIS_PROFILE=slow` looks harder, `emulated` less hard; the default is quick and the same on every run.
+Owns no test. `HYPOTHESIS_PROFILE=slow` looks harder, `emulated` less hard; the default is quick and always the same.
 """
 
 from __future__ import annotations
