@@ -116,6 +116,33 @@ def test_rows_pushed_one_by_one_are_learned_too(table: dict[str, Any], rule: str
     assert got["severity"] == theirs.push(tail).to_pydict()["severity"]
 
 
+def test_what_alarms_counts_too() -> None:
+    """A burst each week is once a week, however it alarmed; the RMSE meanwhile holds still."""
+    random = np.random.default_rng(6)
+    hours = np.arange(24 * 7 * 60)
+    observed = random.normal(0, 1, len(hours))
+    observed[24 * 7 :: 24 * 7] = 15
+    table = {"time": hours * 3_600, "observed": observed, "predicted": np.zeros(len(hours))}
+    more: dict[str, Any] = {"by": None, "every": "1h", "rmse": wr.ewm(1_000)}
+    found = detector(**more, alarm=wr.Alarm(severity=50)).push(table).to_pydict()
+    twin = Severity(3_600)
+    for time, score, severity in zip(table["time"], found["score"], found["severity"], strict=True):
+        expected = twin.push(float(time), score)
+        assert (severity is None) == (expected is None)
+        assert severity is None or math.isclose(severity, expected, rel_tol=1e-9, abs_tol=1e-9)
+    bursts = found["severity"][24 * 7 :: 24 * 7]
+    assert found["state"].count("alarm") > 0
+    assert bursts[0] > 50
+    assert max(bursts[40:]) < 50
+    # A row in alarm is counted, not learned: the scorer that is told of the alarms finds the same.
+    ours, severities = scorer(**more), []
+    for at, state in enumerate(found["state"]):
+        ours.hold(in_alarm=state == "alarm")
+        row = {name: values[at : at + 1] for name, values in table.items()}
+        severities += ours.push(row).to_pydict()["severity"]
+    assert severities == found["severity"]
+
+
 def test_the_length_of_a_window_is_read_off_the_windows_or_their_steps() -> None:
     hours = np.arange(2_000) * 3_600
     residual = np.random.default_rng(4).standard_t(3, len(hours))

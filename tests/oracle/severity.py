@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import dataclass, field
-from math import exp, inf, isinf, log, log2
+from math import exp, isinf, log, log2
 
 from oracle.counts import Channel
 
@@ -33,9 +33,12 @@ class Severity:
             self.past = before
         if beyond is None:
             return 0.0
+        # The prior is worth one peak, which takes as long to come as a typical series takes to show its like; under an hour
+        # the chances are those of hours.
         octaves = log2(size)
-        rate = 0.0 if isinf(octaves) else 10 ** (-1.42 - 0.411 * octaves - 0.057 * octaves**2)
-        # The prior is worth 10,000 windows; under an hour, its chances are those of hours.
-        chances = beyond + 10_000 * min(hours, 1) * rate
-        days = (min(watched, 700) + 10_000 * self.every / 86_400) / chances if chances else inf
-        return min(max(50 + 30 * log(days / 30) / log(365 / 30), 0.0), 100.0) if days < inf else 100.0
+        rate = 0.0 if isinf(octaves) else 10 ** (-1.37 - 0.394 * octaves - 0.0441 * octaves**2)
+        if not rate:
+            return 100.0
+        windows = 1 / (rate * min(hours, 1))
+        days = (min(watched, 700) + windows * self.every / 86_400) / (beyond + 1)
+        return min(max(50 + 30 * log(days / 30) / log(365 / 30), 0.0), 100.0)

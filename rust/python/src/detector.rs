@@ -50,7 +50,8 @@ const DETACH_ROWS: usize = 4_096;
 /// go together in another way there is an event of the kind ``change_point``. First verdict after `fit_rows`.
 ///
 /// ``"residual"``: predictions come in a column. Its ``score`` is the rolling mean of observed - predicted in units
-/// of the RMSE of the values before; while a series is in alarm its RMSE doesn't learn.
+/// of the RMSE of the values before; while a series is in alarm its RMSE doesn't learn. Its alarms count among what its
+/// ``severity`` is held against: what happens each week isn't once a year.
 ///
 /// ``"auto"`` chooses for each measure, once: ``counts`` for a column of integers, or of floats that are whole and
 /// not negative, ``novelty`` for anything else (and for measures with extremes). It looks at the first batch;

@@ -12,7 +12,7 @@ use super::model::{BAND, Pace, Verdict, confidence};
 use super::reason::Short;
 use crate::expect::Linear;
 use crate::residual::joint::{FEWEST, Farthest, Joint};
-use crate::residual::rarity::{Calibration, Rarity};
+use crate::residual::rarity::{Calibration, Rarity, Worth};
 use crate::residual::return_period::Prior;
 use crate::snapshot;
 use crate::time::Timestamp;
@@ -32,7 +32,7 @@ pub const ADOPT: i64 = 86_400_000_000_000;
 const RARITY: Calibration = Calibration {
     smallest: 0.5,
     prior: Prior { level: -1.70, slope: 0.20, curve: 0.25 },
-    windows: 400.0,
+    worth: Worth::Windows(400.0),
     by_hour: false,
 };
 

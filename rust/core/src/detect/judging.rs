@@ -272,7 +272,7 @@ impl<'a> Context<'a> {
     ) -> (Verdict, bool) {
         let (mut verdict, judged) = model.judge(point, &mut self.pace);
         let maintained = self.settings.filters.is_maintained(self.keys, place.key, point.time);
-        let mut held = maintained;
+        let mut held = false;
         if purpose == Purpose::Judge {
             // Nothing to tell is a calm point, not a missing one.
             let calm = if verdict.severity.is_nan() { None } else { Some(0.0) };
@@ -297,7 +297,7 @@ impl<'a> Context<'a> {
             if state == State::Alarm {
                 self.group(place, point.time, point.value, &verdict, M::size(&verdict));
                 standing.guard.prolong(point.time, verdict.side(point.value).sign());
-                held |= M::HELD;
+                held = M::HELD;
                 if before != State::Alarm && !M::HELD && !standing.kept {
                     self.records.keeping.keep(place.series() as u32, model.clone().into());
                     standing.kept = true;
@@ -306,10 +306,14 @@ impl<'a> Context<'a> {
         }
         let guarded = standing.guard.holds(point, verdict.lower, verdict.upper);
         if standing.kept {
-            standing.kept = self.records.keeping.note(place.series() as u32, point, !held);
+            standing.kept = self.records.keeping.note(place.series() as u32, point, !maintained && !held);
         }
-        if !held && !guarded {
-            model.learn(point, &judged, &mut self.pace);
+        if !maintained && !guarded {
+            if held {
+                model.count(point, &judged, &self.pace);
+            } else {
+                model.learn(point, &judged, &mut self.pace);
+            }
         }
         (verdict, model.is_lost())
     }

@@ -161,6 +161,9 @@ pub trait Model {
     /// Takes the point in.
     fn learn(&mut self, point: &Point, judged: &Self::Judged, pace: &mut Pace);
 
+    /// Takes in of a point in alarm what a series that is held learns all the same.
+    fn count(&mut self, _point: &Point, _judged: &Self::Judged, _pace: &Pace) {}
+
     /// Whether what was learned can't be computed with any longer: sums beyond all floats. It begins anew then.
     fn is_lost(&self) -> bool;
 

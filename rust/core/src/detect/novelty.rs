@@ -11,7 +11,7 @@ use crate::expect::day_profile::HourOfDay;
 use crate::expect::track::Departure;
 use crate::expect::{DayProfile, Track};
 use crate::residual::novelty::{self, FIRST, Novelty, WARM_UP};
-use crate::residual::rarity::{self, Calibration, Rarity};
+use crate::residual::rarity::{self, Calibration, Rarity, Worth};
 use crate::residual::return_period::Prior;
 
 /// How rare a raw score is, in windows. Fitted on the first half of the files of the Numenta Anomaly Benchmark by name
@@ -20,7 +20,7 @@ use crate::residual::return_period::Prior;
 const RARITY: Calibration = Calibration {
     smallest: 0.01,
     prior: Prior { level: -2.67, slope: 0.28, curve: 0.0 },
-    windows: 10_000.0,
+    worth: Worth::Windows(10_000.0),
     by_hour: false,
 };
 /// The same of provisional scores: on the development half of the benchmark by its scorer and on the same streets, whose

@@ -2,7 +2,7 @@
 //!
 //! Owns how the stages work together on one such series: the prediction is the expectation, the score is the rolling
 //! mean of the residual in units of the RMSE of the values before, and the series' own past scores say how rare that
-//! is. While the series is in alarm its RMSE doesn't learn.
+//! is. While the series is in alarm its RMSE doesn't learn; that it was counts among what the series does.
 
 use serde::{Deserialize, Serialize};
 
@@ -70,8 +70,12 @@ impl Model for Predicted {
         self.clone().judge(point, pace).0
     }
 
-    fn learn(&mut self, point: &Point, judged: &Judged, pace: &mut Pace) {
+    fn count(&mut self, point: &Point, judged: &Judged, pace: &Pace) {
         self.rarity.learn(&judged.rarity, point.local, pace.every);
+    }
+
+    fn learn(&mut self, point: &Point, judged: &Judged, pace: &mut Pace) {
+        self.count(point, judged, pace);
         pace.kernel.learn(&mut self.series, self.newest, judged.residual);
     }
 

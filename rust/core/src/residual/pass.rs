@@ -171,8 +171,7 @@ impl Pass<'_> {
         let scores = block.residual.iter().zip(&block.score).zip(&mut block.severity);
         for ((id, time), ((residual, score), severity)) in ids.iter().zip(times).zip(scores) {
             // Rejects and nulls have no residual; a residual may still be without a score.
-            let held = self.tracks[*id as usize].held;
-            *severity = if residual.is_nan() { f64::NAN } else { severities.push(*id, *time, *score, held) };
+            *severity = if residual.is_nan() { f64::NAN } else { severities.push(*id, *time, *score) };
         }
     }
 

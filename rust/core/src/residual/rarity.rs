@@ -15,19 +15,29 @@ pub struct Calibration {
     pub smallest: f64,
     /// Peaks a window beyond a score, in units of `smallest`.
     pub prior: Prior,
-    /// Windows of watching that the prior is worth.
-    pub windows: f64,
+    /// How much the prior is worth.
+    pub worth: Worth,
     /// Whether windows under an hour hang together, so that the chances are those of hours.
     pub by_hour: bool,
 }
 
-/// Of single residuals. Fitted on what real models leave: a ridge regression of the gas turbine's emissions, and mean
-/// profiles of the development streets (both hourly, RMSE weighted over 1,000 rows), whose rates are within a factor
-/// of 4 of each other: on both together, at 1 to 32.
+/// What a prior weighs beside a series' own past.
+#[derive(Debug, Clone, Copy)]
+pub enum Worth {
+    /// As so many windows of watching.
+    Windows(f64),
+    /// As so many peaks of any size, however long those take to come: of what is common, the series' own past is soon
+    /// worth more; of what is rarer than all it was watched for, the prior.
+    Peaks(f64),
+}
+
+/// Of single residuals. Fitted on what real models leave, hourly, RMSE weighted over 1,000 rows: linear models of each of a
+/// gas turbine's columns and of each of a city's pedestrian counters by the others, mean profiles of streets. On the
+/// development part of all three, each as much, at 1 to 32; there their rates are within a factor of 4 of each other.
 pub const RESIDUAL: Calibration = Calibration {
     smallest: 1.0,
-    prior: Prior { level: -1.42, slope: 0.411, curve: 0.057 },
-    windows: 10_000.0,
+    prior: Prior { level: -1.37, slope: 0.394, curve: 0.0441 },
+    worth: Worth::Peaks(1.0),
     by_hour: true,
 };
 /// Peaks fade over so many days; nor does the time that was watched count any longer.
@@ -75,9 +85,13 @@ impl Rarity {
         let (fade, hours) = (judged.fade.unwrap_or(1.0), every / 3600.0);
         judged.peak = self.peaks.judge(size, local, HOLD_HOURS, hours, fade);
         if let Some(peak) = &judged.peak {
-            let prior_days = calibration.windows * every / 86_400.0;
             let chances = if calibration.by_hour { hours.min(1.0) } else { 1.0 };
-            let prior_peaks = calibration.windows * chances * calibration.prior.rate(size);
+            let rate = chances * calibration.prior.rate(size);
+            let (prior_windows, prior_peaks) = match calibration.worth {
+                Worth::Windows(windows) => (windows, windows * rate),
+                Worth::Peaks(peaks) => (peaks / rate, peaks),
+            };
+            let prior_days = prior_windows * every / 86_400.0;
             judged.days = (watched.min(MEMORY_DAYS) + prior_days) / (peak.beyond + prior_peaks);
             judged.severity = severity(judged.days);
         }

@@ -226,7 +226,7 @@ impl ResidualScorer {
         }
         if let Some(severities) = &mut self.severities {
             severities.decide(&[], std::iter::once((series, time)));
-            severities.push(series, time, judgement.score, track.held);
+            severities.push(series, time, judgement.score);
         }
         if judgement.score.is_nan() {
             self.stats.waiting += 1;

@@ -57,14 +57,15 @@ impl Severities {
         }
         if self.every.is_some() {
             for one in std::mem::take(&mut self.waiting) {
-                self.push(one.key, one.time, one.score, false);
+                self.push(one.key, one.time, one.score);
             }
         }
     }
 
-    /// The severity of a series' next score, which may be NaN and is learned then, unless the series is `held`. NaN
-    /// where there is nothing to judge or the length of a window isn't known.
-    pub fn push(&mut self, key: u32, time: Timestamp, score: f64, held: bool) -> f64 {
+    /// The severity of a series' next score, which may be NaN, is learned then, and counts in alarm too: how often
+    /// something happens is told by all that happened. NaN where there is nothing to judge or the length of a window
+    /// isn't known.
+    pub fn push(&mut self, key: u32, time: Timestamp, score: f64) -> f64 {
         let Some(every) = self.every else {
             if self.waiting.len() >= CAPACITY {
                 self.waiting.pop_front();
@@ -78,9 +79,7 @@ impl Severities {
         }
         let (series, local, every) = (&mut self.series[key], seconds(time), every as f64 / 1e9);
         let judged = series.judge(score, local, every, &RESIDUAL);
-        if !held {
-            series.learn(&judged, local, every);
-        }
+        series.learn(&judged, local, every);
         judged.severity
     }
 
