@@ -7,20 +7,26 @@ from pathlib import Path
 
 import floors
 import numpy as np
+import pyarrow as pa
 import pytest
 import windrow as wr
 from race import Peer
 
 REFERENCE = Path(os.environ.get("WINDROW_REFERENCE", Path(__file__).parents[2] / "shared" / "reference"))
 POINTS = 40_000
+SENSORS = 8
 
 
-def load(name, cache):
+def compiled(name, cache):
     numba = pytest.importorskip("numba")
+    numba.config.CACHE_DIR = str(cache)
+    return load(name)
+
+
+def load(name):
     file = REFERENCE / "detection" / f"{name}.py"
     if not file.exists():
         pytest.skip(f"no reference at {file}: set WINDROW_REFERENCE")
-    numba.config.CACHE_DIR = str(cache)
     spec = importlib.util.spec_from_file_location(f"bench_{name}", file)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -52,7 +58,7 @@ def push(method, batch, **options):
     ids=["counts", "novelty"],
 )
 def test_a_point(race, fact, workload, method, make, tmp_path):
-    reference = load(method, tmp_path)
+    reference = compiled(method, tmp_path)
     values, times = make()
     batch = {"window_start": times.astype("int64"), "x": values}
     race(
@@ -68,6 +74,41 @@ def test_a_point(race, fact, workload, method, make, tmp_path):
     detector = push(method, batch)
     detector.events()
     fact(workload, "state of a series", len(detector.snapshot()), "bytes")
+
+
+def machine(rows):
+    """As many sensors as the machine of the Skoltech benchmark has, moved by three causes."""
+    random = np.random.default_rng(1)
+    causes = random.normal(0, 1, (rows, 3)) @ random.normal(0, 1, (3, SENSORS))
+    return causes + random.normal(0, 0.3, (rows, SENSORS))
+
+
+def test_a_row_of_a_machine(race):
+    """The reference is NumPy, row by row; it says but the farthest sensor of each."""
+    reference = load("joint_residual")
+    names = [f"s{sensor}" for sensor in range(SENSORS)]
+    rows, slow, fit = POINTS // 4, POINTS // 20, 400
+    table = machine(rows)
+
+    def ours(table):
+        detector = wr.Detector("joint", measures=names, time="time", time_unit="s", every="1s", fit_rows=fit)
+        return detector.push({"time": np.arange(len(table))} | dict(zip(names, table.T, strict=True)))
+
+    def theirs(table):
+        detector = reference.Detector()
+        detector.fit(table[:fit].copy())
+        return [detector.update(row, float(fit + at))[0] for at, row in enumerate(table[fit:])]
+
+    scores = np.abs(pa.table(ours(table[:slow]))["score"].to_numpy().reshape(-1, SENSORS)[fit:]).max(axis=1)
+    assert np.allclose(scores, theirs(table[:slow]), rtol=1e-9)
+    race(
+        "W5 joint, a machine of 8 sensors",
+        [
+            Peer("windrow", lambda: ours(table)),
+            Peer("reference, NumPy", lambda: theirs(table[:slow]), rows=slow),
+        ],
+        rows,
+    )
 
 
 def test_many_series(race):
