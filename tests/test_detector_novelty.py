@@ -149,6 +149,14 @@ def test_severity_grows_with_rarity() -> None:
     assert ((severity[200:] >= 0) & (severity[200:] <= 100)).all()
 
 
+def test_the_first_move_of_a_still_series_is_no_matter_of_years() -> None:
+    """Hours of the same value say little of what it may do; the novelty of its first move has no bound."""
+    values = np.full(150, 20.0)
+    values[100:] = 80.0
+    severity = column(judge(values, 300 * np.arange(150)), "severity")
+    assert 0 < severity[100] < 50
+
+
 def windows_of(values: np.ndarray, size: int) -> dict[str, np.ndarray]:
     windows = values[: len(values) // size * size].reshape(-1, size)
     return {"speed_mean": windows.mean(1), "speed_min": windows.min(1), "speed_max": windows.max(1)}

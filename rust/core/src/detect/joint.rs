@@ -32,6 +32,7 @@ pub const ADOPT: i64 = 86_400_000_000_000;
 const RARITY: Calibration = Calibration {
     smallest: 0.5,
     prior: Prior { level: -1.70, slope: 0.20, curve: 0.25 },
+    largest: f64::INFINITY,
     worth: Worth::Windows(400.0),
     by_hour: false,
 };

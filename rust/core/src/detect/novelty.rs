@@ -12,7 +12,7 @@ use crate::expect::track::Departure;
 use crate::expect::{DayProfile, Track};
 use crate::residual::novelty::{self, FIRST, Novelty, WARM_UP};
 use crate::residual::rarity::{self, Calibration, Rarity, Worth};
-use crate::residual::return_period::Prior;
+use crate::residual::return_period::{LARGEST, Prior};
 
 /// How rare a raw score is, in windows. Fitted on the first half of the files of the Numenta Anomaly Benchmark by name
 /// (5-minute windows) and on all 51 street series of the accuracy figures (hourly), whose rates a window are within a
@@ -20,13 +20,15 @@ use crate::residual::return_period::Prior;
 const RARITY: Calibration = Calibration {
     smallest: 0.01,
     prior: Prior { level: -2.67, slope: 0.28, curve: 0.0 },
+    largest: f64::INFINITY,
     worth: Worth::Windows(10_000.0),
     by_hour: false,
 };
 /// The same of provisional scores: on the development half of the benchmark by its scorer and on the same streets, whose
-/// rates are within a factor of 2 of each other up to 16.
+/// rates are within a factor of 2 of each other up to 16. Beyond what a histogram of peaks tells apart the fall isn't
+/// followed: the first move of a series that stood still until then has no bound, and isn't once in five years for that.
 const RARITY_PROVISIONAL: Calibration =
-    Calibration { prior: Prior { level: -1.55, slope: 0.245, curve: 0.0 }, ..RARITY };
+    Calibration { prior: Prior { level: -1.55, slope: 0.245, curve: 0.0 }, largest: LARGEST, ..RARITY };
 
 /// One series of a metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -15,6 +15,8 @@ pub struct Calibration {
     pub smallest: f64,
     /// Peaks a window beyond a score, in units of `smallest`.
     pub prior: Prior,
+    /// The largest size, in those units, that the prior tells from larger ones.
+    pub largest: f64,
     /// How much the prior is worth.
     pub worth: Worth,
     /// Whether windows under an hour hang together, so that the chances are those of hours.
@@ -37,6 +39,7 @@ pub enum Worth {
 pub const RESIDUAL: Calibration = Calibration {
     smallest: 1.0,
     prior: Prior { level: -1.37, slope: 0.394, curve: 0.0441 },
+    largest: f64::INFINITY,
     worth: Worth::Peaks(1.0),
     by_hour: true,
 };
@@ -86,7 +89,7 @@ impl Rarity {
         judged.peak = self.peaks.judge(size, local, HOLD_HOURS, hours, fade);
         if let Some(peak) = &judged.peak {
             let chances = if calibration.by_hour { hours.min(1.0) } else { 1.0 };
-            let rate = chances * calibration.prior.rate(size);
+            let rate = chances * calibration.prior.rate(size.min(calibration.largest));
             let (prior_windows, prior_peaks) = match calibration.worth {
                 Worth::Windows(windows) => (windows, windows * rate),
                 Worth::Peaks(peaks) => (peaks / rate, peaks),

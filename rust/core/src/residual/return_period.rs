@@ -11,6 +11,8 @@ use crate::snapshot;
 
 /// Bins of a histogram: eight an octave from 1.
 pub const BINS: usize = 48;
+/// The largest value that a histogram tells from larger ones.
+pub const LARGEST: f64 = 64.0;
 /// A value may take so many windows to grow and still be the same peak.
 const GROWING: f64 = 6.5;
 
