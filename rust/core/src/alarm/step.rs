@@ -13,6 +13,9 @@ use super::settings::Alarm;
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
+/// Ranges up to this length are looked through whole at every point.
+const SHORT: usize = 16;
+
 /// What an alarm remembers of one series.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AlarmState {
@@ -85,12 +88,36 @@ impl Alarm {
     ///
     /// Rows that never came before it are made up for first; a caller that wants to see what those did calls
     /// [`Alarm::absent`] before.
+    #[inline]
     pub fn step(&self, series: &mut AlarmState, time: Timestamp, value: Option<f64>) -> Step {
         let before = series.state;
-        while self.absent(series, time).is_some() {}
+        if self.settings().period.is_some() {
+            while self.absent(series, time).is_some() {}
+        }
         let point = self.classify(value, series.state);
-        let step = self.take(series, time, point);
+        let step = self.stay(series, time, point).unwrap_or_else(|| self.take(series, time, point));
         Step { before, changed: step.state != before, ..step }
+    }
+
+    /// The step of a calm point after a range of nothing else, as nearly all are: only time moves.
+    #[inline]
+    fn stay(&self, series: &mut AlarmState, time: Timestamp, point: Point) -> Option<Step> {
+        let is_calm = |points: &[Point]| points.iter().all(|point| *point == Point::Calm);
+        let (older, newer) = series.points.as_slices();
+        let length = older.len() + newer.len();
+        if point != Point::Calm
+            || series.state != State::Ok
+            || length != self.look_back() as usize
+            || length > SHORT
+            || !is_calm(older)
+            || !is_calm(newer)
+        {
+            return None;
+        }
+        series.newest = series.newest.max(Some(time));
+        series.heard = series.heard.max(Some(time));
+        series.breach_since = None;
+        Some(Step { time, state: State::Ok, before: State::Ok, changed: false, point, breaches: 0 })
     }
 
     /// The next point that is missing before `now` because its row never came, if there is one; to be called
@@ -212,6 +239,31 @@ mod tests {
                 opened += usize::from(step.changed && step.state == State::Alarm);
             }
             assert_eq!(opened, 0, "{missing:?}");
+        }
+    }
+
+    #[test]
+    fn calm_points_are_stepped_over_as_others_are_through() {
+        let mut random = 1_u32;
+        let mut draw = |below: u32| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 16) % below
+        };
+        for (breaches, of, lasting) in [(1, 1, None), (2, 3, None), (3, 5, Some(20)), (1, 20, None)] {
+            let alarm = alarm(|set| (set.breaches, set.of, set.lasting) = (breaches, of, lasting));
+            let (mut quick, mut slow) = (AlarmState::default(), AlarmState::default());
+            for row in 0..2_000 {
+                // Long calm stretches, and some of everything.
+                let value = match draw(if row % 400 < 200 { 4 } else { 40 }) {
+                    0 => Some(9.0),
+                    1 => None,
+                    _ => Some(0.0),
+                };
+                let time = 10 * row - i64::from(draw(15));
+                let point = alarm.classify(value, slow.state);
+                assert_eq!(alarm.step(&mut quick, time, value), alarm.take(&mut slow, time, point));
+                assert_eq!(quick, slow);
+            }
         }
     }
 

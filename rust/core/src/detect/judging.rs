@@ -394,29 +394,42 @@ impl<'a> Context<'a> {
         let heard = alarm.heard();
         let step = rule.step(alarm, time, value);
         if step.changed || step.state == State::Alarm {
-            let known = |value: f64| (!value.is_nan()).then_some(value);
-            let reason = std::mem::take(&mut self.reason);
-            let judged = Judged {
-                value,
-                observed: known(observed),
-                expected: known(verdict.expected),
-                lower: known(verdict.lower),
-                upper: known(verdict.upper),
-                severity: known(verdict.severity),
-                channel: if reason.is_empty() { "" } else { verdict.channel },
-                lowered_by: verdict.lowered.map_or("", Lowered::name),
-                reason: &reason,
-            };
-            let silence = match value {
-                None => self.silence(heard, time, !observed.is_nan()),
-                // What ends it came when its window was due again.
-                Some(_) if step.changed => self.silence(heard, time.saturating_sub(self.every), false),
-                Some(_) => String::new(),
-            };
-            self.note(place, &step, &judged, &silence);
-            self.reason = reason;
+            self.tell(place, &step, (heard, value), verdict, observed);
         }
         step.state
+    }
+
+    /// Notes a step that means something for events.
+    #[cold]
+    fn tell(
+        &mut self,
+        place: Place,
+        step: &alarm::Step,
+        (heard, value): (Option<Timestamp>, Option<f64>),
+        verdict: &Verdict,
+        observed: f64,
+    ) {
+        let known = |value: f64| (!value.is_nan()).then_some(value);
+        let reason = std::mem::take(&mut self.reason);
+        let judged = Judged {
+            value,
+            observed: known(observed),
+            expected: known(verdict.expected),
+            lower: known(verdict.lower),
+            upper: known(verdict.upper),
+            severity: known(verdict.severity),
+            channel: if reason.is_empty() { "" } else { verdict.channel },
+            lowered_by: verdict.lowered.map_or("", Lowered::name),
+            reason: &reason,
+        };
+        let silence = match value {
+            None => self.silence(heard, step.time, !observed.is_nan()),
+            // What ends it came when its window was due again.
+            Some(_) if step.changed => self.silence(heard, step.time.saturating_sub(self.every), false),
+            Some(_) => String::new(),
+        };
+        self.note(place, step, &judged, &silence);
+        self.reason = reason;
     }
 
     /// Raises a silence that has lasted for `limit`, and ends it when a value comes.

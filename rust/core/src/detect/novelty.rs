@@ -75,7 +75,6 @@ impl Metric {
         let rate = novelty::rate(seen);
         let departure = self.track.depart(point.value, rate);
         let error = departure.error + (judged - point.value);
-        let novelty = self.novelty.judge(judged, judged - usual, error);
         let mut verdict =
             Verdict { confidence: confidence(seen as f64 * pace.every / 86_400.0), ..Verdict::NONE };
         if seen > 0 {
@@ -83,20 +82,21 @@ impl Metric {
             verdict.expected = expected;
             (verdict.lower, verdict.upper) = (expected - band, expected + band);
         }
-        let mut judged = Judged { at, departure, novelty, rarity: None };
-        if seen < FIRST {
-            return (verdict, judged);
+        let novelty = self.novelty.judge(judged, judged - usual, error);
+        let mut found = (verdict, Judged { at, departure, novelty, rarity: None });
+        if seen >= FIRST {
+            let (verdict, judged) = &mut found;
+            verdict.score = judged.novelty.score();
+            let calibration = if seen < WARM_UP { &RARITY_PROVISIONAL } else { &RARITY };
+            let rarity = self.rarity.judge(judged.novelty.raw, point.local, pace.every, calibration);
+            verdict.severity = rarity.severity;
+            verdict.days = rarity.days;
+            if !rarity.days.is_nan() {
+                verdict.channel = "novelty";
+            }
+            judged.rarity = Some(rarity);
         }
-        verdict.score = novelty.score();
-        let calibration = if seen < WARM_UP { &RARITY_PROVISIONAL } else { &RARITY };
-        let rarity = self.rarity.judge(novelty.raw, point.local, pace.every, calibration);
-        verdict.severity = rarity.severity;
-        verdict.days = rarity.days;
-        if !rarity.days.is_nan() {
-            verdict.channel = "novelty";
-        }
-        judged.rarity = Some(rarity);
-        (verdict, judged)
+        found
     }
 }
 

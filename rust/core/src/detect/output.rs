@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use arrow_array::builder::{ArrayBuilder, StringBuilder};
 use arrow_array::{
     ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray, TimestampNanosecondArray,
 };
-use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{Field, Schema};
 
 use super::filters::Lowered;
@@ -15,25 +16,37 @@ use crate::key::Keys;
 use crate::residual::rows::key_columns;
 use crate::time::Timestamp;
 
+/// Rows of a block: those that one word of a bitmap tells about.
+const BLOCK: usize = 64;
+/// The columns of numbers.
+const NUMBERS: [&str; 7] = ["observed", "expected", "lower", "upper", "score", "severity", "confidence"];
+
 /// Columns on their way out; NaN stands for null.
 #[derive(Debug)]
 pub struct Output {
     keys: Vec<u32>,
     times: Vec<i64>,
+    numbers: [Vec<f64>; NUMBERS.len()],
+    /// Rows that are not in these columns yet.
+    block: Box<Block>,
+    /// Rows so far.
+    len: usize,
     /// Rows without a time.
     untimed: Vec<usize>,
-    observed: Vec<f64>,
-    expected: Vec<f64>,
-    lower: Vec<f64>,
-    upper: Vec<f64>,
-    score: Vec<f64>,
-    severity: Vec<f64>,
-    confidence: Vec<f64>,
-    states: Vec<&'static str>,
+    /// States, each with how many rows running have it.
+    states: Vec<(&'static str, usize)>,
     /// Rows with a reason: few.
     told: Vec<Told>,
     /// The reason of the row at hand.
     pub reason: String,
+}
+
+/// The newest rows, so that not each of them asks each column for room.
+#[derive(Debug)]
+struct Block {
+    keys: [u32; BLOCK],
+    times: [i64; BLOCK],
+    numbers: [[f64; BLOCK]; NUMBERS.len()],
 }
 
 /// What is said of a row that there is something to say of.
@@ -48,19 +61,18 @@ struct Told {
 impl Output {
     /// Room for so many rows.
     pub fn new(rows: usize) -> Self {
-        let column = || Vec::with_capacity(rows);
         Self {
             keys: Vec::with_capacity(rows),
             times: Vec::with_capacity(rows),
+            numbers: std::array::from_fn(|_| Vec::with_capacity(rows)),
+            block: Box::new(Block {
+                keys: [0; BLOCK],
+                times: [0; BLOCK],
+                numbers: [[0.0; BLOCK]; NUMBERS.len()],
+            }),
+            len: 0,
             untimed: Vec::new(),
-            observed: column(),
-            expected: column(),
-            lower: column(),
-            upper: column(),
-            score: column(),
-            severity: column(),
-            confidence: column(),
-            states: Vec::with_capacity(rows),
+            states: Vec::new(),
             told: Vec::new(),
             reason: String::new(),
         }
@@ -77,30 +89,47 @@ impl Output {
         verdict: &Verdict,
         state: &'static str,
     ) {
-        let row = self.times.len();
+        let row = self.len;
+        let at = row % BLOCK;
+        if at == 0 && row > 0 {
+            self.settle(BLOCK);
+        }
+        self.len += 1;
         if time.is_none() {
             self.untimed.push(row);
         }
-        self.keys.push(key);
-        self.times.push(time.unwrap_or(0));
-        self.observed.push(observed);
-        self.expected.push(verdict.expected);
-        self.lower.push(verdict.lower);
-        self.upper.push(verdict.upper);
-        self.score.push(verdict.score);
-        self.severity.push(verdict.severity);
-        self.confidence.push(verdict.confidence);
-        self.states.push(state);
+        let Block { keys, times, numbers } = &mut *self.block;
+        keys[at] = key;
+        times[at] = time.unwrap_or(0);
+        let Verdict { expected, lower, upper, score, severity, confidence, .. } = *verdict;
+        let row_numbers = [observed, expected, lower, upper, score, severity, confidence];
+        for (column, number) in numbers.iter_mut().zip(&row_numbers) {
+            column[at] = *number;
+        }
+        match self.states.last_mut() {
+            Some((last, rows)) if std::ptr::eq(*last, state) => *rows += 1,
+            _ => self.states.push((state, 1)),
+        }
         if !self.reason.is_empty() {
             let reason = std::mem::take(&mut self.reason);
             self.told.push(Told { row, reason, channel: verdict.channel, lowered: verdict.lowered });
         }
     }
 
+    /// Moves the rows of the block to their columns.
+    fn settle(&mut self, rows: usize) {
+        self.keys.extend_from_slice(&self.block.keys[..rows]);
+        self.times.extend_from_slice(&self.block.times[..rows]);
+        for (column, block) in self.numbers.iter_mut().zip(&self.block.numbers) {
+            column.extend_from_slice(&block[..rows]);
+        }
+    }
+
     /// The table; `names` are the measures, which take turns. The last key column, the level, is left out unless
     /// `level`.
-    pub fn table(self, keys: &Keys, level: bool, names: &[&str]) -> Result<RecordBatch> {
-        let rows = self.times.len();
+    pub fn table(mut self, keys: &Keys, level: bool, names: &[&str]) -> Result<RecordBatch> {
+        let rows = self.len;
+        self.settle(rows - self.times.len());
         let mut columns = key_table(keys, &self.keys, level);
         let valid = (!self.untimed.is_empty()).then(|| {
             let mut valid = vec![true; rows];
@@ -109,21 +138,18 @@ impl Output {
         });
         let times = TimestampNanosecondArray::new(self.times.into(), valid).with_timezone("UTC");
         columns.push(("time", Arc::new(times)));
-        columns.push(("measure", words(rows, |row| names[row % names.len()])));
-        for (name, values) in [
-            ("observed", self.observed),
-            ("expected", self.expected),
-            ("lower", self.lower),
-            ("upper", self.upper),
-            ("score", self.score),
-            ("severity", self.severity),
-            ("confidence", self.confidence),
-        ] {
-            let valid = NullBuffer::new(BooleanBuffer::collect_bool(rows, |row| !values[row].is_nan()));
-            let nulls = (valid.null_count() > 0).then_some(valid);
+        columns.push((
+            "measure",
+            match names {
+                [name] => words(rows, std::iter::once((*name, rows))),
+                names => words(rows, names.iter().cycle().take(rows).map(|name| (*name, 1))),
+            },
+        ));
+        for (name, values) in NUMBERS.into_iter().zip(self.numbers) {
+            let nulls = nulls(&values);
             columns.push((name, Arc::new(Float64Array::new(values.into(), nulls))));
         }
-        columns.push(("state", words(rows, |row| self.states[row])));
+        columns.push(("state", words(rows, self.states.into_iter())));
         let channels =
             self.told.iter().map(|told| (told.row, told.channel)).filter(|(_, name)| !name.is_empty());
         columns.push(("channel", few(rows, channels)));
@@ -133,6 +159,22 @@ impl Output {
         columns.push(("reason", few(rows, reasons)));
         batch(columns, rows)
     }
+}
+
+/// Which values are null, if any is.
+fn nulls(values: &[f64]) -> Option<NullBuffer> {
+    let mut missing = 0;
+    let words = values.chunks(BLOCK).map(|block| {
+        // Counted first, by the processor's vectors: mostly there is none.
+        let nulls: u64 = block.iter().map(|value| u64::from(value.is_nan())).sum();
+        missing += nulls as usize;
+        if nulls == 0 {
+            return u64::MAX;
+        }
+        block.iter().enumerate().fold(0, |word, (at, value)| word | (u64::from(!value.is_nan()) << at))
+    });
+    let words: Vec<u64> = words.collect();
+    (missing > 0).then(|| NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(words), 0, values.len())))
 }
 
 /// The key columns of rows with these keys, by name.
@@ -145,40 +187,23 @@ pub fn key_table<'a>(keys: &'a Keys, ids: &[u32], level: bool) -> Vec<(&'a str, 
     columns
 }
 
-/// A column of few, short words. One that comes many times running, as nearly all do, is copied once for all of them.
-fn words<'a>(rows: usize, word: impl Fn(usize) -> &'a str) -> ArrayRef {
+/// A column of few, short words, each with how many rows running have it.
+fn words<'a>(rows: usize, runs: impl Iterator<Item = (&'a str, usize)>) -> ArrayRef {
     let mut bytes = Vec::with_capacity(rows * 8);
     let mut offsets = Vec::with_capacity(rows + 1);
     offsets.push(0);
-    let mut row = 0;
-    while row < rows {
-        let word_here = word(row);
-        let run = 1 + (row + 1..rows).take_while(|next| std::ptr::eq(word(*next), word_here)).count();
+    for (word, run) in runs {
         let start = bytes.len();
         if run == 1 {
-            bytes.extend_from_slice(word_here.as_bytes());
+            bytes.extend_from_slice(word.as_bytes());
         } else {
-            bytes.extend_from_slice(word_here.repeat(run).as_bytes());
+            bytes.extend_from_slice(word.repeat(run).as_bytes());
         }
-        offsets.extend((1..=run).map(|word| offset(start + word * word_here.len())));
-        row += run;
+        offsets.extend((1..=run).map(|count| offset(start + count * word.len())));
     }
-    strings(rows, offsets, bytes, None)
-}
-
-/// A column that has a text in few rows, by row, and null in the others.
-fn few<'a>(rows: usize, texts: impl Iterator<Item = (usize, &'a str)>) -> ArrayRef {
-    let mut bytes = Vec::new();
-    let mut offsets = Vec::with_capacity(rows + 1);
-    let mut valid = BooleanBufferBuilder::new(rows);
-    valid.append_n(rows, false);
-    for (row, text) in texts {
-        offsets.resize(row + 1, offset(bytes.len()));
-        bytes.extend_from_slice(text.as_bytes());
-        valid.set_bit(row, true);
-    }
-    offsets.resize(rows + 1, offset(bytes.len()));
-    strings(rows, offsets, bytes, Some(NullBuffer::new(valid.finish())))
+    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+    StringArray::try_new(offsets, bytes.into(), None)
+        .map_or_else(|_| Arc::new(StringArray::new_null(rows)) as ArrayRef, |array| Arc::new(array))
 }
 
 /// Beyond 2 GiB of text, offsets stop growing, and the array is refused.
@@ -186,10 +211,19 @@ fn offset(bytes: usize) -> i32 {
     i32::try_from(bytes).unwrap_or(i32::MAX)
 }
 
-fn strings(rows: usize, offsets: Vec<i32>, bytes: Vec<u8>, nulls: Option<NullBuffer>) -> ArrayRef {
-    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    StringArray::try_new(offsets, bytes.into(), nulls)
-        .map_or_else(|_| Arc::new(StringArray::new_null(rows)) as ArrayRef, |array| Arc::new(array))
+/// A column that has a text in few rows, by row, and null in the others.
+fn few<'a>(rows: usize, texts: impl Iterator<Item = (usize, &'a str)> + Clone) -> ArrayRef {
+    let bytes = texts.clone().map(|(_, text)| text.len()).sum();
+    if i32::try_from(bytes).is_err() {
+        return Arc::new(StringArray::new_null(rows));
+    }
+    let mut column = StringBuilder::with_capacity(rows, bytes);
+    for (row, text) in texts {
+        column.append_nulls(row - column.len());
+        column.append_value(text);
+    }
+    column.append_nulls(rows - column.len());
+    Arc::new(column.finish())
 }
 
 /// Named columns as a batch.

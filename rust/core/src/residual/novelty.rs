@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sketch::{Nearest, Sketch};
+use super::sketch::{Place, Sketch};
 use crate::snapshot;
 
 const STREAMS: usize = 3;
@@ -28,9 +28,8 @@ const SMOOTH: f64 = 0.1;
 const RATE: f64 = 1.0 / 5000.0;
 /// What is left of a record after each value.
 const KEEP: f64 = 0.98;
-/// How strongly former novelties discount, and how strongly experience counts.
-const DISCOUNT: f64 = 0.3;
-const EXPERIENCE: f64 = 0.2;
+/// Former novelties discount by their number to the 0.3, experience counts to the 0.2: as cube and square of one power.
+const POWER: f64 = 0.1;
 /// Bins of former novelties, three an octave.
 const FORMER: usize = 40;
 /// The novelty that scores 50.
@@ -63,8 +62,7 @@ pub struct Judged {
     /// Novelty after discount, where the value is a local record; else 0.
     pub raw: f64,
     streams: [f64; STREAMS],
-    nearest: [[Nearest; SKETCHES]; STREAMS],
-    scale: [f64; STREAMS],
+    places: [[Place; SKETCHES]; STREAMS],
     novelty: f64,
     /// The bin of a record.
     bin: Option<usize>,
@@ -80,7 +78,13 @@ impl Judged {
 /// Weight of a value among `seen` earlier ones, never below the slowest rate.
 #[inline]
 pub fn rate(seen: u64) -> f64 {
-    (1.0 / (seen as f64 + 1.0)).max(RATE)
+    larger(1.0 / (seen as f64 + 1.0), RATE)
+}
+
+/// The larger of two that are numbers: one instruction, where `max` looks for NaN.
+#[inline]
+fn larger(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
 }
 
 impl Default for Novelty {
@@ -115,37 +119,35 @@ impl Novelty {
         let spread = self.variance[0].sqrt();
         let warm = self.seen >= FIRST;
         let mut squares = [0.0; SKETCHES];
-        let mut scale = [0.0; STREAMS];
-        let mut nearest = [[Nearest::default(); SKETCHES]; STREAMS];
+        let mut places = [[Place::default(); SKETCHES]; STREAMS];
         // All before the first is used: none waits for another.
         let less: [_; STREAMS] =
             std::array::from_fn(|stream| Sketch::less_than(&self.sketches[stream], streams[stream]));
         for stream in 0..STREAMS {
             let level = if stream == 0 { self.mean[0] } else { level };
-            scale[stream] = (SCALE * self.variance[stream].sqrt())
-                .max(SCALE * SHARE * spread)
-                .max(1e-6 * level.abs())
-                .max(1e-12);
+            let own = larger(SCALE * self.variance[stream].sqrt(), SCALE * SHARE * spread);
+            let scale = larger(larger(own, 1e-6 * level.abs()), 1e-12);
             for sketch in 0..SKETCHES {
                 let found = self.sketches[stream][sketch].nearest(streams[stream], less[stream][sketch]);
                 if warm && found.distance < f64::INFINITY {
-                    let novelty = found.distance / (scale[stream] + GAP * found.gap);
+                    let novelty = found.distance / (scale + GAP * found.gap);
                     squares[sketch] += novelty * novelty;
                 }
-                nearest[stream][sketch] = found;
+                places[stream][sketch] = found.place(GRAIN[sketch] * scale);
             }
         }
         let mut novelty = 0.0;
         for square in squares {
             novelty += square.sqrt() / SKETCHES as f64;
         }
-        let mut judged = Judged { raw: 0.0, streams, nearest, scale, novelty, bin: None };
+        let mut judged = Judged { raw: 0.0, streams, places, novelty, bin: None };
         if novelty > self.record && novelty > 1e-6 {
             let bin = (20.0 + 3.0 * libm::log2(novelty)).max(0.0).min(FORMER as f64 - 1.0) as usize;
             let before = self.former[bin..].iter().map(|count| u64::from(*count)).sum::<u64>() as f64;
             let experience = (100.0 + self.seen.min(20_000) as f64) / 1000.0;
             judged.bin = Some(bin);
-            judged.raw = novelty * libm::pow(1.0 + before, -DISCOUNT) * libm::pow(experience, EXPERIENCE);
+            let often = 1.0 + before;
+            judged.raw = novelty * libm::pow(experience * experience / (often * often * often), POWER);
         }
         judged
     }
@@ -156,10 +158,8 @@ impl Novelty {
         let rate = rate(self.seen);
         for stream in 0..STREAMS {
             let value = judged.streams[stream];
-            for (sketch, grain) in GRAIN.iter().enumerate() {
-                let nearest = &judged.nearest[stream][sketch];
-                let farther = nearest.distance > grain * judged.scale[stream];
-                self.sketches[stream][sketch].learn(value, nearest, farther);
+            for (sketch, place) in self.sketches[stream].iter_mut().zip(&judged.places[stream]) {
+                sketch.learn(value, place);
             }
             if self.seen == 0 {
                 self.mean[stream] = value;

@@ -26,15 +26,38 @@ pub struct Sketch {
 }
 
 /// The remembered value nearest to a new one.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Nearest {
     /// How far it is; infinite where nothing is remembered.
     pub distance: f64,
     /// How far it is from its own nearer neighbour; 0 for fewer than three values.
     pub gap: f64,
-    /// Its place, and where the new value would go.
+    place: Place,
+}
+
+/// What a new value is to a sketch.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place {
+    /// Where the nearest is, and where the new value would go.
     at: u8,
     insert: u8,
+    /// Whether it is to be remembered by itself.
+    farther: bool,
+}
+
+impl Nearest {
+    /// Whether the value is farther than what its neighbour stands for: then it is remembered, else the neighbour was
+    /// met again.
+    #[inline]
+    pub fn place(&self, grain: f64) -> Place {
+        Place { farther: self.distance > grain, ..self.place }
+    }
+}
+
+/// The lesser of two that are numbers: one instruction, where `min` looks for NaN.
+#[inline]
+fn lesser(a: f64, b: f64) -> f64 {
+    if a < b { a } else { b }
 }
 
 impl Default for Sketch {
@@ -88,21 +111,21 @@ impl Sketch {
         // As a number: a branch would be guessed wrong half the time.
         let place = insert + 1 + usize::from(above < below);
         let known = self.values[place];
-        let gap = (known - self.values[place - 1]).min(self.values[place + 1] - known);
+        let gap = lesser(known - self.values[place - 1], self.values[place + 1] - known);
         let gap = if self.len > 2 { gap } else { 0.0 };
         let at = place.wrapping_sub(MARGIN) as u8;
-        Nearest { distance: below.min(above), gap, at, insert: insert as u8 }
+        let place = Place { at, insert: insert as u8, farther: false };
+        Nearest { distance: lesser(below, above), gap, place }
     }
 
-    /// Takes a value in: remembers it where it is `farther` than what its neighbour stands for, else the neighbour
-    /// was met again.
+    /// Takes a value in.
     #[inline]
-    pub fn learn(&mut self, value: f64, nearest: &Nearest, farther: bool) {
-        if farther || self.len == 0 {
-            self.insert(value, usize::from(nearest.insert));
+    pub fn learn(&mut self, value: f64, place: &Place) {
+        if place.farther || self.len == 0 {
+            self.insert(value, usize::from(place.insert));
             return;
         }
-        let at = usize::from(nearest.at) % CAPACITY;
+        let at = usize::from(place.at) % CAPACITY;
         if self.met[at] != self.clock {
             self.met[at] = self.tick();
         }
@@ -200,7 +223,7 @@ mod tests {
         let mut see = |value: f64| {
             let [less] = Sketch::less_than(&[sketch.clone()], value);
             let nearest = sketch.nearest(value, less);
-            sketch.learn(value, &nearest, nearest.distance > 0.5);
+            sketch.learn(value, &nearest.place(0.5));
             nearest.distance
         };
         for value in 0..128 {
