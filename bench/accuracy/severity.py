@@ -109,7 +109,7 @@ def by_the_others(fit: np.ndarray, tables: list[np.ndarray], target: int) -> lis
 
 def by_the_week(values: np.ndarray, seconds: np.ndarray, third: int) -> Series:
     """Severity of a third of a street's hours against the mean week of its first third."""
-    hours, length = seconds // 3_600 % 168, len(values) // 3
+    hours, length = (seconds // 3_600 % 168).astype(int), len(values) // 3
     means = pd.Series(values[:length]).groupby(hours[:length]).mean().reindex(range(168)).to_numpy()
     part = slice(third * length, (third + 1) * length)
     return residual(values[part], means[hours[part]])
