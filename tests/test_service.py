@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +20,7 @@ from faults import PATIENCE
 from faults.broker import free_port
 from faults.service import Service
 from windrow.clocks import SETTLED
+from windrow.service.notify import Notifier
 from windrow.state.store import inspect
 
 UNIT = Path(__file__).parents[1] / "edge_configs" / "windrow.service"
@@ -133,6 +137,22 @@ def test_the_watchdog_is_fed_and_the_status_told(tmp_path):
                 break
         service.process.send_signal(signal.SIGCONT)
         service.stop()
+
+
+def test_who_listens_no_more_holds_nothing_up(tmp_path, monkeypatch):
+    """A socket takes a few words that nobody reads, then none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
+        address = f"windrow-test-deaf-{os.getpid()}"
+        deaf.bind("\0" + address)
+        monkeypatch.setenv("NOTIFY_SOCKET", "@" + address)
+        notifier = Notifier()
+        length = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text())
+        words = threading.Thread(
+            target=lambda: [notifier.status("ok") for _ in range(length + 5)], daemon=True
+        )
+        words.start()
+        words.join(60 * PATIENCE)
+        assert not words.is_alive()
 
 
 def ask(port, path):

@@ -8,6 +8,9 @@ import time
 
 __all__ = ["Notifier"]
 
+#: Who doesn't take a word within this time doesn't get it: a listener that hangs must not hang us.
+PATIENCE_SECONDS = 0.2
+
 
 class Notifier:
     """Speaks to the socket that the environment names (`NOTIFY_SOCKET`), and feeds the watchdog in time."""
@@ -50,7 +53,8 @@ class Notifier:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+                out.settimeout(PATIENCE_SECONDS)
                 out.sendto(text.encode(), self._address)
         except OSError:
-            # Nobody listens any more; that is no reason to fail.
+            # Nobody listens, or not now; that is no reason to fail.
             return
