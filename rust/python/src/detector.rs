@@ -184,7 +184,7 @@ fn completeness(
     let least = number(least, "min_completeness")?;
     match text(column, "completeness")? {
         Some(column) => Ok(Some(Completeness { column, least: least.unwrap_or(LEAST) })),
-        None if least.is_some() => Err(config("`min_completeness` goes with `completeness`")),
+        None if least.is_some() => Err(config("`min_completeness` goes with `completeness`, got it alone")),
         None => Ok(None),
     }
 }
