@@ -59,8 +59,10 @@ class Fault:
 class Run:
     """Series judged untouched and with faults."""
 
-    def __init__(self, score: Any, series: list[Any], seed: int = 7) -> None:
-        self.score, self.series = score, series
+    def __init__(
+        self, score: Any, series: list[Any], seed: int = 7, judge: Any = judge, repetitions: int = REPETITIONS
+    ) -> None:
+        self.score, self.series, self.judge, self.repetitions = score, series, judge, repetitions
         judged = [judge(values, times) for _, _, values, times, _ in series]
         self.untouched = [severity for severity, _ in judged]
         self.channels = [channels for _, channels in judged]
@@ -76,13 +78,13 @@ class Run:
             deviation = np.array(
                 [(one - mean).std() if len(one) else 0 for one, mean in zip(own, profile, strict=True)]
             )
-            for _ in range(REPETITIONS):
+            for _ in range(self.repetitions):
                 made = self.score.fault(kind, values, times, day, rng, profile, deviation)
                 if made is None:
                     continue
                 changed, first, last = made
                 where = slice(first, last + 1)
-                severity, channels = judge(changed[: last + 1], times[: last + 1])
+                severity, channels = self.judge(changed[: last + 1], times[: last + 1])
                 found.append(Fault(kind, at, severity[where], self.untouched[at][where], channels[where]))
         return found
 
