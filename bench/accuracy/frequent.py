@@ -92,8 +92,8 @@ events that is told of, what else is told, and the share of faults found beside 
 
 What comes at one hour of the week is expected after two months, and costs nothing else. At odd times it is told of
 less and less, as it becomes more frequent than once a month; outages and ramps are found nearly as before. What is
-measured on the same scales suffers: eight events a month hide half of the doubled days and of the steps, most swapped
-workdays, and a third of the spikes of twice their size.
+measured on the same scales suffers: eight events a month hide a third of the doubled days and of the spikes of twice
+their size, half of the steps, and most swapped workdays.
 
 {sections.machine()}; about {time.time() - begun:.0f} s.
 """
