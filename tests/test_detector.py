@@ -400,6 +400,8 @@ def test_what_was_set_can_be_read_back() -> None:
             "counts",
             by=["camera", "lane"],
             zone="Europe/Berlin",
+            holidays=[dt.date(2026, 12, 25), "2027-01-01"],
+            silence="2h",
             alarm=wr.Alarm(severity=80, breaches=2, of=3),
         ),
         wr.Detector(measures="x"),

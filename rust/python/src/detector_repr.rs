@@ -16,6 +16,7 @@ use crate::error::OrRaise;
 use crate::filters;
 use crate::model::Model;
 use crate::rmse::Rmse;
+use crate::time;
 
 #[pymethods]
 impl Detector {
@@ -52,6 +53,9 @@ impl Detector {
         if let Some(zone) = &set.zone {
             parts.push(format!("zone={}", text(zone)?));
         }
+        if !set.holidays.is_empty() {
+            parts.push(format!("holidays={}", time::show_days(py, &set.holidays)?));
+        }
         if let Some(completeness) = &set.completeness {
             parts.push(format!("completeness={}", text(&completeness.column)?));
             if completeness.least != LEAST {
@@ -64,6 +68,9 @@ impl Detector {
         let alarm = snapshot::write(Kind::Alarm, &set.alarm).or_raise()?;
         let alarm = py.get_type::<Alarm>().call_method1("restore", (PyBytes::new(py, &alarm),))?;
         parts.push(format!("alarm={}", alarm.repr()?));
+        if let Some(silence) = set.silence {
+            parts.push(format!("silence='{}'", duration::print(silence)));
+        }
         let predicted: Vec<&String> = set.measures.iter().filter_map(|one| one.predicted.as_ref()).collect();
         if !predicted.is_empty() {
             parts.push(format!("predicted={}", list(&predicted)?));

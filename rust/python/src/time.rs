@@ -2,11 +2,14 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDateTime, PyDelta, PyDeltaAccess, PyInt, PyString, PyTzInfo};
+use pyo3::types::{PyBool, PyDateTime, PyDelta, PyDeltaAccess, PyInt, PyList, PyString, PyTzInfo};
 use windrow_core::times::Unit;
 
 use crate::arguments::shown;
 use crate::error::{OrRaise, config, data};
+
+/// The epoch as Python counts days.
+const EPOCH_ORDINAL: i32 = 719_163;
 
 /// Nanoseconds since the epoch of an aware datetime (naive ones mean UTC, as everywhere).
 pub fn datetime_nanoseconds(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<i64> {
@@ -89,7 +92,6 @@ fn any_time(value: &Bound<'_, PyAny>, unit: Unit, argument: &str) -> PyResult<i6
 
 /// A list of dates as days since the epoch, in order, each once: `datetime.date`, what has one (`.item()`), or text.
 pub fn days(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Vec<i32>> {
-    const EPOCH: i32 = 719_163;
     let py = value.py();
     let unfit = |given: &Bound<'_, PyAny>| {
         config(format!(
@@ -113,11 +115,22 @@ pub fn days(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Vec<i32>> {
         };
         let ordinal = as_date.and_then(|date| date.call_method0(intern!(py, "toordinal")));
         let ordinal: i32 = ordinal.and_then(|day| day.extract()).map_err(|_| unfit(&one))?;
-        days.push(ordinal - EPOCH);
+        days.push(ordinal - EPOCH_ORDINAL);
     }
     days.sort_unstable();
     days.dedup();
     Ok(days)
+}
+
+/// Days since the epoch as a list of texts: what [`days`] reads.
+pub fn show_days(py: Python<'_>, days: &[i32]) -> PyResult<String> {
+    let date = py.import(intern!(py, "datetime"))?.getattr(intern!(py, "date"))?;
+    let one = |day: &i32| {
+        date.call_method1(intern!(py, "fromordinal"), (i64::from(*day) + i64::from(EPOCH_ORDINAL),))?
+            .call_method0(intern!(py, "isoformat"))
+    };
+    let texts: Vec<_> = days.iter().map(one).collect::<PyResult<_>>()?;
+    Ok(PyList::new(py, texts)?.repr()?.to_string())
 }
 
 /// A duration argument in nanoseconds: text such as `"5m"`, or a `timedelta`.
