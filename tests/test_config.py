@@ -187,6 +187,13 @@ WINDOW = '[window]\nevery = "5m"\n[[window.aggregate]]\nname = "n"\ncount = true
             "`breaches` must be at most `of` (2)",
         ),
         (SOURCE + '[detect]\nmeasures = ["x"]\nsmooth = 3\n', '`smooth` goes with `method = "residual"`'),
+        (SOURCE + '[detect]\nmeasures = ["x"]\ndrift = "7d"\n', '`drift` goes with `method = "residual"`'),
+        (
+            SOURCE + '[detect]\nmethod = "residual"\nmeasures = ["x"]\ndrift = "7d"\n',
+            "`drift` needs a `model`, or a number as `rmse`",
+        ),
+        (SOURCE + '[detect]\nmethod = "residual"\nmodel = "m"\ndrift = 7\n', '`drift` must be a duration or "off"'),
+        (SOURCE + '[detect]\nmethod = "residual"\nmodel = "m"\ndrift = "on"\n', "`drift` must be"),
         (SOURCE + '[detect]\nmeasures = ["x"]\nfit_rows = 300\n', '`fit_rows` goes with `method = "joint"`'),
         (
             SOURCE + '[detect]\nmethod = "joint"\nmeasures = ["x"]\n',
@@ -367,6 +374,8 @@ def test_what_the_reference_hides_is_right_as_well():
             text = text.replace("# predicted =", "predicted =").replace('= "predicted"', '= "cars"')
         if name in ("completeness", "min_completeness"):
             text = text.replace("# completeness =", "completeness =").replace('"uptime"', '"cars"')
+        if name == "drift":
+            text = text.replace("# model =", "model =").replace('method = "auto"', 'method = "residual"')
         if name in ("fit_rows", "adopt"):
             text = text.replace('method = "auto"', 'method = "joint"')
             text = text.replace('measures = ["cars"]', 'measures = ["cars", "other"]')

@@ -13,11 +13,10 @@ import pyarrow as pa
 import pytest
 import windrow as wr
 from models import INPUTS, TARGET
+from pyarrow import parquet
 from windrow import simulate
 from windrow.cli import main
-from windrow.model.drift import drifts
 from windrow.model.onnx import OnnxModel
-from windrow.model.score import score
 
 ROOT = Path(__file__).parents[1]
 
@@ -82,35 +81,6 @@ def model() -> wr.Model:
     return wr.train(simulate.motor(healthy=True).columns(), target=TARGET, inputs=INPUTS, method="ridge")
 
 
-def scored(model: wr.Model, tmp_path: Path, **bent: Any) -> Any:
-    world = simulate.motor(seed=3, days=35, healthy=True).columns()
-    rows = len(world["time"])
-    for name, by in bent.items():
-        world[name] = world[name] + np.where(np.arange(rows) > rows * 0.4, by, 0.0)
-    path = tmp_path / "rows.parquet"
-    from pyarrow import parquet
-
-    parquet.write_table(pa.table(world), path)
-    return score(model, path)
-
-
-def test_a_model_that_fits_has_not_drifted(model: wr.Model, tmp_path: Path) -> None:
-    assert drifts(model, scored(model, tmp_path).table) == []
-
-
-def test_drift_names_its_weeks_and_the_input_that_moved(model: wr.Model, tmp_path: Path) -> None:
-    """A lasting step of the target, small enough to raise no alarm; then a sensor that went off."""
-    table = scored(model, tmp_path, **{TARGET: 2 * model.rmse}).table
-    (event,) = drifts(model, table)
-    assert event["kind"] == "drift"
-    assert (event["end"] - event["start"]).days == 21
-    assert 1.5 < event["mean"] < 2.5
-    assert "no input moved" in event["reason"]
-    table = scored(model, tmp_path, ambient_temperature=0.8).table
-    (event,) = drifts(model, table)
-    assert event["input"] == "ambient_temperature"
-
-
 def test_a_model_has_a_page(model: wr.Model, tmp_path: Path) -> None:
     from windrow.model.page import write
 
@@ -144,19 +114,12 @@ def test_the_notebook_runs() -> None:
     assert "3 faults, 3 events" in "".join(output.get("text", "") for output in shown)
 
 
-def test_commands_tell_of_drift(model: wr.Model, tmp_path: Path, capsys: Any) -> None:
-    import json
-
-    scored(model, tmp_path, **{TARGET: 2 * model.rmse})
-    model.save(tmp_path / "m.json")
-    assert main(["score", str(tmp_path / "m.json"), str(tmp_path / "rows.parquet"), "--json"]) == 0
-    events = json.loads(capsys.readouterr().out)["events"]
-    assert [event["kind"] for event in events] == ["drift"]
-
-
 def test_a_model_that_drifted_is_continued(model: wr.Model, tmp_path: Path, capsys: Any) -> None:
     """The same features on new rows: what was off is gone, and the report says how far off it was."""
-    scored(model, tmp_path, **{TARGET: 4.0})
+    world = simulate.motor(seed=3, days=35, healthy=True).columns()
+    rows = len(world["time"])
+    world[TARGET] = world[TARGET] + np.where(np.arange(rows) > rows * 0.4, 4.0, 0.0)
+    parquet.write_table(pa.table(world), tmp_path / "rows.parquet")
     model.save(tmp_path / "m.json")
     given = [
         "train",

@@ -290,6 +290,7 @@ class Detector:
         predicted: str | Sequence[str] | Mapping[str, str] | None = None,
         rmse: Rmse | float | None = None,
         smooth: int | _Duration | None = None,
+        drift: _Duration | None = None,
         fit_rows: int = 400,
         adopt: _Duration = "1d",
         time_unit: str = "ns",

@@ -57,6 +57,11 @@ def register(commands: Any) -> None:
     score.add_argument(
         "--threshold", type=float, metavar="X", help="alarm beyond so many RMSE instead of the model's"
     )
+    score.add_argument(
+        "--drift",
+        metavar="LENGTH",
+        help='tell of drift over stretches of this length (default: 7d), or "off"',
+    )
     score.add_argument("--report", type=Path, metavar="PATH", help="write a report page here")
     score.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     score.set_defaults(run=_score)
@@ -240,7 +245,6 @@ def _percent(value: float | None) -> str:
 
 def _score(arguments: argparse.Namespace) -> int:
     import windrow as wr
-    from windrow.model.drift import drifts
     from windrow.model.file import described
     from windrow.model.score import score
     from windrow.progress import Bar
@@ -253,8 +257,9 @@ def _score(arguments: argparse.Namespace) -> int:
         watch["threshold"] = arguments.threshold
     alarm = wr.Alarm(threshold=watch["threshold"], breaches=watch["breaches"], of=watch["of"])
     with Bar("scoring") as bar:
-        scored = score(model, arguments.data, time=arguments.time, alarm=alarm, progress=bar)
-    drifted = drifts(model, scored.table)
+        scored = score(
+            model, arguments.data, time=arguments.time, alarm=alarm, drift=arguments.drift, progress=bar
+        )
     if arguments.out is not None:
         _write(scored.table, arguments.out)
     if arguments.report is not None:
@@ -262,7 +267,7 @@ def _score(arguments: argparse.Namespace) -> int:
     if arguments.json:
         from windrow.cli import plain
 
-        events = [plain(event) for event in [*scored.events, *drifted]]
+        events = [plain(event) for event in scored.events]
         counts = {
             "rows": len(scored.table),
             "unreadable": scored.unreadable,
@@ -272,11 +277,10 @@ def _score(arguments: argparse.Namespace) -> int:
     else:
         for event in scored.events:
             end = "still open" if event["end"] is None else f"{event['end']:%Y-%m-%d %H:%M}"
+            kind = "drift" if event["kind"] == "drift" else "peak"
             print(
-                f"{event['start']:%Y-%m-%d %H:%M} to {end}  peak {event['peak']:.1f}  {event['reason'] or ''}"
+                f"{event['start']:%Y-%m-%d %H:%M} to {end}  {kind} {event['peak']:.1f}  {event['reason'] or ''}"
             )
-        for event in drifted:
-            print(f"{event['start']:%Y-%m-%d} to {event['end']:%Y-%m-%d}  drift: {event['reason']}")
     print(
         f"windrow: {len(scored.table):,} rows, {len(scored.events):,} events, {_marked(scored):,} rows extrapolating"
         + (f", {scored.unreadable:,} values or lines unreadable" if scored.unreadable else ""),

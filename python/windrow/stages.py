@@ -140,6 +140,7 @@ def detector(config: Config, time_unit: Unit = "ns") -> wr.Detector | None:
         given |= {"completeness": section.completeness, "min_completeness": section.min_completeness}
     if section.method == "residual":
         rule = {"rmse": _rmse(section.rmse), "smooth": section.smooth}
+        given["drift"] = section.drift
         if trained is None:
             given |= {"predicted": section.predicted, **rule}
         else:

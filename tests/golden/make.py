@@ -271,7 +271,8 @@ def watched() -> wr.Detector:
     model = sealed(
         {
             "target": "cars", "time": "window_start", "time_unit": "ns", "by": ["camera"],
-            "inputs": [{"name": "load", "low": 0.0, "high": 40.0, "fill": 10.0}], "step": "1h", "hold": "5h",
+            "inputs": [{"name": "load", "low": 0.0, "high": 40.0, "fill": 10.0, "mean": 12.5, "std": 4.0}],
+            "step": "1h", "hold": "5h",
             "features": features,
             "predictor": {
                 "kind": "ridge", "intercept": 25.0, "coefficients": [2.0, 0.25, 8.0], "mean": [12.5, 12.5, 0.0],

@@ -341,10 +341,14 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
             ("detect", "measures"),
             f"[detect] `measures` must be one column (the observed) for residual, got {len(listed)}",
         )
+    if "model" not in detect and detect.get("drift", "off") != "off":
+        if not isinstance(detect.get("rmse"), int | float):
+            got = "[detect] `drift` needs a `model`, or a number as `rmse`: the error in training"
+            yield Problem(("detect", "drift"), got)
     rmse = mapping(detect.get("rmse"))
     if rmse is not None and len([name for name in ("ewm", "rolling") if name in rmse]) != 1:
         yield Problem(("detect", "rmse"), "[detect] `rmse` needs exactly one of `ewm` and `rolling`")
-    for name in ("model", "predicted", "rmse", "smooth"):
+    for name in ("model", "predicted", "rmse", "smooth", "drift"):
         if name in detect and detect.get("method") != "residual":
             yield Problem(("detect", name), f'[detect] `{name}` goes with `method = "residual"`')
     if detect.get("method") == "joint" and isinstance(measures, list) and len(listed) == 1:

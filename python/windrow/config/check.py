@@ -44,6 +44,7 @@ _DURATIONS = frozenset(
     [
         "every",
         "adopt",
+        "drift",
         "offset",
         "out_of_orderness",
         "allowed_lateness",
@@ -80,6 +81,7 @@ _EXPECTED = {
     "quiet_hours": 'hours such as "22:00-06:00" or a list of them',
     "rmse": '"cumulative", a positive number, { ewm = 1000 } or { rolling = "6h" }',
     "smooth": "a number of rows or a duration",
+    "drift": 'a duration or "off"',
     "ewm": "a number of rows or a duration",
     "rolling": "a number of rows or a duration",
 }

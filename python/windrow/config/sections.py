@@ -217,6 +217,11 @@ class DetectSection(Section):
     smooth: Annotated[int, Field(ge=1)] | Positive = option(
         1, "residual: rolling mean over rows or a duration; the model's unless given"
     )
+    drift: Literal["off"] | Positive | None = option(
+        None,
+        'residual: hold the residual against training over stretches of this length, or "off"; 7d with a `model`',
+        "7d",
+    )
     fit_rows: Annotated[int, Field(ge=200, le=10_000)] = option(
         400, "joint: rows of normal running that a machine is fitted on"
     )

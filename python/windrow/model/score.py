@@ -53,6 +53,7 @@ def score(
     *,
     time: str | None = None,
     alarm: wr.Alarm | None = None,
+    drift: str | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Scored:
     """Score a file.
@@ -67,6 +68,8 @@ def score(
         The time column, where it isn't called as in training or by a common name.
     alarm : Alarm, optional
         When a machine is in alarm; as the model says unless given.
+    drift : str, optional
+        Over what stretches drift is told, a week unless given; "off" for none.
     progress : callable, optional
         Called with bytes read, and of how many.
     """
@@ -86,14 +89,16 @@ def score(
     if every:
         # The model's rows were windows.
         table, unreadable = rows.read(file, wanted, time=time, numbers=[wanted[0]], progress=progress)
-        return _scored(model, aggregated(table, every, by=model.by), alarm, unreadable)
+        return _scored(model, aggregated(table, every, by=model.by), alarm, drift, unreadable)
     table, unreadable = rows.read(file, columns, time=time, numbers=numbers, progress=progress)
-    return _scored(model, table, alarm, unreadable)
+    return _scored(model, table, alarm, drift, unreadable)
 
 
-def _scored(model: wr.Model, table: Any, alarm: wr.Alarm | None, unreadable: int) -> Scored:
+def _scored(
+    model: wr.Model, table: Any, alarm: wr.Alarm | None, drift: str | None, unreadable: int
+) -> Scored:
     pa, pc = need("pyarrow", "train"), need("pyarrow.compute", "train")
-    detector = wr.Detector("residual", model=model, time="time", alarm=alarm)
+    detector = wr.Detector("residual", model=model, time="time", alarm=alarm, drift=drift)
     smooth_rmse = described(model)["rmse"]
     events: dict[str, dict[str, Any]] = {}
     verdicts = []

@@ -170,7 +170,6 @@ def _finished(
         "impact_percent": impacts(sealed(model), data, seed),
         "thresholds": thresholds(data, search.rows, best.predicted, rmse, WATCH),
         "suggested_threshold": WATCH["threshold"] * rmse,
-        "inputs": _moments(data, search.rows),
         "sample": sample(search.target, best.predicted, data.time[search.rows]),
         "notes": data.notes,
     }
@@ -188,18 +187,16 @@ def _ranged(data: Training, rows: Any) -> list[dict[str, Any]]:
         if one.get("values") is None:
             values = np.asarray(data.table.column(one["name"]).to_numpy(), float)[rows]
             values = values[np.isfinite(values)]
-        ranged.append(one | {"low": float(values.min()), "high": float(values.max())} if len(values) else one)
+        if len(values):
+            # Drift is told by the mean and the spread, extrapolation by the range.
+            one = one | {
+                "low": float(values.min()),
+                "high": float(values.max()),
+                "mean": float(values.mean()),
+                "std": float(values.std()),
+            }
+        ranged.append(one)
     return ranged
-
-
-def _moments(data: Training, rows: Any) -> dict[str, dict[str, float]]:
-    """Mean and spread of each number, which drift is told by."""
-    found = {}
-    for name in data.numbers():
-        values = np.asarray(data.table.column(name).to_numpy(), float)[rows]
-        values = values[np.isfinite(values)]
-        found[name] = {"mean": float(values.mean()), "std": float(values.std())} if len(values) else {}
-    return found
 
 
 def _made() -> dict[str, str]:

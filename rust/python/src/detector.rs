@@ -10,6 +10,8 @@ use windrow_core::alarm::{Alarm as AlarmCore, Settings as AlarmSettings};
 use windrow_core::detect::completeness::LEAST;
 use windrow_core::detect::joint::{ADOPT, FIT_ROWS};
 use windrow_core::detect::{Completeness, Detector as Core, Measure, Method, Settings};
+use windrow_core::expect::trained::file::Description;
+use windrow_core::residual::drift;
 use windrow_core::residual::rmse::Rmse as RmseCore;
 use windrow_core::residual::series::Rule;
 use windrow_core::residual::smooth::Smooth;
@@ -103,6 +105,10 @@ const DETACH_ROWS: usize = 4_096;
 ///     With "residual": `cumulative` (default), `rolling`, `ewm`, or a known number; by default that of the model.
 /// smooth : int, str or datetime.timedelta, optional
 ///     With "residual": over how many rows, or how long, residuals are averaged. Default 1, or as the model says.
+/// drift : str or datetime.timedelta, optional
+///     With "residual": over stretches of this length, the residual's mean and spread are held against training, and an
+///     event ``kind = "drift"`` names the input that moved. Default a week with a `model`; "off" for none. Without one it
+///     takes a number as `rmse`.
 /// fit_rows : int
 ///     With "joint": the rows of normal running that a machine is fitted on, 200 to 10,000; its first, or those of
 ///     `learn`, of which all are taken, up to 10,000.
@@ -163,6 +169,43 @@ pub struct Detector {
     core: Mutex<Core>,
 }
 
+/// How residuals are judged: as said, else as the model says.
+fn judging(
+    rmse: Option<&Bound<'_, PyAny>>,
+    smooth: Option<&Bound<'_, PyAny>>,
+    known: Option<&Description>,
+) -> PyResult<Rule> {
+    Ok(Rule {
+        rmse: match (rmse, known) {
+            (None, Some(known)) => RmseCore::Fixed(known.rmse),
+            (rmse, _) => Rmse::read(rmse)?,
+        },
+        smooth: match (smooth, known) {
+            (None, Some(known)) => Smooth::Rows(known.watch.smooth as usize),
+            (smooth, _) => smoothing(smooth)?,
+        },
+    })
+}
+
+/// How drift is told; `trained` is the model's error.
+fn drifting(
+    drift: Option<&Bound<'_, PyAny>>,
+    rule: &Rule,
+    trained: Option<f64>,
+) -> PyResult<Option<drift::Rule>> {
+    let fixed = if let RmseCore::Fixed(rmse) = rule.rmse { Some(rmse) } else { None };
+    let stretch = match drift {
+        None if trained.is_none() => return Ok(None),
+        None => drift::STRETCH,
+        Some(word) if word.extract::<&str>().is_ok_and(|word| word == "off") => return Ok(None),
+        Some(stretch) => time::duration(stretch, "drift")?,
+    };
+    let Some(rmse) = fixed.or(trained) else {
+        return Err(config("`drift` needs a `model`, or a number as `rmse`: the error in training"));
+    };
+    Ok(Some(drift::Rule { stretch, rmse }))
+}
+
 impl Detector {
     /// The engine's detector, unless another thread has it.
     pub fn lock(&self) -> Result<MutexGuard<'_, Core>> {
@@ -194,12 +237,12 @@ impl Detector {
     #[new]
     #[pyo3(
         signature = (method=None, *, measures=None, by=None, time=None, zone=None, holidays=None, completeness=None,
-            min_completeness=None, every=None, alarm=None, silence=None, predicted=None, rmse=None, smooth=None, fit_rows=None, adopt=None, time_unit=None,
-            min_deviation=None, min_relative_deviation=None, direction=None, sensitivity=None, quiet_hours=None,
+            min_completeness=None, every=None, alarm=None, silence=None, predicted=None, rmse=None, smooth=None, drift=None,
+            fit_rows=None, adopt=None, time_unit=None, min_deviation=None, min_relative_deviation=None, direction=None, sensitivity=None, quiet_hours=None,
             maintenance=None, model=None),
         text_signature = "(method='auto', *, measures=None, by=None, time='window_start', zone=None, holidays=None, \
-            completeness=None, min_completeness=0.5, every=None, alarm=None, silence=None, predicted=None, rmse=None, smooth=None, fit_rows=400, adopt='1d', \
-            time_unit='ns', min_deviation=0.0, min_relative_deviation=0.0, direction='both', sensitivity=None, \
+            completeness=None, min_completeness=0.5, every=None, alarm=None, silence=None, predicted=None, rmse=None, \
+            smooth=None, drift=None, fit_rows=400, adopt='1d', time_unit='ns', min_deviation=0.0, min_relative_deviation=0.0, direction='both', sensitivity=None, \
             quiet_hours=None, maintenance=None, model=None)"
     )]
     #[allow(clippy::too_many_arguments)]
@@ -218,6 +261,7 @@ impl Detector {
         predicted: Option<&Bound<'_, PyAny>>,
         rmse: Option<&Bound<'_, PyAny>>,
         smooth: Option<&Bound<'_, PyAny>>,
+        drift: Option<&Bound<'_, PyAny>>,
         fit_rows: Option<&Bound<'_, PyAny>>,
         adopt: Option<&Bound<'_, PyAny>>,
         time_unit: Option<&Bound<'_, PyAny>>,
@@ -231,7 +275,9 @@ impl Detector {
     ) -> PyResult<Self> {
         let method = Method::parse(&word(method, "method", "auto")?).or_raise()?;
         if method != Method::Residual
-            && let Some(name) = [("rmse", rmse), ("smooth", smooth)].iter().find(|(_, value)| value.is_some())
+            && let Some(name) = [("rmse", rmse), ("smooth", smooth), ("drift", drift)]
+                .iter()
+                .find(|(_, value)| value.is_some())
         {
             return Err(config(format!(
                 "`{}` is for \"residual\" only, got it with {:?}",
@@ -274,6 +320,7 @@ impl Detector {
             quiet_hours,
             maintenance,
         };
+        let rule = judging(rmse, smooth, known)?;
         let settings = Settings {
             method,
             filters: filters.read(&measures, unit)?,
@@ -309,16 +356,8 @@ impl Detector {
                 })
                 .or_raise()?,
             },
-            rule: Rule {
-                rmse: match (rmse, known) {
-                    (None, Some(known)) => RmseCore::Fixed(known.rmse),
-                    (rmse, _) => Rmse::read(rmse)?,
-                },
-                smooth: match (smooth, known) {
-                    (None, Some(known)) => Smooth::Rows(known.watch.smooth as usize),
-                    (smooth, _) => smoothing(smooth)?,
-                },
-            },
+            drift: drifting(drift, &rule, known.map(|known| known.rmse))?,
+            rule,
             silence: silence.map(|silence| time::duration(silence, "silence")).transpose()?,
             fit_rows: match size(fit_rows, "fit_rows")? {
                 Some(rows) => u32::try_from(rows).unwrap_or(u32::MAX),
@@ -390,7 +429,9 @@ impl Detector {
     /// Batch
     ///     `by`, (``level``), measure, id, kind, state, start, end (null while it lasts), peak and its time, points,
     ///     rule; observed, expected, lower, upper, severity, channel and reason at the peak; in ``lowered_by`` the filter
-    ///     that ended it. The reason of a silence says how long nothing came, and when the last value did.
+    ///     that ended it. The reason of a silence says how long nothing came, and when the last value did. Of a ``drift``,
+    ///     start and end are those of its stretches, told when each is over; peak is the mean residual in RMSE (or the
+    ///     spread, where only that is off), points are stretches, channel is the input that moved.
     fn events(&self) -> PyResult<Batch> {
         Ok(Batch::new(self.lock().or_raise()?.events().or_raise()?))
     }

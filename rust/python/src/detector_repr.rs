@@ -5,6 +5,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use windrow_core::detect::completeness::LEAST;
 use windrow_core::detect::joint::{ADOPT, FIT_ROWS};
 use windrow_core::duration;
+use windrow_core::residual::drift::STRETCH;
 use windrow_core::residual::rmse::Rmse as RmseCore;
 use windrow_core::residual::smooth::Smooth;
 use windrow_core::snapshot::{self, Kind};
@@ -82,6 +83,13 @@ impl Detector {
             Smooth::Rows(1) => {}
             Smooth::Rows(rows) => parts.push(format!("smooth={rows}")),
             Smooth::Time(span) => parts.push(format!("smooth='{}'", duration::print(span))),
+        }
+        match set.drift.map(|drift| drift.stretch) {
+            None if set.model.is_some() => parts.push("drift='off'".to_owned()),
+            Some(stretch) if set.model.is_none() || stretch != STRETCH => {
+                parts.push(format!("drift='{}'", duration::print(stretch)));
+            }
+            _ => {}
         }
         if set.fit_rows != FIT_ROWS {
             parts.push(format!("fit_rows={}", set.fit_rows));

@@ -184,6 +184,11 @@ impl Detector {
                     match (time, methods[measure]) {
                         (Some(time), Some(method)) if every.is_some() && !revised => {
                             verdict = context.take(series, place, method, time, &input, silent, purpose);
+                            if purpose == Purpose::Judge && context.settings.drift.is_some() {
+                                let value =
+                                    |at| rows.inputs.as_ref().map_or(f64::NAN, |all| all.get(at, row));
+                                context.drift(series, place, time, &input, &verdict, value);
+                            }
                         }
                         (Some(time), _) if known && !revised => waiting.push(*key, measure, time, &input),
                         _ => {}

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::completeness::Observed;
 use super::counts::Counts;
+use super::drift;
 use super::feedback::Extent;
 use super::filters::Lowered;
 use super::joint::Machine;
@@ -24,6 +25,7 @@ use crate::duration;
 use crate::error::Result;
 use crate::group::{Anomaly, Scope};
 use crate::key::Keys;
+use crate::residual::drift::Usual;
 use crate::time::Timestamp;
 
 /// The severity from which rows have a reason, unless the alarm's is lower.
@@ -92,7 +94,10 @@ impl Memory {
             Self::Joint(machine) => joint && machine.is_sound(settings.measures.len()),
             Self::Counts(model) => !joint && model.is_sound(),
             Self::Novelty(model) => !joint && model.is_sound(),
-            Self::Residual(model) => !joint && model.is_sound(&settings.rule),
+            Self::Residual(model) => {
+                let inputs = settings.model.as_ref().map_or(0, |model| model.inputs().count());
+                !joint && model.is_sound(&settings.rule, inputs)
+            }
         }
     }
 }
@@ -129,6 +134,8 @@ pub struct Context<'a> {
     pub(super) reason: String,
     /// The severity from which reasons are written.
     pub(super) remarkable: f64,
+    /// What the model's inputs were in training, where somebody asks for drift.
+    pub(super) usual: Vec<Option<Usual>>,
 }
 
 /// Whose row it is.
@@ -182,7 +189,8 @@ impl<'a> Context<'a> {
         let remarkable = settings.alarm.settings().severity.map_or(0.0, |limit| limit.min(REMARKABLE));
         let every = every.unwrap_or(0);
         let reason = String::new();
-        Ok(Self { settings, keys, records, wall, pace, every, reason, remarkable })
+        let usual = settings.drift.map_or_else(Vec::new, |_| drift::usual(settings));
+        Ok(Self { settings, keys, records, wall, pace, every, reason, remarkable, usual })
     }
 
     /// A row of one series: a value where one can be judged, else a missing point.
@@ -459,7 +467,7 @@ impl<'a> Context<'a> {
     }
 
     /// What a series is called wherever it is: its key and its measure.
-    fn name(&self, place: Place) -> Vec<u8> {
+    pub(super) fn name(&self, place: Place) -> Vec<u8> {
         let mut name = self.keys.bytes(place.key).to_vec();
         name.extend_from_slice(self.settings.measures[place.measure].name.as_bytes());
         name

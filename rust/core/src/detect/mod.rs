@@ -8,6 +8,7 @@ mod choose;
 pub mod completeness;
 pub mod counts;
 pub mod detector;
+mod drift;
 mod feedback;
 pub mod filters;
 mod grouping;

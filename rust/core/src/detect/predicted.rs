@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::model::{BAND, Model, Pace, Point, Verdict, confidence};
+use crate::residual::drift::Stretches;
 use crate::residual::rarity::{self, RESIDUAL, Rarity};
 use crate::residual::series::{Rule, Series};
 use crate::time::Timestamp;
@@ -18,6 +19,8 @@ pub struct Predicted {
     /// The newest time: rolling windows don't run backwards.
     newest: Timestamp,
     rarity: Rarity,
+    /// Whether it still fits, from the first row that was judged on.
+    pub(super) drift: Option<Box<Stretches>>,
 }
 
 /// What judging leaves for learning.
@@ -30,12 +33,13 @@ pub struct Judged {
 impl Predicted {
     /// A series whose first point this is.
     pub fn new(point: &Point, rule: &Rule) -> Self {
-        Self { series: rule.start(), newest: point.time, rarity: Rarity::default() }
+        Self { series: rule.start(), newest: point.time, rarity: Rarity::default(), drift: None }
     }
 
     /// Whether a restored series can be used.
-    pub fn is_sound(&self, rule: &Rule) -> bool {
-        self.rarity.is_sound() && rule.admit(&self.series).is_ok()
+    pub fn is_sound(&self, rule: &Rule, inputs: usize) -> bool {
+        let drift = self.drift.as_ref().is_none_or(|drift| drift.is_sound(inputs));
+        drift && self.rarity.is_sound() && rule.admit(&self.series).is_ok()
     }
 }
 

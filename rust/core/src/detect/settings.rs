@@ -13,6 +13,7 @@ use crate::alarm::{self, Alarm};
 use crate::duration;
 use crate::error::{Error, Result};
 use crate::expect::Trained;
+use crate::residual::drift;
 use crate::residual::series::Rule;
 use crate::times::Unit;
 
@@ -112,6 +113,8 @@ pub struct Settings {
     pub silence: Option<i64>,
     /// How residuals are judged; with `residual` only.
     pub rule: Rule,
+    /// Whether a model still fits, and by what that is told; with `residual` only.
+    pub drift: Option<drift::Rule>,
     /// The rows that a machine is fitted on; with `joint` only.
     pub fit_rows: u32,
     /// What keeps an anomaly from the alarm.
@@ -157,8 +160,13 @@ impl Settings {
         if !self.holidays.is_sorted_by(|one, next| one < next) {
             return Err(Error::config("`holidays` must be in order, each day once"));
         }
-        for (name, length) in [("every", self.every), ("silence", self.silence), ("adopt", Some(self.adopt))]
-        {
+        let stretch = self.drift.map(|drift| drift.stretch);
+        for (name, length) in [
+            ("every", self.every),
+            ("silence", self.silence),
+            ("adopt", Some(self.adopt)),
+            ("drift", stretch),
+        ] {
             if let Some(length) = length
                 && length <= 0
             {
@@ -208,6 +216,9 @@ impl Settings {
                     format!("`predicted` is for \"residual\" only, got it with {:?}", self.method.name())
                 }));
             }
+        }
+        if self.drift.is_some_and(|drift| !(drift.rmse > 0.0 && drift.rmse.is_finite())) {
+            return Err(Error::config("`drift` needs a positive RMSE of training"));
         }
         self.check_model()?;
         for (at, name) in self.by.iter().enumerate() {

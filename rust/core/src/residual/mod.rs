@@ -1,6 +1,7 @@
 //! Scoring: how far an observation is from its prediction, in units of the series' own errors.
 
 pub mod channels;
+pub mod drift;
 pub mod joint;
 pub mod novelty;
 mod output;

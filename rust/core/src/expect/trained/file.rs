@@ -98,6 +98,10 @@ pub struct Input {
     pub high: Option<f64>,
     /// A number: stands in where it is missing for longer than it is held.
     pub fill: Option<f64>,
+    /// A number: its mean, if it is known, ...
+    pub mean: Option<f64>,
+    /// ... and its standard deviation.
+    pub std: Option<f64>,
     /// Text: what it may be.
     pub values: Option<Vec<String>>,
 }
@@ -249,7 +253,10 @@ impl Description {
             let numbers = [input.low, input.high, input.fill];
             let number = input.values.is_none()
                 && numbers.iter().all(|value| value.is_some_and(f64::is_finite))
-                && input.low <= input.high;
+                && input.low <= input.high
+                && input.mean.is_none_or(f64::is_finite)
+                && input.std.is_none_or(|std| std >= 0.0 && std.is_finite());
+            let numbers = [input.low, input.high, input.fill, input.mean, input.std];
             let text = input.values.is_some() && numbers.iter().all(Option::is_none);
             if !number && !text {
                 return refuse(format!(
