@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,3 +65,22 @@ def machine(seed: int = 1, rows: int = 400) -> dict[str, Any]:
     target = 3 * speed - load + np.where(gear == "high", 4.0, 0.0) + random.normal(0, 0.1, rows)
     time = np.arange(rows) * 60
     return {"time": time, "speed": speed, "load": load, "gear": gear, "heat": target}
+
+
+def linear(path: Path, weights: list[float], bias: float) -> Path:
+    """Write `x w + b` as an ONNX file."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    values = helper.make_tensor("w", TensorProto.FLOAT, [len(weights), 1], weights)
+    offset = helper.make_tensor("b", TensorProto.FLOAT, [1], [bias])
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["xw"]), helper.make_node("Add", ["xw", "b"], ["y"])],
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, len(weights)])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 1])],
+        [values, offset],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, path)
+    return path

@@ -192,7 +192,10 @@ WINDOW = '[window]\nevery = "5m"\n[[window.aggregate]]\nname = "n"\ncount = true
             SOURCE + '[detect]\nmethod = "residual"\nmeasures = ["x"]\ndrift = "7d"\n',
             "`drift` needs a `model`, or a number as `rmse`",
         ),
-        (SOURCE + '[detect]\nmethod = "residual"\nmodel = "m"\ndrift = 7\n', '`drift` must be a duration or "off"'),
+        (
+            SOURCE + '[detect]\nmethod = "residual"\nmodel = "m"\ndrift = 7\n',
+            '`drift` must be a duration or "off"',
+        ),
         (SOURCE + '[detect]\nmethod = "residual"\nmodel = "m"\ndrift = "on"\n', "`drift` must be"),
         (SOURCE + '[detect]\nmeasures = ["x"]\nfit_rows = 300\n', '`fit_rows` goes with `method = "joint"`'),
         (
@@ -374,6 +377,11 @@ def test_what_the_reference_hides_is_right_as_well():
             text = text.replace("# predicted =", "predicted =").replace('= "predicted"', '= "cars"')
         if name in ("completeness", "min_completeness"):
             text = text.replace("# completeness =", "completeness =").replace('"uptime"', '"cars"')
+        if name == "inputs":
+            text = text.replace("# model =", "model =").replace("motor.json", "motor.onnx")
+            text = text.replace('["motor_speed", "torque"]', '["cars"]').replace(
+                'method = "auto"', 'method = "residual"'
+            )
         if name == "drift":
             text = text.replace("# model =", "model =").replace('method = "auto"', 'method = "residual"')
         if name in ("fit_rows", "adopt"):

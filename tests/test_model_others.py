@@ -8,35 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pyarrow as pa
 import pytest
 import windrow as wr
-from models import INPUTS, TARGET
+from models import INPUTS, TARGET, linear
 from pyarrow import parquet
 from windrow import simulate
 from windrow.cli import main
 from windrow.model.onnx import OnnxModel
 
 ROOT = Path(__file__).parents[1]
-
-
-def linear(path: Path, weights: list[float], bias: float) -> Path:
-    """Write `x w + b` as an ONNX file."""
-    from onnx import TensorProto, helper
-
-    values = helper.make_tensor("w", TensorProto.FLOAT, [len(weights), 1], weights)
-    offset = helper.make_tensor("b", TensorProto.FLOAT, [1], [bias])
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["xw"]), helper.make_node("Add", ["xw", "b"], ["y"])],
-        "linear",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, len(weights)])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 1])],
-        [values, offset],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, path)
-    return path
 
 
 def test_an_onnx_model_predicts_a_column(tmp_path: Path) -> None:

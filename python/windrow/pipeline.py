@@ -16,7 +16,7 @@ from windrow.config.check import ConfigFileError, check, load
 from windrow.config.sections import Config
 from windrow.run import Outcome, Progress, Run
 from windrow.service.service import Service
-from windrow.stages import detector, windows
+from windrow.stages import detector, onnx, windows
 from windrow.stopping import Stop
 
 __all__ = ["Outcome", "Pipeline"]
@@ -87,6 +87,7 @@ class Pipeline:
         """
         windows(self.config, "ns")
         detector(self.config)
+        onnx(self.config.detect)
 
     def _again(self) -> Config:
         """Read the file anew; nothing changes where it is wrong."""

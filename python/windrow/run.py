@@ -12,6 +12,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import windrow as wr
@@ -21,7 +22,7 @@ from windrow.service.reload import reload, settle
 from windrow.service.service import Service
 from windrow.sinks.outgoing import Outgoing
 from windrow.sources import Alive, Linked, Messages, Needs, Resumable, Source, open_source
-from windrow.stages import detect_keys, detector, model, window_keys, windows
+from windrow.stages import detect_keys, detector, model, onnx, window_keys, windows
 from windrow.state.commit import Commit
 from windrow.state.message_id import of_event, of_verdict, of_window
 from windrow.state.store import Store
@@ -135,12 +136,18 @@ class Run:
         # Messages bring their time in nanoseconds whatever they are told.
         self.windows = windows(config, self.source.time_unit if probe is not None else "ns")
         self.detector = detector(config, self.source.time_unit)
+        self.onnx = onnx(config.detect)
         if self.store is not None:
             if self.windows is not None:
                 self.windows = self.store.resume("windows", self.windows)
             if self.detector is not None:
+                section = config.detect
+                current = section is not None and section.model is not None and Path(section.model).is_dir()
                 self.detector = self.store.resume(
-                    "detector", self.detector, lambda stage: settle(stage, config)
+                    "detector",
+                    self.detector,
+                    lambda stage: settle(stage, config),
+                    _promoted if current else None,
                 )
         self.clocks = self._clocks(config)
 
@@ -237,6 +244,8 @@ class Run:
         if trained is not None:
             columns += trained.inputs
             texts = set(trained.texts)
+        elif section.inputs is not None:
+            columns += section.inputs
         elif section.method == "residual":
             columns.append(section.predicted)
         keys = detect_keys(section, window, trained)
@@ -326,6 +335,7 @@ class Run:
         """Rows that the detector judges."""
         assert self.detector is not None
         self.commit.changed.add("detector")
+        table = self.predicted(table)
         verdicts = self.detector.push(table)
         self.outcome.judged += len(verdicts)
         if self.history is not None:
@@ -333,6 +343,10 @@ class Run:
         if self.outgoing.wants("anomalies"):
             self.outgoing.write("anomalies", self._anomalies(table, verdicts))
         self.events()
+
+    def predicted(self, table: Any) -> Any:
+        """Rows with what an ONNX file predicts of them, where there is one."""
+        return table if self.onnx is None else self.onnx.predict(table)
 
     def _anomalies(self, table: Any, verdicts: Any) -> Iterator[dict[str, Any]]:
         """Verdicts in alarm, each named with the revision of the window that it judges."""
@@ -377,6 +391,14 @@ class Run:
         lost = self.commit.fault or self.outgoing.fault
         if lost is not None:
             raise wr.WindrowError(f"not everything could be written: {lost}")
+
+
+def _promoted(before: wr.Detector, fresh: wr.Detector) -> bool:
+    """Whether another version of the model was made the current one meanwhile."""
+    if before.model == fresh.model:
+        return False
+    log.warning("another version of the model is current: the detector begins anew with it")
+    return True
 
 
 def _rows(piece: Any) -> int:

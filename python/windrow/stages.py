@@ -30,6 +30,7 @@ __all__ = [
     "detector",
     "filters",
     "model",
+    "onnx",
     "window_keys",
     "windows",
 ]
@@ -88,11 +89,21 @@ def _both(where: Mapping[str, Any], keep: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def model(section: DetectSection | None) -> wr.Model | None:
-    """Read the model that predicts, if there is one."""
-    if section is None or section.model is None:
+    """Read the model that predicts, if there is one that the engine evaluates."""
+    if section is None or section.model is None or section.inputs is not None:
         return None
     with _of("detect"):
         return wr.Model.load(section.model)
+
+
+def onnx(section: DetectSection | None) -> Any:
+    """Open the ONNX file that predicts, if there is one."""
+    if section is None or section.model is None or section.inputs is None:
+        return None
+    from windrow.model.onnx import OnnxModel
+
+    with _of("detect"):
+        return OnnxModel(section.model, section.inputs)
 
 
 def alarm(section: AlarmSection | None, detect: DetectSection | None = None) -> wr.Alarm:
@@ -142,6 +153,7 @@ def detector(config: Config, time_unit: Unit = "ns") -> wr.Detector | None:
         rule = {"rmse": _rmse(section.rmse), "smooth": section.smooth}
         given["drift"] = section.drift
         if trained is None:
+            # What an ONNX file predicts comes in a column, as if somebody had brought it.
             given |= {"predicted": section.predicted, **rule}
         else:
             # What isn't said is the model's.

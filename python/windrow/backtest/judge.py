@@ -273,6 +273,7 @@ def _pass(
                 done += len(part)
                 if not len(part):
                     continue
+                part = run.predicted(part)
                 if judged:
                     passed.verdicts.append(run.detector.push(part))  # type: ignore[union-attr]
                     run.outcome.judged += len(passed.verdicts[-1])

@@ -333,6 +333,7 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
     measures = detect.get("measures", [])
     if "measures" not in detect and "model" not in detect:
         yield Problem(("detect", "measures"), "[detect] needs `measures`, a list of columns, or a `model`")
+    yield from _onnx(detect, window)
     if "model" in detect and "predicted" in detect:
         yield Problem(("detect", "predicted"), "[detect] takes `model` or `predicted`, got both")
     listed = list(measures) if isinstance(measures, list | dict) else []
@@ -341,14 +342,14 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
             ("detect", "measures"),
             f"[detect] `measures` must be one column (the observed) for residual, got {len(listed)}",
         )
-    if "model" not in detect and detect.get("drift", "off") != "off":
-        if not isinstance(detect.get("rmse"), int | float):
-            got = "[detect] `drift` needs a `model`, or a number as `rmse`: the error in training"
-            yield Problem(("detect", "drift"), got)
+    trained = ("model" in detect and "inputs" not in detect) or isinstance(detect.get("rmse"), int | float)
+    if detect.get("drift", "off") != "off" and not trained:
+        got = "[detect] `drift` needs a `model`, or a number as `rmse`: the error in training"
+        yield Problem(("detect", "drift"), got)
     rmse = mapping(detect.get("rmse"))
     if rmse is not None and len([name for name in ("ewm", "rolling") if name in rmse]) != 1:
         yield Problem(("detect", "rmse"), "[detect] `rmse` needs exactly one of `ewm` and `rolling`")
-    for name in ("model", "predicted", "rmse", "smooth", "drift"):
+    for name in ("model", "inputs", "predicted", "rmse", "smooth", "drift"):
         if name in detect and detect.get("method") != "residual":
             yield Problem(("detect", name), f'[detect] `{name}` goes with `method = "residual"`')
     if detect.get("method") == "joint" and isinstance(measures, list) and len(listed) == 1:
@@ -408,6 +409,33 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
             known = ", ".join(keys) or "none"
             got = f"[detect] `by` must be columns of `by` in [window] ({known}), got {show(column)}"
             yield Problem(("detect", "by"), got + near(column, keys, quoted=True))
+
+
+def _onnx(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Iterator[Problem]:
+    """Check what the file of another model can't say by itself."""
+    model = detect.get("model")
+    foreign = isinstance(model, str) and model.endswith(".onnx")
+    if foreign:
+        for name, what in {
+            "measures": "which column is observed",
+            "inputs": "which columns it takes, in its order",
+        }.items():
+            if name not in detect:
+                got = f"[detect] `{name}` is missing: an ONNX file doesn't say {what}"
+                yield Problem(("detect", name), got)
+        made = names(
+            [one.get("name") for one in (window or {}).get("aggregate") or [] if isinstance(one, dict)]
+        )
+        for column in names(detect.get("inputs")):
+            if made and column not in made:
+                yield Problem(
+                    ("detect", "inputs"),
+                    f"[detect] `inputs` must be aggregates of [window] ({', '.join(made)}), got {show(column)}"
+                    f"{near(column, made, quoted=True)}",
+                )
+    elif "inputs" in detect:
+        got = "[detect] `inputs` is for a `model` that is an ONNX file (.onnx)"
+        yield Problem(("detect", "inputs"), got + (f", got {show(model)}" if "model" in detect else ""))
 
 
 def _alarms(alarm: Mapping[str, Any]) -> Iterator[Problem]:

@@ -206,8 +206,12 @@ class DetectSection(Section):
     )
     model: Name | None = option(
         None,
-        "residual: a file of `windrow train` that predicts; [alarm] is the model's unless given",
+        "residual: what predicts: a file of `windrow train`, a type's folder in a registry (its current version), or "
+        "an ONNX file; [alarm] is the model's unless given",
         "motor.json",
+    )
+    inputs: Annotated[list[Name], Field(min_length=1)] | None = option(
+        None, "residual: the columns of an ONNX file, in its order", ["motor_speed", "torque"]
     )
     predicted: Name = option("predicted", "residual: the column of predictions, where there is no model")
     rmse: Literal["cumulative"] | Annotated[float, Field(gt=0)] | Rmse = option(

@@ -43,8 +43,17 @@ def report(model: wr.Model) -> dict[str, Any]:
 
 
 def load(path: str | os.PathLike[str]) -> wr.Model:
-    """Read a model."""
+    """Read a model: a file, or the current version of a type's folder in a registry."""
     file = _path(path)
+    if file.is_dir():
+        from windrow.model.registry import current
+
+        return current(file)
+    if file.suffix == ".onnx":
+        raise ConfigError(
+            f"`{file}` is an ONNX file, which doesn't say what its columns are: name them in a pipeline ([detect] "
+            "`model`, `inputs` and `measures`), or use `windrow.model.onnx.OnnxModel`"
+        )
     try:
         text = file.read_text("utf-8")
     except OSError as error:

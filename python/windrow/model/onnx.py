@@ -101,4 +101,6 @@ class OnnxModel:
         if known.any():
             out = self._session.run(None, {self._name: matrix[known].astype(self._type)})[0]
             predicted[known] = np.asarray(out, float).reshape(int(known.sum()), -1)[:, 0]
+        if "predicted" in table.column_names:
+            table = table.drop_columns(["predicted"])
         return table.append_column("predicted", pa.array(predicted, from_pandas=True))

@@ -17,9 +17,23 @@ from windrow.errors import ConfigError
 from windrow.model.file import described
 from windrow.state.whole_file import write_whole
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "current"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def current(folder: Path) -> wr.Model:
+    """Read the current version from the folder of a type of machine."""
+    registry = Registry(folder.parent)
+    if folder.name in registry.types():
+        return registry.load(folder.name)
+    types = Registry(folder).types()
+    if types:
+        raise ConfigError(
+            f"`{folder}` holds models of several types: name one, as in `{folder / types[0]}` (it has "
+            f"{', '.join(types)})"
+        )
+    raise ConfigError(f"`{folder}` is a folder without models")
 
 
 class Registry:

@@ -100,10 +100,17 @@ class Store:
             self._lock.close()
             self._lock = None
 
-    def resume(self, name: str, fresh: S, settle: Callable[[S], None] = lambda stage: None) -> S:
+    def resume(
+        self,
+        name: str,
+        fresh: S,
+        settle: Callable[[S], None] = lambda stage: None,
+        anew: Callable[[S, S], bool] | None = None,
+    ) -> S:
         """Give the stage as it was left, or the fresh one where nothing was.
 
-        `settle` sets in the restored stage what may change between runs.
+        `settle` sets in the restored stage what may change between runs; where `anew` says so of it and the fresh one,
+        the fresh one takes its place.
 
         Raises
         ------
@@ -120,6 +127,8 @@ class Store:
         except SnapshotError as error:
             raise SnapshotError(f"`{file}`: {error}") from error
         settle(stage)
+        if anew is not None and anew(stage, fresh):
+            return fresh
         if repr(stage) != repr(fresh):
             raise ConfigError(
                 f"`{file}` was made with other settings, {stage!r}, than these, {fresh!r}: take them back, or move "

@@ -25,7 +25,7 @@ use crate::batch::Batch;
 use crate::error::{OrRaise, config};
 use crate::filters;
 use crate::measures::{measures, predicted};
-use crate::model::trained;
+use crate::model::{Model, trained};
 use crate::rmse::Rmse;
 use crate::time;
 
@@ -420,6 +420,12 @@ impl Detector {
     fn inputs(&self) -> PyResult<Vec<String>> {
         let core = self.lock().or_raise()?;
         Ok(core.settings().inputs().into_iter().map(str::to_owned).collect())
+    }
+
+    /// What predicts, if it is a `Model`.
+    #[getter]
+    fn model(&self) -> PyResult<Option<Model>> {
+        Ok(self.lock().or_raise()?.settings().model.clone().map(Model::of))
     }
 
     /// Events that are new or have ended since the last call.

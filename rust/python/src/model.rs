@@ -261,6 +261,11 @@ impl Model {
 type Asked = fn(&Trained, &[RecordBatch]) -> Result<RecordBatch>;
 
 impl Model {
+    /// Of a detector.
+    pub fn of(core: Arc<Trained>) -> Self {
+        Self { core }
+    }
+
     /// What it is, in short: its file is too long to show, its checksum is not.
     pub fn shown(model: &Trained) -> String {
         let description = model.description();
