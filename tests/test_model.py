@@ -192,6 +192,10 @@ def test_runs_of_plain_rows_are_as_rows_one_by_one(kind: str) -> None:
         == out["predicted"][64:128]
     )
     assert model.predict_one([1.0, 2.0, float("nan")]) is None
+    for more in ({"of": ["a"], "mean": "3s"}, {"of": ["a", "b"]}):
+        rich = small(inputs=inputs, features=[*features, more], predictor=ridge(5))
+        with pytest.raises(wr.ConfigError, match="for single rows a `Detector` with the model"):
+            rich.predict_one([1.0, 2.0, 3.0])
     for wrong, message in (("abc", "must be numbers"), ([1.0, 2.0], r"must be 3 numbers \(a, b, c\), got 2")):
         with pytest.raises(wr.DataError, match=message):
             model.predict_one(wrong)

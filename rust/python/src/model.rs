@@ -187,7 +187,7 @@ impl Model {
         self.table(py, table, Trained::predict_table)
     }
 
-    /// Predict the target of one row, of a model that takes its inputs as they are; others need a `Detector`.
+    /// Predict the target of one row, of a model that takes its inputs as they are.
     ///
     /// Parameters
     /// ----------
@@ -197,12 +197,15 @@ impl Model {
     /// Returns
     /// -------
     /// float or None
-    ///     None where an input is missing, or the model has a history.
+    ///     None where an input is missing.
     ///
     /// Raises
     /// ------
     /// DataError
     ///     If these are no numbers, or not as many as there are inputs.
+    /// ConfigError
+    ///     If the model takes more than its inputs as they are: their past, products, texts. A `Detector` with it
+    ///     remembers: its `score_one` and `learn_one` take single rows, its `push` tables of as few as one.
     fn predict_one(&self, values: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
         let unfit = |_| data(format!("`values` must be numbers, got {}", shown(values)));
         // A list's own numbers are read without asking what else they might be.
@@ -217,6 +220,12 @@ impl Model {
                 self.inputs().join(", "),
                 numbers.len()
             )));
+        }
+        if !self.core.is_plain() {
+            return Err(config(
+                "`predict_one` is for models that take their inputs as they are, got one that takes their past, products \
+                 or texts: use `predict` for a table, and for single rows a `Detector` with the model, which remembers",
+            ));
         }
         Ok(self.core.predict_row(&numbers))
     }

@@ -297,6 +297,11 @@ impl Trained {
         }
     }
 
+    /// Whether it takes its inputs as they are, and nothing else.
+    pub fn is_plain(&self) -> bool {
+        self.plan.plain.is_some()
+    }
+
     /// Predicts one row of a model whose predictions hang on the row alone; None where an input is missing or the
     /// model takes more than inputs as they are.
     pub fn predict_row(&self, values: &[f64]) -> Option<f64> {
