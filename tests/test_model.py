@@ -400,3 +400,18 @@ def test_a_motor_is_learned_to_near_its_noise() -> None:
     assert tried["ridge on inputs"] > 4
     assert model.rmse < 0.45
     assert json.loads(json.dumps(model.report)) == model.report
+
+
+def test_larger_trees_are_taken_where_they_predict_better() -> None:
+    """A level for each pair of cells: scikit-learn's 31 leaves tell more of them apart than 15 do."""
+    random = np.random.default_rng(4)
+    level, at = random.normal(0, 5, (8, 8)), random.uniform(0, 8, (1500, 2))
+    y = level[at[:, 0].astype(int), at[:, 1].astype(int)] + random.normal(0, 0.1, 1500)
+    table = {"time": np.arange(1500), "a": at[:, 0], "b": at[:, 1], "y": y}
+    model = train(table, target="y", inputs=["a", "b"], method="trees")
+    trees = of_model(model)["predictor"]["trees"]
+    assert len(trees) == 100
+    assert max(sum(feature is None for feature in tree["feature"]) for tree in trees) == 31
+    smaller = next(one["rmse"] for one in model.report["candidates"] if one["name"] == model.report["method"])
+    assert model.rmse < 0.98 * smaller
+    assert len(of_model(train(method="trees"))["predictor"]["trees"]) == 120

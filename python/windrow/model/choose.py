@@ -30,6 +30,8 @@ BETTER = 0.02
 PRODUCTS, TRIED = 4, 4
 #: Penalties that ridge is tried with; the first while features are looked for.
 ALPHAS = (1.0, 0.01, 30.0, 1000.0)
+#: Trees and leaves that boosting is tried with; the first while features are looked for, the last is scikit-learn's.
+SIZES = ((120, 15), (100, 31))
 #: Rows of the sample, taken in stretches of so many.
 SAMPLE, STRETCH = 6_000, 300
 #: A kind whose error on the sample is so many times the best one's isn't tried on all rows.
@@ -62,6 +64,10 @@ class Candidate:
     options: dict[str, Any]
     predicted: Floats
     rmse: float
+
+
+def _error(one: Candidate) -> float:
+    return one.rmse
 
 
 class Search:
@@ -137,9 +143,8 @@ class Search:
             rows &= np.isfinite(self.columns[made.name(one)])
         self._look_at(rows)
         name = model["report"].get("method", model["predictor"]["kind"])
-        if model["predictor"]["kind"] == "trees":
-            return self.trees(name, features)
-        return self.tuned(self.ridge(name, features))
+        again = self.trees if model["predictor"]["kind"] == "trees" else self.ridge
+        return self.tuned(again(name, features))
 
     def matrix(self, features: list[Feature]) -> Floats:
         """Features of the rows that are used, side by side."""
@@ -151,16 +156,19 @@ class Search:
         return self._try(name, "ridge", features, self.matrix(features), alpha=ALPHAS[0])
 
     def tuned(self, best: Candidate) -> Candidate:
-        """Try the other penalties."""
-        if best.kind != "ridge":
-            return best
+        """Try the other penalties, or larger trees, which have to be better by the stated share."""
         matrix = self.matrix(best.features)
+        if best.kind == "trees":
+            sizes = [{"trees": trees, "leaves": leaves} for trees, leaves in SIZES[1:]]
+            larger = [self._try(best.name, "trees", best.features, matrix, **size) for size in sizes]
+            return min([best, *(one for one in larger if one.rmse < best.rmse * (1 - BETTER))], key=_error)
         others = [self._try(best.name, "ridge", best.features, matrix, alpha=alpha) for alpha in ALPHAS[1:]]
-        return min([best, *others], key=lambda one: one.rmse)
+        return min([best, *others], key=_error)
 
     def trees(self, name: str, features: list[Feature]) -> Candidate:
         """Try boosted trees."""
-        return self._try(name, "trees", features, self.matrix(features))
+        trees, leaves = SIZES[0]
+        return self._try(name, "trees", features, self.matrix(features), trees=trees, leaves=leaves)
 
     def _try(
         self, name: str, kind: str, features: list[Feature], matrix: Floats, **options: Any
@@ -190,7 +198,7 @@ class Search:
             ]
             if not found:
                 break
-            next_best = min(found, key=lambda one: one.rmse)
+            next_best = min(found, key=_error)
             if next_best.rmse >= best.rmse * (1 - BETTER):
                 break
             chosen.append(ranked[found.index(next_best)])
