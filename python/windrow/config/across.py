@@ -344,7 +344,7 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
         )
     trained = ("model" in detect and "inputs" not in detect) or isinstance(detect.get("rmse"), int | float)
     if detect.get("drift", "off") != "off" and not trained:
-        got = "[detect] `drift` needs a `model`, or a number as `rmse`: the error in training"
+        got = "[detect] `drift` needs a `model`, or a number as `rmse` (the error in training), got neither"
         yield Problem(("detect", "drift"), got)
     rmse = mapping(detect.get("rmse"))
     if rmse is not None and len([name for name in ("ewm", "rolling") if name in rmse]) != 1:

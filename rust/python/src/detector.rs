@@ -201,7 +201,9 @@ fn drifting(
         Some(stretch) => time::duration(stretch, "drift")?,
     };
     let Some(rmse) = fixed.or(trained) else {
-        return Err(config("`drift` needs a `model`, or a number as `rmse`: the error in training"));
+        return Err(config(
+            "`drift` needs a `model`, or a number as `rmse` (the error in training), got neither",
+        ));
     };
     Ok(Some(drift::Rule { stretch, rmse }))
 }
