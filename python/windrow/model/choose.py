@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -156,14 +156,13 @@ class Search:
         return self._try(name, "ridge", features, self.matrix(features), alpha=ALPHAS[0])
 
     def tuned(self, best: Candidate) -> Candidate:
-        """Try the other penalties, or larger trees, which have to be better by the stated share."""
-        matrix = self.matrix(best.features)
+        """Try the other penalties, or larger trees; they have to be better by the stated share."""
+        options: list[dict[str, Any]] = [{"alpha": alpha} for alpha in ALPHAS[1:]]
         if best.kind == "trees":
-            sizes = [{"trees": trees, "leaves": leaves} for trees, leaves in SIZES[1:]]
-            larger = [self._try(best.name, "trees", best.features, matrix, **size) for size in sizes]
-            return min([best, *(one for one in larger if one.rmse < best.rmse * (1 - BETTER))], key=_error)
-        others = [self._try(best.name, "ridge", best.features, matrix, alpha=alpha) for alpha in ALPHAS[1:]]
-        return min([best, *others], key=_error)
+            options = [{"trees": trees, "leaves": leaves} for trees, leaves in SIZES[1:]]
+        matrix = self.matrix(best.features)
+        others = [self._try(best.name, best.kind, best.features, matrix, **one) for one in options]
+        return min([best, *(one for one in others if one.rmse < best.rmse * (1 - BETTER))], key=_error)
 
     def trees(self, name: str, features: list[Feature]) -> Candidate:
         """Try boosted trees."""
@@ -173,7 +172,9 @@ class Search:
     def _try(
         self, name: str, kind: str, features: list[Feature], matrix: Floats, **options: Any
     ) -> Candidate:
-        predicted = predict(fitting(kind, self.seed, **options), matrix, self.target, self.blocks)
+        # Rows whose history reaches into a block are left out beside it; without a history none does.
+        blocks = replace(self.blocks, gap=min(self.blocks.gap, made.reach(features)))
+        predicted = predict(fitting(kind, self.seed, **options), matrix, self.target, blocks)
         rmse = float(np.sqrt(np.nanmean((predicted - self.target) ** 2)))
         tried = Candidate(name, kind, features, options, predicted, rmse)
         self.progress(tried)

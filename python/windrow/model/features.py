@@ -6,10 +6,11 @@ training as at work.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["history", "name", "shown", "spans", "texts", "values"]
+__all__ = ["history", "name", "reach", "shown", "spans", "texts", "values"]
 
 #: Time constants that are tried, in usual steps.
 CONSTANTS = (3, 10, 30, 100, 300)
@@ -37,6 +38,19 @@ def shown(nanoseconds: int) -> str:
         if nanoseconds % length == 0:
             return f"{nanoseconds // length}{unit}"
     return f"{nanoseconds}ns"
+
+
+def reach(features: Iterable[Feature]) -> int:
+    """How far back features look: their longest time constant in nanoseconds, 0 of values as they are."""
+    lengths = dict(_UNITS) | {"ns": 1}
+    texts = [one.get("mean") or one.get("rate") or "" for one in features]
+    return max(
+        (
+            sum(int(many) * lengths[unit] for many, unit in re.findall(r"(\d+)([a-z]+)", text))
+            for text in texts
+        ),
+        default=0,
+    )
 
 
 def spans(step: int, rows: int) -> dict[str, int]:
