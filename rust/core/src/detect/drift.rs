@@ -37,7 +37,7 @@ impl Context<'_> {
         if let Some(stretches) = &mut model.drift
             && let Some(told) = stretches.pass(time, rule)
         {
-            self.tell(place, rule, told);
+            self.tell_drift(place, rule, told);
         }
         let judged = verdict.expected.is_finite();
         // What is in alarm is told as such, and planned work is not told at all.
@@ -51,7 +51,7 @@ impl Context<'_> {
     }
 
     #[cold]
-    fn tell(&mut self, place: Place, rule: &Rule, told: Told) {
+    fn tell_drift(&mut self, place: Place, rule: &Rule, told: Told) {
         let id = place.series() as u32;
         let (begin, drift) = match told {
             Told::Back(time) => return self.records.events.close(id, EventKind::Drift, time, State::Ok),

@@ -94,10 +94,7 @@ impl Memory {
             Self::Joint(machine) => joint && machine.is_sound(settings.measures.len()),
             Self::Counts(model) => !joint && model.is_sound(),
             Self::Novelty(model) => !joint && model.is_sound(),
-            Self::Residual(model) => {
-                let inputs = settings.model.as_ref().map_or(0, |model| model.inputs().count());
-                !joint && model.is_sound(&settings.rule, inputs)
-            }
+            Self::Residual(model) => !joint && model.is_sound(settings),
         }
     }
 }

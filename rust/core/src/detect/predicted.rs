@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::model::{BAND, Model, Pace, Point, Verdict, confidence};
+use super::settings::Settings;
 use crate::residual::drift::Stretches;
 use crate::residual::rarity::{self, RESIDUAL, Rarity};
 use crate::residual::series::{Rule, Series};
@@ -37,9 +38,10 @@ impl Predicted {
     }
 
     /// Whether a restored series can be used.
-    pub fn is_sound(&self, rule: &Rule, inputs: usize) -> bool {
+    pub fn is_sound(&self, settings: &Settings) -> bool {
+        let inputs = settings.model.as_ref().map_or(0, |model| model.inputs().count());
         let drift = self.drift.as_ref().is_none_or(|drift| drift.is_sound(inputs));
-        drift && self.rarity.is_sound() && rule.admit(&self.series).is_ok()
+        drift && self.rarity.is_sound() && settings.rule.admit(&self.series).is_ok()
     }
 }
 
