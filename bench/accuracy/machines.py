@@ -1,8 +1,9 @@
 """Models of machines on public data: errors on later rows beside scikit-learn's defaults, and what their alarms found.
 
-Owns the section `machines`. Each model is trained by `wr.train` as it comes, on the earlier or the normal part; nothing
-was tuned on these data. Peers are scikit-learn's estimators at their defaults, on the same rows and inputs; the best of
-them on the rows that are judged is named.
+Owns the section `machines`. Each model is trained by `wr.train` as it comes, on the earlier or the normal part. Peers
+are scikit-learn's estimators at their defaults, on the same rows and inputs: the one that blocked cross-validation on
+the trained rows prefers, which is what one could have chosen at the time, and the one that was best on the rows that
+are judged, which nobody could.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ Columns = dict[str, np.ndarray[Any, Any]]
 FAULTS, ONSET = (1, 2, 4, 5, 6, 7), 160
 #: Cycles of an engine that count as healthy.
 HEALTHY = 60
+#: An engine with more cycles than this before it counts as fresh.
+FRESH = 125
 DEFAULTS = {
     "linear regression": LinearRegression,
     "ridge": lambda: make_pipeline(StandardScaler(), Ridge()),
@@ -49,6 +52,8 @@ class Row:
     rows: str
     ours: float
     method: str
+    fair: float
+    fair_name: str
     peer: float
     peer_name: str
     honest: float
@@ -57,8 +62,8 @@ class Row:
     def cells(self) -> list[str]:
         """As text."""
         return [
-            self.name, self.rows, f"{self.ours:.3g}", self.method, f"{self.honest:.3g}", f"{self.peer:.3g}",
-            self.peer_name, self.found,
+            self.name, self.rows, f"{self.ours:.3g}", self.method, f"{self.honest:.3g}",
+            f"{self.fair:.3g}, {self.fair_name}", f"{self.peer:.3g}, {self.peer_name}", self.found,
         ]  # fmt: skip
 
 
@@ -85,16 +90,27 @@ def compare(
     def matrix(part: Columns) -> Any:
         return np.column_stack([part[one] for one in numbers] + [part[one] == text for one, text in texts])
 
-    peers = {}
+    peers, promised = {}, {}
     for peer, make in DEFAULTS.items():
         fitted = make().fit(matrix(train), train[target])
         peers[peer] = rmse(test[target][seen], fitted.predict(matrix(test)[seen]))
-    best = min(peers, key=lambda peer: peers[peer])
+        promised[peer] = blocked(make, matrix(train), train[target])
+    best, fair = min(peers, key=lambda peer: peers[peer]), min(promised, key=lambda peer: promised[peer])
     row = Row(
         name, f"{len(train[target]):,} / {int(seen.sum()):,}", rmse(test[target], predicted),
-        model.report["method"], peers[best], best, model.rmse, "",
+        model.report["method"], peers[fair], fair, peers[best], best, model.rmse, "",
     )  # fmt: skip
     return row, model
+
+
+def blocked(make: Any, features: Any, target: Any) -> float:
+    """Errors of a default on five stretches of the trained rows, each predicted from the others."""
+    block = np.arange(len(target)) * 5 // len(target)
+    parts = [
+        make().fit(features[block != at], target[block != at]).predict(features[block == at])
+        for at in range(5)
+    ]
+    return rmse(target, np.concatenate(parts))
 
 
 def events(model: wr.Model, rows: Columns, **given: Any) -> list[tuple[float, float]]:
@@ -106,7 +122,15 @@ def events(model: wr.Model, rows: Columns, **given: Any) -> list[tuple[float, fl
     return [
         (one["start"].timestamp(), last if one["end"] is None else one["end"].timestamp())
         for one in found.values()
+        if one["kind"] == "anomaly"
     ]
+
+
+def drifts(model: wr.Model, rows: Columns, stretch: int) -> list[float]:
+    """When drift over stretches of so many rows was told, in rows of the file."""
+    detector = wr.Detector("residual", model=model, every="1s", drift=f"{stretch}s")
+    detector.push(rows)
+    return [one["start"].timestamp() + stretch for one in detector.events() if one["kind"] == "drift"]
 
 
 def turbine(target: str, short: str) -> Row:
@@ -159,7 +183,7 @@ def mill() -> Row:
     early = np.arange(len(read)) < 0.3 * len(read)
     inputs = ["type", "Air temperature [K]", "Rotational speed [rpm]", "Torque [Nm]"]
     row, model = compare(
-        "milling machine, process temperature", cut(columns, early & healthy), cut(columns, ~early & healthy),
+        "milling machine, process temperature *", cut(columns, early & healthy), cut(columns, ~early & healthy),
         "Process temperature [K]", inputs,
     )  # fmt: skip
     later = cut(columns, ~early)
@@ -193,12 +217,14 @@ def chemistry() -> list[Row]:
     inputs = [f"x{at}" for at in range(42, 53)]
     # Agitator speed and two valves hardly move; a constant input is no input.
     inputs = [name for name in inputs if np.ptp(named(normal)[name]) > 0]
-    models, ratios, peers, names = [], [], [], []
+    models, ratios, peers, names, fairly, fair = [], [], [], [], [], []
     for at in range(1, 23):
         row, model = compare("", named(normal), named(calm), f"x{at}", inputs, method="ridge")
         models.append(model)
         ratios.append(row.ours / row.peer)
         names.append(row.peer_name)
+        fairly.append(row.fair / row.peer)
+        fair.append(row.fair_name)
         peers.append(row.ours / model.rmse)
 
     def ours(rows: Any) -> list[float]:
@@ -240,8 +266,9 @@ def chemistry() -> list[Row]:
     return [
         Row(
             "Tennessee Eastman, 22 measurements, error over the best default's (median)",
-            f"{len(normal):,} / {len(calm):,}", float(np.median(ratios)), "ridge, 22 models", 1.0,
-            max(set(names), key=names.count), float(np.median(1 / np.array(peers))),
+            f"{len(normal):,} / {len(calm):,}", float(np.median(ratios)), "ridge, 22 models",
+            float(np.median(fairly)), max(set(fair), key=fair.count), 1.0, max(set(names), key=names.count),
+            float(np.median(1 / np.array(peers))),
             f"delay of faults {', '.join(map(str, FAULTS))} — {told}",
         )
     ]  # fmt: skip
@@ -260,22 +287,43 @@ def engines() -> Row:
     # Speeds and flows wear along with the engine; what it is asked for doesn't.
     inputs = ["setting_1", "setting_2"]
     row, model = compare(
-        "turbofans, outlet temperature", cut(columns, fresh & taught), cut(columns, fresh & ~taught), "sensor_4",
+        "turbofans, outlet temperature *", cut(columns, fresh & taught), cut(columns, fresh & ~taught), "sensor_4",
         inputs, by="unit",
     )  # fmt: skip
-    leads, early = [], 0
+    of_all, own, drift, early = [], [], [], 0
     for unit in range(51, 101):
         mine = cut(columns, columns["unit"] == unit)
+        last = float(mine["time"][-1])
         begins = [begin for begin, _ in events(model, mine)]
         early += sum(begin <= HEALTHY for begin in begins)
-        later = [begin for begin in begins if begin > HEALTHY]
-        if later:
-            leads.append(float(mine["time"][-1] - min(later)))
+        of_all += ahead([begin for begin in begins if begin > HEALTHY], last)
+        # Engines differ from each other by more than their first cycles do among themselves.
+        its = wr.train(
+            cut(mine, mine["time"] <= HEALTHY),
+            target="sensor_4",
+            inputs=inputs,
+            time_unit="s",
+            method="ridge",
+        )
+        own += ahead([begin for begin, _ in events(its, mine)], last)
+        drift += ahead(drifts(its, mine, 20), last)
+
+    def told(leads: list[float]) -> str:
+        return (
+            f"{len(leads)} of 50 engines before they fail, {np.median(leads):.0f} cycles (median) ahead, "
+            f"{sum(lead > FRESH for lead in leads)} more than {FRESH}"
+        )
+
     row.found = (
-        f"{len(leads)} of 50 engines before they fail, {np.median(leads):.0f} cycles (median) ahead; "
-        f"{early} events in the first {HEALTHY} cycles"
+        f"one model for all: {told(of_all)}, {early} events in the first {HEALTHY} cycles; a model each, of its first "
+        f"{HEALTHY} cycles *: {told(own)}; its drift over 20 cycles *: {told(drift)}"
     )
     return row
+
+
+def ahead(begins: list[float], last: float) -> list[float]:
+    """How long before the end the first of them is; nothing where there is none."""
+    return [last - min(begins)] if begins else []
 
 
 def main() -> None:
@@ -289,14 +337,19 @@ def main() -> None:
     ]
     heads = [
         "", "rows trained / judged", "RMSE on judged rows", "method", "RMSE promised (cross-validation)",
-        "best default's RMSE", "which", "found",
+        "scikit-learn's default chosen at the time", "its best one in hindsight", "found",
     ]  # fmt: skip
     words = (
         "Alarms are the model's own: a rolling mean of 12 rows, 15 of 20 beyond 3 x the RMSE of blocked "
         "cross-validation. T2 and Q are of a principal component analysis with 90 % of the variance, 15 of 20 beyond "
-        "their 99 % quantiles on the normal rows. Added steps are four times the RMSE, for three days. The best "
-        "default is chosen on the rows that are judged, which favours it. Where later rows are much worse than "
-        "promised, the machine has changed since."
+        "their 99 % quantiles on the normal rows. Added steps are four times the RMSE, for three days. scikit-learn's "
+        "linear regression, ridge, boosted trees and random forest are at their defaults on the same inputs; one of "
+        "them is chosen at the time by five blocks of the trained rows, as ours is, the other on the rows that are "
+        "judged. Where later rows are much worse than promised, the machine has changed since.\n\n"
+        "`*` chosen in sight of data it is quoted for, or of its like: where the milling machine's rows are cut (30 %) "
+        "and which of the engines' columns predict (the settings) were chosen with all of their rows in view; that "
+        "each engine gets a model of its own was chosen on the half of the engines that is not quoted. Nothing was "
+        "tuned on later rows of the turbine and the process."
     )
     minutes = (time.monotonic() - began) / 60
     text = "\n\n".join(
