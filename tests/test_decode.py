@@ -25,7 +25,7 @@ def read(path):
 
 
 pytest.importorskip("pyarrow")
-thorough = settings(deadline=None, max_examples=200)
+thorough = settings(deadline=None, max_examples=min(200, 5 * settings.default.max_examples))
 
 
 @pytest.fixture(scope="module")

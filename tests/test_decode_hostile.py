@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import windrow as wr
+from faults import PATIENCE
 from hypothesis import settings
 from oracle import decode as oracle
 from oracle.decode_face import compare
@@ -267,6 +268,6 @@ print("fine")
 
 def test_huge_messages_take_time_and_memory_by_their_length():
     out = subprocess.run(
-        [sys.executable, "-c", HUGE], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", HUGE], capture_output=True, text=True, timeout=300 * PATIENCE, check=False
     )
     assert (out.stdout.strip(), out.returncode) == ("fine", 0), out.stderr

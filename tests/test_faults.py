@@ -253,7 +253,7 @@ def test_a_flood_by_pipe_costs_neither_memory_nor_the_others_windows(tmp_path):
         service.process.stdin.flush()
         most = memory(service.process.pid)
         service.process.stdin.close()
-        assert service.process.wait(120) == 0
+        assert service.process.wait(120 * PATIENCE) == 0
     assert judged(tmp_path / "out.jsonl") == expected(count)
     assert most < 256 << 20, f"{most >> 20} MB"
     factor = loudness(tmp_path / "out.jsonl", 10)

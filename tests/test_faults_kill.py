@@ -13,7 +13,7 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
-from faults import parking
+from faults import PATIENCE, parking
 from faults.broker import Broker
 from windrow.pipeline import Pipeline
 from windrow.stopping import Stop
@@ -36,7 +36,7 @@ class Subscriber:
         )
         self.client.connect_async("127.0.0.1", broker.port)
         self.client.loop_start()
-        assert self.ready.wait(10)
+        assert self.ready.wait(10 * PATIENCE)
 
     def close(self) -> None:
         self.client.disconnect()
@@ -154,7 +154,7 @@ def arrival(subscriber: Subscriber, count: int, folder: Path) -> None:
 def settled(subscriber: Subscriber, count: int) -> list[dict]:
     """What has come once everything expected has, or nothing more comes."""
     pause = threading.Event()
-    for _ in range(100):
+    for _ in range(int(100 * PATIENCE)):
         if len({row["message_id"] for _, row in subscriber.rows}) >= count:
             break
         pause.wait(0.1)
@@ -167,7 +167,8 @@ def kill(folder: Path, config: dict, seed: int = 11) -> None:
     config["state"]["interval"] = "100ms"
     done = subprocess.run(
         [sys.executable, "-m", "faults.kill", str(folder), str(KILLS), str(seed)],
-        input=json.dumps(config), text=True, capture_output=True, check=False, cwd=Path(__file__).parent, timeout=900,
+        input=json.dumps(config), text=True, capture_output=True, check=False, cwd=Path(__file__).parent,
+        timeout=900 * PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == KILLS

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import windrow as wr
+from faults import PATIENCE
 
 sys.path.insert(0, str(Path(__file__).parent / "golden"))
 
@@ -28,7 +29,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limit on me
 
 def fuzz(script: str, *arguments: str) -> None:
     command = [sys.executable, str(HOSTILE / script), *arguments, "0", str(ROUNDS)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60 + 2 * ROUNDS, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=(60 + 2 * ROUNDS) * PATIENCE, check=False
+    )
     said = done.stdout.splitlines()
     assert [line for line in said if line.startswith("WRONG")] == []
     assert done.returncode == 0, f"ended by {said[-1:]}: {done.stderr[-1_000:]}"

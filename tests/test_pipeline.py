@@ -16,6 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import windrow as wr
+from faults import PATIENCE
 from windrow.pipeline import Pipeline
 from windrow.sources import file as file_source
 from windrow.sources.blocks import blocks
@@ -341,7 +342,7 @@ def test_a_signal_flushes_and_ends_well(tmp_path, number):
     # The first window comes out while the pipe is open: nothing waits for its end.
     assert json.loads(process.stdout.readline())["n"] == 2
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=30 * PATIENCE)
     assert process.returncode == 0, err
     (last,) = out.splitlines()
     assert json.loads(last)["n"] == 3
@@ -361,7 +362,7 @@ def test_a_silent_pipe_fires_by_the_clock(tmp_path):
     process.stdin.flush()
     assert json.loads(process.stdout.readline())["n"] == 1
     process.terminate()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=30 * PATIENCE) == 0
     process.communicate()
 
 

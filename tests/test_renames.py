@@ -213,7 +213,7 @@ frames_of = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=min(300, 10 * settings.default.max_examples))
 @given(
     frames=frames_of,
     out_of_orderness=st.sampled_from([0, 30, 500]),

@@ -9,6 +9,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from faults import PATIENCE
 from windrow.config.check import check
 from windrow.report.page import _number
 from windrow.report.run import write
@@ -88,7 +89,7 @@ def browse(path, tmp_path):
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}",
          "--virtual-time-budget=8000", "--dump-dom", path.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=120 * PATIENCE, check=True,
     )  # fmt: skip
     return done.stdout
 

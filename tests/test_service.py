@@ -156,7 +156,7 @@ def test_who_listens_no_more_holds_nothing_up(tmp_path, monkeypatch):
 
 
 def ask(port, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5 * PATIENCE) as answer:
         return answer.status, answer.read().decode()
 
 
@@ -266,7 +266,7 @@ def test_one_folder_of_state_is_one_services(tmp_path):
     with Service(tmp_path, config(tmp_path)) as service:
         other = subprocess.run(
             [sys.executable, "-m", "windrow.cli", "run", str(service.config)],
-            capture_output=True, text=True, check=False, timeout=30,
+            capture_output=True, text=True, check=False, timeout=30 * PATIENCE,
         )  # fmt: skip
         assert (other.returncode, "is in use by another process" in other.stderr) == (2, True)
         service.stop()

@@ -20,6 +20,8 @@ from pathlib import Path
 
 from windrow.pipeline import Pipeline
 
+from faults import PATIENCE
+
 
 def child(config: dict[str, object], log: Path) -> int:
     process = os.fork()
@@ -78,7 +80,7 @@ class Growing:
         """Feed the rest, and wait until all of it is read and nothing waits to be sent."""
         self.feed(float(len(self.lines)))
         size = (self.folder / "growing.jsonl").stat().st_size
-        until = time.monotonic() + 60
+        until = time.monotonic() + 60 * PATIENCE
         while time.monotonic() < until:
             time.sleep(0.1)
             read = [
@@ -106,7 +108,7 @@ class Published:
 
     def finish(self) -> None:
         (self.folder / "killed.txt").write_text("all")
-        until = time.monotonic() + 120
+        until = time.monotonic() + 120 * PATIENCE
         while not (self.folder / "arrived.txt").exists() and time.monotonic() < until:
             time.sleep(0.05)
 
@@ -119,7 +121,7 @@ def main() -> None:
     for killed in range(kills):
         process = child(config, folder / "log.txt")
         # Every second one has got somewhere before; the others may be killed before they have begun.
-        before, until = checkpoints(folder), time.monotonic() + 2.0
+        before, until = checkpoints(folder), time.monotonic() + 2.0 * PATIENCE
         while killed % 2 and checkpoints(folder) == before and time.monotonic() < until:
             source.some(killed)
             time.sleep(0.005)

@@ -76,7 +76,7 @@ class Service:
         """Ask for the end; how long it took."""
         begin = time.monotonic()
         self.process.send_signal(number)
-        code = self.process.wait(30)
+        code = self.process.wait(30 * PATIENCE)
         assert code == 0, self.lines()
         return time.monotonic() - begin
 
