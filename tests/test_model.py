@@ -169,36 +169,120 @@ def test_trees_equal_the_twin() -> None:
 def test_runs_of_plain_rows_are_as_rows_one_by_one(kind: str) -> None:
     """Rows that need nothing said are evaluated many at once; the odd ones among them are not."""
     random = np.random.default_rng(6)
-    inputs = [{"name": name, "low": -3.0, "high": 3.0, "fill": 0.5} for name in "abc"]
-    predictor = ridge(4)
+    inputs = [{"name": name, "low": -3.0, "high": 3.0, "fill": 0.5} for name in "abcd"]
+    predictor = ridge(7)
     if kind == "trees":
         predictor = of_model(train({n: c for n, c in machine().items() if n != "gear"}, inputs=["speed", "load"],
                                    method="trees"))["predictor"]  # fmt: skip
         for tree in predictor["trees"]:
-            tree["feature"] = [None if at is None else at % 4 for at in tree["feature"]]
-    features = [{"of": [name]} for name in "cabb"]
+            tree["feature"] = [None if at is None else at % 7 for at in tree["feature"]]
+    features = [{"of": [name]} for name in "cabbaac"]
     model = small(inputs=inputs, features=features, predictor=predictor)
-    table = {"time": np.arange(700)} | {name: random.uniform(-2.9, 2.9, 700) for name in "abc"}
-    table["a"][300], table["b"][301] = 4.0, -4.0
+    rows = 4_500
+    table = {"time": np.arange(rows)} | {name: random.uniform(-2.9, 2.9, rows) for name in "abcd"}
+    # No feature is of `d`.
+    table["a"][300], table["b"][301], table["d"][4_499] = 4.0, -4.0, 3.1
+    table["a"][2_100], table["b"][2_101], table["d"][2_102] = np.nan, np.inf, 1e101
+    table["c"] = pa.array(table["c"], mask=np.isin(np.arange(rows), [17, 4_200]))
     out = model.predict(table).to_pydict()
-    assert np.flatnonzero(out["extrapolating"]).tolist() == [300, 301]
+    assert np.flatnonzero(out["extrapolating"]).tolist() == [300, 301, 4_499]
     twin = Trained(model.to_json())
-    rows = np.column_stack([table[name] for name in "abc"]).tolist()
-    expected = [twin.predict(None, at, dict(zip("abc", row, strict=True))) for at, row in enumerate(rows)]
+    lists = list(zip(*(table[name].tolist() for name in "abcd"), strict=True))
+    expected = [twin.predict(None, at, dict(zip("abcd", row, strict=True))) for at, row in enumerate(lists)]
     np.testing.assert_allclose(out["predicted"], expected, rtol=1e-9, atol=1e-9)
-    assert [model.predict_one(row) for row in rows] == out["predicted"]
-    assert (
-        model.predict({name: column[64:128] for name, column in table.items()}).to_pydict()["predicted"]
-        == out["predicted"][64:128]
-    )
+    missing = {17, 2_100, 2_101, 2_102, 4_200}
+    for at, row in enumerate(lists):
+        if at not in missing:
+            assert model.predict_one(row) == out["predicted"][at]
+    assert [model.predict_one(lists[at]) for at in (2_100, 2_101, 2_102)] == [None] * 3
+    for part in (slice(64, 128), slice(7, 8), slice(2_040, 2_110), slice(0, 2_049)):
+        again = model.predict({name: column[part] for name, column in table.items()}).to_pydict()
+        assert again["predicted"] == out["predicted"][part]
+        assert again["extrapolating"] == out["extrapolating"][part]
+
+
+def test_a_row_may_be_any_sequence_of_numbers() -> None:
+    inputs = [{"name": name, "low": 0.0, "high": 9.0, "fill": 0.5} for name in "abc"]
+    features = [{"of": [name]} for name in "abc"]
+    model = small(inputs=inputs, features=features, predictor=ridge(3))
+    expected = model.predict_one([1.0, 2.0, 3.0])
+    array = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    for row in (
+        [1, 2.0, 3],
+        (1.0, 2.0, 3.0),
+        array[0],
+        np.asfortranarray(array)[0],
+        array[0].astype("f4"),
+        range(1, 4),
+    ):
+        assert model.predict_one(row) == expected
     assert model.predict_one([1.0, 2.0, float("nan")]) is None
     for more in ({"of": ["a"], "mean": "3s"}, {"of": ["a", "b"]}):
-        rich = small(inputs=inputs, features=[*features, more], predictor=ridge(5))
+        rich = small(inputs=inputs, features=[*features, more], predictor=ridge(4))
         with pytest.raises(wr.ConfigError, match="for single rows a `Detector` with the model"):
             rich.predict_one([1.0, 2.0, 3.0])
-    for wrong, message in (("abc", "must be numbers"), ([1.0, 2.0], r"must be 3 numbers \(a, b, c\), got 2")):
+    for wrong, message in (
+        ("abc", "must be numbers"),
+        ([1.0, "2", 3.0], "must be numbers"),
+        ((1.0, None, 3.0), "must be numbers"),
+        (array, "must be numbers"),
+        (1.0, "must be numbers"),
+        ([1.0, 2.0], r"must be 3 numbers \(a, b, c\), got 2"),
+        (array[0][:2], r"must be 3 numbers \(a, b, c\), got 2"),
+    ):
         with pytest.raises(wr.DataError, match=message):
             model.predict_one(wrong)
+
+
+def grown(random: np.random.Generator, leaves: int, features: int) -> dict[str, list[Any]]:
+    """Grow a tree by chance, its thresholds on a coarse grid."""
+    tree: dict[str, list[Any]] = {name: [] for name in ("feature", "threshold", "left", "right", "value")}
+
+    def grow(leaves: int) -> int:
+        at = len(tree["feature"])
+        branch = leaves > 1
+        row = (int(random.integers(features)) if branch else None, float(random.integers(-3, 4)), 0, 0,
+               float(random.normal()))  # fmt: skip
+        for column, value in zip(tree.values(), row, strict=True):
+            column.append(value)
+        if branch:
+            left = int(random.integers(1, leaves))
+            tree["left"][at], tree["right"][at] = grow(left), grow(leaves - left)
+        return at
+
+    grow(leaves)
+    return tree
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([1, 5, 16, 17, 32, 33, 64]),
+    st.sampled_from([1, 3, 127, 128, 130]),
+    st.sampled_from([1, 4, 70]),
+)
+def test_trees_of_any_shape_equal_the_twin_row_by_row(
+    seed: int, leaves: int, trees: int, features: int
+) -> None:
+    random = np.random.default_rng(seed)
+    names = [f"x{at}" for at in range(features)]
+    model = small(
+        inputs=[{"name": name, "low": -9.0, "high": 9.0, "fill": 0.0} for name in names],
+        features=[{"of": [name]} for name in reversed(names)],
+        predictor={
+            "kind": "trees",
+            "baseline": float(random.normal()),
+            "trees": [grown(random, leaves if at == 0 else int(random.integers(1, leaves + 1)), features)
+                      for at in range(trees)],
+        },
+    )  # fmt: skip
+    # Many a value is a threshold, for which the way is left.
+    rows = random.choice(np.arange(-4, 4.5, 0.5), (20, features))
+    out = model.predict({"time": np.arange(20)} | dict(zip(names, rows.T, strict=True))).to_pydict()[
+        "predicted"
+    ]
+    assert [model.predict_one(row) for row in rows.tolist()] == out
+    twin = Trained(model.to_json())
+    np.testing.assert_allclose(out, [twin.value(row[::-1]) for row in rows.tolist()], rtol=1e-9, atol=1e-9)
 
 
 def test_rows_outside_the_training_range_are_marked() -> None:

@@ -5,8 +5,10 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use pyo3::buffer::PyBuffer;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString, PyType};
+use pyo3::types::{PyList, PyString, PyTuple, PyType};
 use windrow_core::Result;
 use windrow_core::expect::Trained;
 
@@ -191,7 +193,7 @@ impl Model {
     ///
     /// Parameters
     /// ----------
-    /// values : sequence of float
+    /// values : sequence or array of float
     ///     In the order of `inputs`.
     ///
     /// Returns
@@ -208,11 +210,7 @@ impl Model {
     ///     remembers: its `score_one` and `learn_one` take single rows, its `push` tables of as few as one.
     fn predict_one(&self, values: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
         let unfit = |_| data(format!("`values` must be numbers, got {}", shown(values)));
-        // A list's own numbers are read without asking what else they might be.
-        let numbers: Vec<f64> = match values.cast::<PyList>() {
-            Ok(list) => list.iter().map(|item| item.extract()).collect::<PyResult<_>>().map_err(unfit)?,
-            Err(_) => values.extract().map_err(unfit)?,
-        };
+        let numbers = row(values).map_err(unfit)?;
         if numbers.len() != self.core.description().inputs.len() {
             return Err(data(format!(
                 "`values` must be {} numbers ({}), got {}",
@@ -264,6 +262,27 @@ impl Model {
 
     fn __repr__(&self) -> String {
         Self::shown(&self.core)
+    }
+}
+
+/// The numbers of a row: the quickest way there is for a list, a tuple and an array of floats; else of any sequence, and
+/// of whatever makes a list of itself.
+fn row(values: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
+    // Of a tuple items are borrowed; of a list each would have to be held while it is read.
+    let tuple = match values.cast_exact::<PyList>() {
+        Ok(list) => Ok(list.to_tuple()),
+        Err(_) => values.cast_exact::<PyTuple>().cloned(),
+    };
+    if let Ok(tuple) = tuple {
+        let mut numbers = Vec::with_capacity(tuple.len());
+        for item in tuple.iter_borrowed() {
+            numbers.push(item.extract()?);
+        }
+        return Ok(numbers);
+    }
+    match PyBuffer::<f64>::get(values) {
+        Ok(array) if array.dimensions() == 1 => array.to_vec(values.py()),
+        _ => values.extract().or_else(|_| values.call_method0(intern!(values.py(), "tolist"))?.extract()),
     }
 }
 

@@ -22,7 +22,7 @@ use super::wall_clock::WallClock;
 use crate::alarm;
 use crate::column::{self, Scalar};
 use crate::error::{Error, Result};
-use crate::expect::trained::{History, Predictions};
+use crate::expect::trained::{self, History, Predictions};
 use crate::key::Keys;
 use crate::snapshot;
 use crate::spacing;
@@ -214,7 +214,8 @@ impl Detector {
         let Some(model) = self.settings.model.clone() else { return Vec::new() };
         let of_table = |(rows, ids): (&Rows, &Vec<u32>)| {
             let columns = rows.inputs.as_ref()?;
-            Some(model.predict(columns, ids, &rows.times, |row| rows.is_revised(row), &mut self.histories))
+            let asked = trained::Rows { columns, ids: Some(ids), times: Some(&rows.times) };
+            Some(model.predict(asked, |row| rows.is_revised(row), &mut self.histories))
         };
         tables.iter().zip(ids).filter_map(of_table).collect()
     }
@@ -305,7 +306,8 @@ impl Detector {
         let known = self.keys.find(&bytes).and_then(|id| self.histories.get(id as usize)).cloned().flatten();
         let rows = Rows::read(&one_row::of(&self.settings, time, key, values)?, &self.settings)?;
         let Some(columns) = &rows.inputs else { return Ok(f64::NAN) };
-        Ok(model.predict(columns, &[0], &rows.times, |_| false, &mut vec![known]).values[0])
+        let asked = trained::Rows { columns, ids: None, times: Some(&rows.times) };
+        Ok(model.predict(asked, |_| false, &mut vec![known]).values[0])
     }
 
     /// What a row would score, one for each measure; NaN where there is nothing to tell. Nothing changes.

@@ -1,12 +1,15 @@
 //! A batch's columns as a model reads them: numbers, and texts as their place among those that were trained on.
 
+use std::ops::Range;
+
 use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch};
-use arrow_buffer::ScalarBuffer;
+use arrow_buffer::NullBuffer;
 
 use super::file::Input;
-use super::{RUN, Trained};
+use super::{Trained, plan};
 use crate::column::{Scalar, Values, floats};
 use crate::error::{Error, Result};
+use crate::time::Timestamp;
 use crate::times::Times;
 
 /// The place of a text that was not trained on.
@@ -38,13 +41,62 @@ impl Columns {
 }
 
 impl Columns {
-    /// A run of rows of each input from `start` on, where none of them has nulls.
-    pub fn run(&self, start: usize) -> Option<Vec<&[f64]>> {
-        let of = |array: &'_ Float64Array| array.null_count() == 0;
-        if !self.0.iter().all(of) {
-            return None;
+    /// How many rows there are.
+    pub fn count(&self) -> usize {
+        self.0.first().map_or(0, Array::len)
+    }
+
+    /// Some rows of each input; what stands where there is null is any number.
+    pub fn run(&self, rows: &Range<usize>) -> Vec<&[f64]> {
+        self.0.iter().map(|array| &array.values()[rows.clone()]).collect()
+    }
+
+    /// Whether any input of these rows is null.
+    pub fn has_nulls(&self, rows: &Range<usize>) -> bool {
+        let any = |nulls: &NullBuffer| nulls.slice(rows.start, rows.len()).null_count() > 0;
+        self.0.iter().filter(|array| array.null_count() > 0).any(|array| array.nulls().is_some_and(any))
+    }
+
+    /// Of these rows, those of which an input can't be taken as it is.
+    pub fn odd(&self, ranges: &[plan::Range], rows: &Range<usize>) -> Vec<bool> {
+        let mut odd = vec![false; rows.len()];
+        for ((values, array), range) in self.run(rows).iter().zip(&self.0).zip(ranges) {
+            range.find_odd(values, &mut odd);
+            if let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) {
+                for (odd, valid) in odd.iter_mut().zip(nulls.slice(rows.start, rows.len()).iter()) {
+                    *odd |= !valid;
+                }
+            }
         }
-        self.0.iter().map(|array| array.values().get(start..start + RUN)).collect()
+        odd
+    }
+}
+
+/// Rows that a model is asked about, in the order of their arrival.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// Their inputs.
+    pub columns: &'a Columns,
+    /// Whose each is; none where all are of one series.
+    pub ids: Option<&'a [u32]>,
+    /// When each was; a model that remembers nothing asks for none.
+    pub times: Option<&'a Times>,
+}
+
+impl Rows<'_> {
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.columns.count()
+    }
+
+    /// Whose a row is.
+    pub fn id(&self, row: usize) -> u32 {
+        self.ids.map_or(0, |ids| ids[row])
+    }
+
+    /// When a row was, unless that can't be said.
+    pub fn time(&self, row: usize) -> Option<Timestamp> {
+        self.times.map_or(Some(0), |times| times.get(row).ok())
     }
 }
 
@@ -80,7 +132,7 @@ fn places(array: &ArrayRef, name: &str, texts: &[String]) -> Result<Float64Array
 }
 
 /// Key columns and times of a batch; a model without a history takes a table without times.
-pub fn keys_and_times(batch: &RecordBatch, model: &Trained) -> Result<(Vec<Values>, Times)> {
+pub fn keys_and_times(batch: &RecordBatch, model: &Trained) -> Result<(Vec<Values>, Option<Times>)> {
     let description = model.description();
     let keys = description
         .by
@@ -88,12 +140,8 @@ pub fn keys_and_times(batch: &RecordBatch, model: &Trained) -> Result<(Vec<Value
         .map(|name| Values::read(find(batch, name, model)?, name))
         .collect::<Result<_>>()?;
     let times = match batch.column_by_name(&description.time) {
-        Some(column) => Times::read(column, model.unit(), &description.time)?,
-        None if model.is_stateless() => {
-            // Nothing hangs on them; zeroes cost nothing until they are read.
-            let values: ScalarBuffer<i64> = vec![0; batch.num_rows()].into();
-            Times { values, nulls: None, faults: Vec::new() }
-        }
+        Some(column) => Some(Times::read(column, model.unit(), &description.time)?),
+        None if model.is_stateless() => None,
         None => {
             return Err(find(batch, &description.time, model)
                 .err()

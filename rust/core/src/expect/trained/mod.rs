@@ -6,32 +6,35 @@
 //! immutable.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub mod file;
 pub mod history;
 pub mod inputs;
+mod one_row;
 pub mod plan;
 pub mod regression;
 mod table;
 pub mod trees;
 
 pub use history::History;
-pub use inputs::Columns;
+pub use inputs::{Columns, Rows};
 
 use self::file::{Description, Predictor};
-use self::history::Pass;
+use self::history::{LARGEST, Pass};
 use self::plan::Plan;
 use self::regression::Regression;
 use self::trees::Trees;
 use crate::error::{Error, Result};
-use crate::times::{Times, Unit};
+use crate::times::Unit;
 
 /// Rows that are evaluated at once: four vectors of four floats.
 pub const LANES: usize = 16;
-/// Rows that are looked at before they are evaluated at once; a multiple of [`LANES`].
-pub const RUN: usize = 64;
+/// Rows that are looked at together. More of a column in one go come faster from memory; their sums fit the nearest
+/// cache.
+const RUN: usize = 2048;
 /// One feature of so many rows.
 pub type Lanes = [f64; LANES];
 
@@ -97,6 +100,8 @@ pub enum Mark {
 pub struct Predictions {
     /// One for each row; NaN where there is none.
     pub values: Vec<f64>,
+    /// Whether each is known to be a number.
+    pub whole: bool,
     /// What has to be said, in the order of rows.
     marks: Vec<(usize, Mark)>,
 }
@@ -114,6 +119,17 @@ impl Predictions {
     pub fn marked(&self, such: impl Fn(Mark) -> bool) -> impl Iterator<Item = usize> {
         self.marks.iter().filter(move |(_, mark)| such(*mark)).map(|(row, _)| *row)
     }
+}
+
+/// What came of looking at many rows at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Glance {
+    /// Nothing: they have to be taken one by one.
+    None,
+    /// Predictions, of which those of odd rows don't count: an input is missing or outside its range.
+    Odd,
+    /// Predictions of all.
+    All,
 }
 
 impl Trained {
@@ -201,87 +217,88 @@ impl Trained {
         };
     }
 
-    /// Predicts rows in the order of their arrival; `ids` are their series, `skip` rows that leave no trace.
+    /// Predicts rows; `skip` those that leave no trace.
     pub fn predict(
         &self,
-        columns: &Columns,
-        ids: &[u32],
-        times: &Times,
+        rows: Rows,
         skip: impl Fn(usize) -> bool,
         histories: &mut Vec<Option<Box<History>>>,
     ) -> Predictions {
-        let rows = ids.len();
-        let mut out = Predictions { values: vec![f64::NAN; rows], marks: Vec::new() };
+        let count = rows.count();
+        let mut out = Predictions { values: Vec::with_capacity(count), marks: Vec::new(), whole: true };
         let mut pass = Pass::new(&self.plan);
         let mut block = vec![[0.0; LANES]; self.plan.features()];
         let mut into = [0; LANES];
-        let mut filled = 0;
-        let mut next = 0;
-        while next < rows {
-            let row = next;
-            if row.is_multiple_of(RUN) {
-                self.evaluate(&block, &into[..filled], &mut out.values);
-                filled = 0;
-                if let Some(run) = out.values.get_mut(row..row + RUN)
-                    && self.quick(columns, row, times, &skip, &mut block, run)
-                {
-                    next += RUN;
+        for start in (0..count).step_by(RUN) {
+            let run = start..count.min(start + RUN);
+            out.values.resize(run.end, f64::NAN);
+            let glance = self.glance(rows, &run, &skip, &mut block, &mut out.values[start..]);
+            if glance == Glance::All {
+                continue;
+            }
+            out.whole = false;
+            let odd = match glance {
+                Glance::Odd => rows.columns.odd(&self.plan.ranges, &run),
+                _ => vec![true; run.len()],
+            };
+            let mut filled = 0;
+            for (row, _) in run.zip(odd).filter(|(_, odd)| *odd) {
+                out.values[row] = f64::NAN;
+                let Some(time) = rows.time(row).filter(|_| !skip(row)) else { continue };
+                let history = self.history_of(histories, rows.id(row));
+                let mark = pass.take(&self.plan, history, time, |input| rows.columns.get(input, row));
+                if let Some(mark) = mark {
+                    out.marks.push((row, mark));
+                }
+                if mark == Some(Mark::Warming) {
                     continue;
                 }
+                pass.features(&self.plan, history, |feature, value| block[feature][filled] = value);
+                into[filled] = row;
+                filled += 1;
+                if filled == LANES {
+                    self.evaluate(&block, &into, &mut out.values);
+                    filled = 0;
+                }
             }
-            next += 1;
-            let Ok(time) = times.get(row) else { continue };
-            if skip(row) {
-                continue;
-            }
-            let history = self.history_of(histories, ids[row]);
-            let mark = pass.take(&self.plan, history, time, |input| columns.get(input, row));
-            if let Some(mark) = mark {
-                out.marks.push((row, mark));
-            }
-            if mark == Some(Mark::Warming) {
-                continue;
-            }
-            pass.features(&self.plan, history, |feature, value| block[feature][filled] = value);
-            into[filled] = row;
-            filled += 1;
-            if filled == LANES {
-                self.evaluate(&block, &into, &mut out.values);
-                filled = 0;
-            }
+            self.evaluate(&block, &into[..filled], &mut out.values);
         }
-        self.evaluate(&block, &into[..filled], &mut out.values);
         out
     }
 
-    /// A run of rows from `start` on at once, where they are all there, within what was trained on, and predicted by
-    /// inputs as they are: nothing has to be remembered or said of them.
-    fn quick(
+    /// Predicts a run of rows at once, where the model takes inputs as they are: nothing has to be remembered then.
+    fn glance(
         &self,
-        columns: &Columns,
-        start: usize,
-        times: &Times,
+        rows: Rows,
+        run: &Range<usize>,
         skip: impl Fn(usize) -> bool,
         block: &mut [Lanes],
         out: &mut [f64],
-    ) -> bool {
-        let Some(plain) = self.plan.plain.as_ref().filter(|_| times.nulls.is_none()) else { return false };
-        let Some(inputs) = columns.run(start) else { return false };
-        if !plan::are_within(&self.plan.ranges, &inputs) || (start..start + RUN).any(skip) {
-            return false;
+    ) -> Glance {
+        let timed = rows.times.is_none_or(|times| times.nulls.is_none());
+        let Some(plain) = self.plan.plain.as_ref().filter(|_| timed) else { return Glance::None };
+        if run.clone().any(skip) {
+            return Glance::None;
         }
-        match &self.fitted {
-            Fitted::Ridge(ridge) => ridge.evaluate_run(plain, &inputs, out),
-            Fitted::Trees(trees) => {
-                for (at, out) in out.chunks_exact_mut(LANES).enumerate() {
-                    for (lanes, input) in block.iter_mut().zip(plain) {
-                        lanes.copy_from_slice(&inputs[*input][at * LANES..(at + 1) * LANES]);
-                    }
-                    out.copy_from_slice(&trees.evaluate(block));
-                }
+        let inputs = rows.columns.run(run);
+        let held = |input: usize| self.plan.ranges[input].holds_all(inputs[input]);
+        let usual = match &self.fitted {
+            Fitted::Ridge(ridge) => {
+                ridge.evaluate_run(plain, &self.plan.ranges, &inputs, out)
+                    && self.plan.idle.iter().all(|input| held(*input))
             }
-        }
-        true
+            Fitted::Trees(trees) => {
+                for (at, out) in out.chunks_mut(LANES).enumerate() {
+                    for (lanes, input) in block.iter_mut().zip(plain) {
+                        let values = &inputs[*input][at * LANES..];
+                        lanes[..out.len()].copy_from_slice(&values[..out.len()]);
+                    }
+                    out.copy_from_slice(&trees.evaluate(block)[..out.len()]);
+                }
+                (0..inputs.len()).all(held)
+            }
+        };
+        if usual && !rows.columns.has_nulls(run) { Glance::All } else { Glance::Odd }
     }
 
     fn evaluate(&self, block: &[Lanes], rows: &[usize], out: &mut [f64]) {
@@ -302,17 +319,17 @@ impl Trained {
         self.plan.plain.is_some()
     }
 
-    /// Predicts one row of a model whose predictions hang on the row alone; None where an input is missing or the
+    /// Predicts one row of a model whose predictions hang on the row alone; None where an input is missing (or too large) or the
     /// model takes more than inputs as they are.
     pub fn predict_row(&self, values: &[f64]) -> Option<f64> {
         let plain = self.plan.plain.as_ref()?;
-        if values.len() != self.description.inputs.len() || !values.iter().all(|value| value.is_finite()) {
+        if values.len() != self.description.inputs.len() || !values.iter().all(|value| value.abs() <= LARGEST)
+        {
             return None;
         }
-        let feature = |at: usize| values[plain[at]];
         Some(match &self.fitted {
-            Fitted::Ridge(ridge) => ridge.evaluate_row(feature),
-            Fitted::Trees(trees) => trees.evaluate_row(feature),
+            Fitted::Ridge(ridge) => ridge.evaluate_row(values, plain),
+            Fitted::Trees(trees) => trees.evaluate_row(values, plain),
         })
     }
 }

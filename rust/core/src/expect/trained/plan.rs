@@ -56,6 +56,8 @@ pub struct Plan {
     pub hold: i64,
     /// The input that each feature simply is, where all are.
     pub plain: Option<Vec<usize>>,
+    /// Inputs that no feature is of.
+    pub idle: Vec<usize>,
 }
 
 /// What an input was in training.
@@ -74,40 +76,65 @@ impl Range {
     fn of(input: &Input) -> Self {
         match (&input.values, input.range(), input.fill) {
             (Some(values), ..) => Self { low: 0.0, high: values.len() as f64 - 1.0, fill: -1.0 },
-            (None, Some((low, high)), Some(fill)) => Self { low, high, fill },
-            (None, ..) => Self { low: f64::NEG_INFINITY, high: f64::INFINITY, fill: 0.0 },
+            (None, Some((low, high)), Some(fill)) => {
+                Self { low: low.max(-LARGEST), high: high.min(LARGEST), fill }
+            }
+            (None, ..) => Self { low: -LARGEST, high: LARGEST, fill: 0.0 },
         }
+    }
+
+    /// Whether a value can be taken as it is; NaN and what counts as missing can't.
+    #[inline]
+    pub fn holds(&self, value: f64) -> bool {
+        value >= self.low && value <= self.high
+    }
+
+    /// Whether all values can.
+    pub fn holds_all(&self, values: &[f64]) -> bool {
+        pulp::Arch::new().dispatch(HoldsAll { range: self, values })
+    }
+
+    /// Marks the rows whose value can't.
+    pub fn find_odd(&self, values: &[f64], odd: &mut [bool]) {
+        pulp::Arch::new().dispatch(FindOdd { range: self, values, odd });
     }
 }
 
-/// Whether all values of all inputs lie in their ranges; NaN doesn't.
-pub fn are_within(ranges: &[Range], inputs: &[&[f64]]) -> bool {
-    pulp::Arch::new().dispatch(Within { ranges, inputs })
+struct HoldsAll<'a> {
+    range: &'a Range,
+    values: &'a [f64],
 }
 
-struct Within<'a> {
-    ranges: &'a [Range],
-    inputs: &'a [&'a [f64]],
-}
-
-impl pulp::NullaryFnOnce for Within<'_> {
+impl pulp::NullaryFnOnce for HoldsAll<'_> {
     type Output = bool;
 
     // Always: what is called from here would not be compiled for the wider vectors.
     #[allow(clippy::inline_always)]
     #[inline(always)]
     fn call(self) -> bool {
-        for (range, values) in self.ranges.iter().zip(self.inputs) {
-            let (low, high) = (range.low.max(-LARGEST), range.high.min(LARGEST));
-            let mut outside = 0_u64;
-            for value in *values {
-                outside |= u64::from(!(*value >= low && *value <= high));
-            }
-            if outside != 0 {
-                return false;
-            }
+        let mut odd = 0_u64;
+        for value in self.values {
+            odd |= u64::from(!self.range.holds(*value));
         }
-        true
+        odd == 0
+    }
+}
+
+struct FindOdd<'a> {
+    range: &'a Range,
+    values: &'a [f64],
+    odd: &'a mut [bool],
+}
+
+impl pulp::NullaryFnOnce for FindOdd<'_> {
+    type Output = ();
+
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn call(self) {
+        for (odd, value) in self.odd.iter_mut().zip(self.values) {
+            *odd |= !self.range.holds(*value);
+        }
     }
 }
 
@@ -134,6 +161,7 @@ impl Plan {
             step: length(&description.step, "step")?,
             hold: length(&description.hold, "hold")?,
             plain: None,
+            idle: Vec::new(),
         };
         for feature in &description.features {
             let kind = plan.kind(feature, description)?;
@@ -147,6 +175,8 @@ impl Plan {
             _ => None,
         };
         plan.plain = plan.kinds.iter().map(plain).collect();
+        let of = |input: usize| move |signal: &Signal| signal.first == input || signal.second == Some(input);
+        plan.idle = (0..plan.ranges.len()).filter(|input| !plan.signals.iter().any(of(*input))).collect();
         Ok(plan)
     }
 

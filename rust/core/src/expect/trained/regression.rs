@@ -1,6 +1,9 @@
 //! A linear regression on standardised features, evaluated.
 
+use pulp::{Simd, WithSimd};
+
 use super::file::Ridge;
+use super::plan::Range;
 use super::{LANES, Lanes};
 use crate::error::{Error, Result};
 
@@ -52,37 +55,102 @@ impl Regression {
         sums
     }
 
-    /// A run of rows of inputs that are features as they are: the same sums.
-    pub fn evaluate_run(&self, plain: &[usize], inputs: &[&[f64]], out: &mut [f64]) {
-        pulp::Arch::new().dispatch(Run { ridge: self, plain, inputs, out });
+    /// A run of rows of inputs that are features as they are: the same sums. Whether nothing was odd: each value of
+    /// these inputs in its range, and each sum a number.
+    pub fn evaluate_run(
+        &self,
+        plain: &[usize],
+        ranges: &[Range],
+        inputs: &[&[f64]],
+        out: &mut [f64],
+    ) -> bool {
+        let column = |(term, input): (&Term, &usize)| Column {
+            term: *term,
+            range: ranges[*input],
+            values: &inputs[*input][..out.len()],
+        };
+        let columns: Vec<_> = self.terms.iter().zip(plain).map(column).collect();
+        pulp::Arch::new().dispatch(Run { intercept: self.intercept, columns: &columns, out })
     }
 
-    /// One row: the same sum.
-    pub fn evaluate_row(&self, feature: impl Fn(usize) -> f64) -> f64 {
-        let terms = self.terms.iter().enumerate();
-        terms.fold(self.intercept, |sum, (at, Term { mean, slope })| sum + slope * (feature(at) - mean))
+    /// One row: the same sum. `plain` says which of the inputs a feature is.
+    pub fn evaluate_row(&self, inputs: &[f64], plain: &[usize]) -> f64 {
+        let terms = self.terms.iter().zip(plain);
+        terms.fold(self.intercept, |sum, (Term { mean, slope }, input)| sum + slope * (inputs[*input] - mean))
     }
+}
+
+/// One feature of a run of rows.
+#[derive(Clone, Copy)]
+struct Column<'a> {
+    term: Term,
+    range: Range,
+    values: &'a [f64],
 }
 
 struct Run<'a> {
-    ridge: &'a Regression,
-    plain: &'a [usize],
-    inputs: &'a [&'a [f64]],
+    intercept: f64,
+    columns: &'a [Column<'a>],
     out: &'a mut [f64],
 }
 
-impl pulp::NullaryFnOnce for Run<'_> {
-    type Output = ();
+/// Columns that are added in one go: that spares reading and writing the sums in between.
+const TOGETHER: usize = 4;
+
+impl WithSimd for Run<'_> {
+    type Output = bool;
 
     // Always: what is called from here would not be compiled for the wider vectors.
     #[allow(clippy::inline_always)]
     #[inline(always)]
-    fn call(self) {
-        self.out.fill(self.ridge.intercept);
-        for (Term { mean, slope }, input) in self.ridge.terms.iter().zip(self.plain) {
-            for (sum, value) in self.out.iter_mut().zip(self.inputs[*input]) {
-                *sum += slope * (value - mean);
-            }
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
+        let Self { intercept, columns, out } = self;
+        out.fill(intercept);
+        let mut within = true;
+        let (groups, rest) = columns.as_chunks::<TOGETHER>();
+        for group in groups {
+            within &= add(simd, group, out);
         }
+        for column in rest {
+            within &= add(simd, &[*column], out);
+        }
+        // NaN lies in no range and outside none: it is seen by what it makes of its row's sum.
+        let (vectors, tail) = S::as_simd_f64s(out);
+        let zero = simd.splat_f64s(0.0);
+        let naught = vectors.iter().fold(zero, |sum, value| simd.mul_add_f64s(*value, zero, sum));
+        within && simd.reduce_sum_f64s(naught) == 0.0 && tail.iter().all(|sum| sum.is_finite())
     }
+}
+
+/// Adds some columns' parts to the sums of their rows; whether no value is outside its range.
+#[allow(clippy::inline_always)]
+#[inline(always)]
+fn add<S: Simd, const COLUMNS: usize>(simd: S, columns: &[Column; COLUMNS], out: &mut [f64]) -> bool {
+    let means = columns.map(|column| simd.splat_f64s(column.term.mean));
+    let slopes = columns.map(|column| simd.splat_f64s(column.term.slope));
+    let mut least = columns.map(|column| simd.splat_f64s(column.range.high));
+    let mut most = columns.map(|column| simd.splat_f64s(column.range.low));
+    let (sums, tail) = S::as_mut_simd_f64s(out);
+    let (count, rest) = (sums.len(), tail.len());
+    let parts = columns.map(|column| &S::as_simd_f64s(column.values).0[..count]);
+    for (row, sum) in sums.iter_mut().enumerate() {
+        let mut next = *sum;
+        for at in 0..COLUMNS {
+            let value = parts[at][row];
+            next = simd.add_f64s(next, simd.mul_f64s(slopes[at], simd.sub_f64s(value, means[at])));
+            least[at] = simd.min_f64s(value, least[at]);
+            most[at] = simd.max_f64s(value, most[at]);
+        }
+        *sum = next;
+    }
+    let mut within = true;
+    for (at, Column { term, range, values }) in columns.iter().enumerate() {
+        for (sum, value) in tail.iter_mut().zip(&values[values.len() - rest..]) {
+            *sum += term.slope * (value - term.mean);
+            within &= range.holds(*value);
+        }
+        within &=
+            simd.reduce_min_f64s(least[at]) >= range.low && simd.reduce_max_f64s(most[at]) <= range.high;
+    }
+    within
 }

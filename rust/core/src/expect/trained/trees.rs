@@ -9,6 +9,7 @@ use pulp::Arch;
 use pulp::NullaryFnOnce;
 
 use super::file::{Boosted, Tree};
+use super::one_row::{Asked, ByThreshold, SUMS, total};
 use super::{LANES, Lanes};
 use crate::error::{Error, Result};
 
@@ -31,27 +32,15 @@ struct Part {
     leaves: u32,
 }
 
-/// `baseline + sum of trees`, added in their order.
+/// `baseline + sum of trees`, added in turns to [`SUMS`] sums, and those in the end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trees {
     baseline: f64,
     nodes: Vec<Node>,
     values: Vec<f64>,
     parts: Vec<Part>,
-    /// For one row at a time: of each group of trees, and each feature, its nodes by threshold.
-    by_feature: Vec<Vec<Vec<Asked>>>,
-}
-
-/// Trees whose leaves are ruled out side by side for one row.
-const GROUP: usize = 128;
-
-/// A node of some tree.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Asked {
-    threshold: f64,
-    mask: u64,
-    /// In its group.
-    tree: u32,
+    /// For one row at a time.
+    by_threshold: ByThreshold,
 }
 
 impl Trees {
@@ -65,31 +54,29 @@ impl Trees {
             nodes: Vec::new(),
             values: Vec::new(),
             parts: Vec::new(),
-            by_feature: Vec::new(),
+            by_threshold: ByThreshold::new(&[], &[], features),
         };
         for (at, tree) in boosted.trees.iter().enumerate() {
             trees
                 .add(tree, features)
                 .map_err(|what| Error::model(format!("tree {at} of the model file {what}")))?;
         }
-        trees.sort_by_feature(features);
+        trees.sort(features);
         Ok(trees)
     }
 
-    fn sort_by_feature(&mut self, features: usize) {
-        for parts in self.parts.chunks(GROUP) {
-            let mut lists = vec![Vec::new(); features];
-            for (tree, part) in parts.iter().enumerate() {
-                for node in &self.nodes[part.nodes.0 as usize..part.nodes.1 as usize] {
-                    let Node { threshold, mask, feature } = *node;
-                    lists[feature as usize].push(Asked { threshold, mask, tree: tree as u32 });
-                }
+    fn sort(&mut self, features: usize) {
+        let mut asked = Vec::new();
+        let mut values = Vec::new();
+        let ends = self.parts.iter().skip(1).map(|part| part.leaves as usize).chain([self.values.len()]);
+        for (tree, (part, end)) in self.parts.iter().zip(ends).enumerate() {
+            values.push(&self.values[part.leaves as usize..end]);
+            for node in &self.nodes[part.nodes.0 as usize..part.nodes.1 as usize] {
+                let Node { threshold, mask, feature } = *node;
+                asked.push(Asked { tree, feature, threshold, mask });
             }
-            for list in &mut lists {
-                list.sort_by(|one: &Asked, other| one.threshold.total_cmp(&other.threshold));
-            }
-            self.by_feature.push(lists);
         }
+        self.by_threshold = ByThreshold::new(&asked, &values, features);
     }
 
     fn add(&mut self, tree: &Tree, features: usize) -> Result<(), &'static str> {
@@ -153,27 +140,9 @@ impl Trees {
         All { keeper: Plain, trees: self, block }.call()
     }
 
-    /// One row: the same sum. By feature, nodes come in the order of their thresholds: those below the value, and only
-    /// they, send it to the right.
-    pub fn evaluate_row(&self, feature: impl Fn(usize) -> f64) -> f64 {
-        let mut left = [u64::MAX; GROUP];
-        let mut sum = self.baseline;
-        for (group, parts) in self.parts.chunks(GROUP).enumerate() {
-            left.fill(u64::MAX);
-            for (at, nodes) in self.by_feature[group].iter().enumerate() {
-                let value = feature(at);
-                for node in nodes {
-                    if value <= node.threshold {
-                        break;
-                    }
-                    left[node.tree as usize % GROUP] &= node.mask;
-                }
-            }
-            for (part, left) in parts.iter().zip(left) {
-                sum += self.values[part.leaves as usize + left.trailing_zeros() as usize];
-            }
-        }
-        sum
+    /// One row: the same sum. `inputs` are numbers, and `plain` says which of them a feature is.
+    pub fn evaluate_row(&self, inputs: &[f64], plain: &[usize]) -> f64 {
+        self.by_threshold.evaluate(self.baseline, inputs, plain)
     }
 }
 
@@ -221,8 +190,9 @@ impl<K: Keeper> NullaryFnOnce for All<'_, K> {
     #[inline(always)]
     fn call(self) -> Lanes {
         let Self { keeper, trees, block } = self;
-        let mut sums = [trees.baseline; LANES];
-        for part in &trees.parts {
+        let mut sums = [[0.0; LANES]; SUMS];
+        sums[0] = [trees.baseline; LANES];
+        for (number, part) in trees.parts.iter().enumerate() {
             let (mut a, mut b, mut c, mut d) = ([u64::MAX; 4], [u64::MAX; 4], [u64::MAX; 4], [u64::MAX; 4]);
             for node in &trees.nodes[part.nodes.0 as usize..part.nodes.1 as usize] {
                 let [w0, w1, w2, w3, x0, x1, x2, x3, y0, y1, y2, y3, z0, z1, z2, z3] =
@@ -233,6 +203,7 @@ impl<K: Keeper> NullaryFnOnce for All<'_, K> {
                 d = keeper.keep(d, [z0, z1, z2, z3], node);
             }
             let values = &trees.values[part.leaves as usize..];
+            let sums = &mut sums[number % SUMS];
             let mut at = 0;
             for four in [a, b, c, d] {
                 for left in four {
@@ -241,6 +212,7 @@ impl<K: Keeper> NullaryFnOnce for All<'_, K> {
                 }
             }
         }
-        sums
+        let [a, b, c, d] = sums;
+        std::array::from_fn(|at| total([a[at], b[at], c[at], d[at]]))
     }
 }
