@@ -44,12 +44,12 @@ def table(columns, series=100):
     return [batch.slice(at, 50_000) for at in range(0, ROWS, 50_000)]
 
 
-def rows():
-    """As in W1, dense."""
+def rows(step=8_640_000):
+    """As in W1, dense unless told otherwise."""
     random = np.random.default_rng(7)
     return table(
         {
-            "time": START + np.arange(ROWS) * 8_640_000 + random.integers(-(10**9), 10**9, ROWS),
+            "time": START + np.arange(ROWS) * step + random.integers(-(10**9), 10**9, ROWS),
             "key": random.integers(0, 100, ROWS, dtype=np.int32),
             "x": (random.normal(50, 10, ROWS), random.random(ROWS) >= 0.02),
         }
@@ -87,6 +87,17 @@ def push(make, batches):
     return ROWS, run
 
 
+def drained(batches):
+    def run():
+        target = windows()
+        for batch in batches:
+            target.push(batch)
+            target.drain()
+        target.flush()
+
+    return ROWS, run
+
+
 def window_rows():
     def run():
         push_one, value = windows().push_one, (50.5,)
@@ -107,6 +118,7 @@ def scored_rows():
 
 KERNELS = {
     "W1 TumblingWindows.push": lambda: push(windows, rows()),
+    "W1 TumblingWindows, drained, 83 rows a cell": lambda: drained(rows(36_000_000)),
     "W2 ResidualScorer.push, score": lambda: push(lambda: scorer(["score"]), pairs()),
     "W2 ResidualScorer.push, all columns": lambda: push(scorer, pairs()),
     "W3 TumblingWindows.push_one": window_rows,

@@ -7,17 +7,16 @@
 mod bytes;
 mod codes;
 mod list;
+mod texts;
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use ahash::RandomState;
 use arrow_array::ArrayRef;
-use arrow_array::builder::StringBuilder;
 use hashbrown::{HashMap, HashTable};
 use serde::{Deserialize, Serialize};
 
-use bytes::{decode, text};
+use bytes::decode;
 pub use bytes::{encode, encode_row, encode_text, split};
 use codes::Codes;
 pub use list::List;
@@ -310,41 +309,29 @@ impl Keys {
         self.insert(&key)
     }
 
-    /// The key columns of rows with these ids; `None` is a row of nulls.
-    pub fn columns(&self, ids: &[Option<u32>]) -> Vec<ArrayRef> {
+    /// The key columns of rows with these ids.
+    pub fn columns(&self, ids: &[u32]) -> Vec<ArrayRef> {
         if let [Kind::Str] = self.kinds.as_slice() {
             return vec![self.texts(ids)];
         }
         // Each key is decoded once, however many rows it has.
         let mut decoded: HashMap<u32, Vec<Scalar>, RandomState> = HashMap::default();
-        for id in ids.iter().flatten() {
+        for id in ids {
             decoded.entry(*id).or_insert_with(|| self.values(*id));
         }
-        let value = |id: &Option<u32>, column: usize| {
-            let values = id.and_then(|id| decoded.get(&id));
-            values.and_then(|values| values.get(column)).unwrap_or(&Scalar::Null)
+        let value = |id: &u32, column: usize| {
+            decoded.get(id).and_then(|values| values.get(column)).unwrap_or(&Scalar::Null)
         };
         (0..self.kinds.len())
             .map(|column| column::of_kind(self.kinds[column], ids.iter().map(|id| value(id, column))))
             .collect()
     }
-
-    /// The only key column, where it is of text.
-    fn texts(&self, ids: &[Option<u32>]) -> ArrayRef {
-        let mut builder = StringBuilder::with_capacity(ids.len(), 16 * ids.len());
-        if ids.len() > self.len() {
-            // Each is read once, however many rows it has.
-            let texts: Vec<_> = (0..self.len() as u32).map(|id| text(self.bytes(id))).collect();
-            ids.iter().for_each(|id| builder.append_option(id.and_then(|id| texts[id as usize].as_deref())));
-        } else {
-            ids.iter().for_each(|id| builder.append_option(id.and_then(|id| text(self.bytes(id)))));
-        }
-        Arc::new(builder.finish())
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use arrow_array::{Int64Array, StringArray};
 

@@ -2,37 +2,21 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampNanosecondArray};
+use arrow_array::RecordBatch;
 
-use super::aggregate::{Cells, Plan};
+use super::aggregate::{Cells, Plan, SINK};
 use super::assign::{Assigner, Window};
 use super::collect::Collector;
-use super::late::table;
-use super::pending::{Pending, Series};
+use super::out::{Out, Row};
+use super::pending::{Pending, Series, Whole};
 use super::spec::Spec;
 use crate::error::Result;
 use crate::time::Timestamp;
 
-/// One row to come out.
-#[derive(Debug, Clone, Copy)]
-struct Row {
-    window: Window,
-    key: u32,
-    level: u32,
-    revision: u64,
-    silent: bool,
-    /// Its cell among the totals; none for a row of nulls.
-    cell: Option<u32>,
-}
-
-/// Rows on their way out, and the cells that they show.
-struct Out {
-    rows: Vec<Row>,
-    totals: Cells,
-    /// Whether all came in the order in which they go out.
-    in_order: bool,
+/// Whether a window that one lane handed over comes out as it is: nothing can come after it and nothing else is made of it.
+fn goes_out_whole(spec: &Spec) -> bool {
+    spec.allowed_lateness == 0 && !spec.fill && spec.rollup.is_empty()
 }
 
 impl Collector {
@@ -44,14 +28,14 @@ impl Collector {
         assigner: &mut Assigner,
         reached: Timestamp,
     ) -> Result<RecordBatch> {
-        let mut out = Out { rows: Vec::new(), totals: Cells::new(plan), in_order: true };
         self.coarse.learn(&mut self.keys);
         let due = self.take_due(reached);
-        let whole =
-            |start: &Timestamp| self.windows[start].whole.as_ref().map_or(0, |whole| whole.keys.len());
-        let whole = due.iter().map(whole).sum();
-        self.rank(whole);
-        out.rows.reserve(whole);
+        let wholes = || due.iter().map(|start| self.windows.get(start)?.whole.as_ref());
+        let rows = wholes().flatten().map(|whole| whole.keys.len()).sum();
+        let goes_out = |whole: Option<&Whole>| whole.is_some_and(|whole| plan.is_of_numbers(&whole.cells));
+        let numbers = !due.is_empty() && goes_out_whole(spec) && wholes().all(goes_out);
+        let mut out = Out::new(plan, rows, numbers);
+        self.rank(rows);
         let mut due = due.into_iter().peekable();
         if spec.fill {
             loop {
@@ -73,7 +57,7 @@ impl Collector {
                 let window = Window { start, end };
                 let in_turn = next.map_or(!self.fill.begun(), |next| next.start == start);
                 let known = self.windows.contains_key(&start);
-                self.emit(spec, window, in_turn, &mut out);
+                self.emit((spec, plan), window, in_turn, &mut out);
                 self.fill.fired(window);
                 if !known && spec.expiry(end) <= reached {
                     // Nothing came to it and nothing can any more: a long silence holds no windows.
@@ -83,7 +67,7 @@ impl Collector {
         } else {
             for start in due {
                 let end = self.windows.get(&start).map_or(start, |pending| pending.end);
-                self.emit(spec, Window { start, end }, false, &mut out);
+                self.emit((spec, plan), Window { start, end }, false, &mut out);
             }
         }
         let batch = self.columns(spec, plan, out);
@@ -111,27 +95,12 @@ impl Collector {
     }
 
     /// The rows of one window. `in_turn`: it is the next of an unbroken run, so that series without rows are filled.
-    fn emit(&mut self, spec: &Spec, window: Window, in_turn: bool, out: &mut Out) {
+    fn emit(&mut self, (spec, plan): (&Spec, &Plan), window: Window, in_turn: bool, out: &mut Out) {
         let mut pending = self.windows.remove(&window.start).unwrap_or_else(|| Pending::new(window.end));
-        if let Some(whole) =
-            pending.whole.take_if(|_| spec.allowed_lateness == 0 && !spec.fill && spec.rollup.is_empty())
-        {
-            // Nothing can come after it and nothing else is made of it.
+        if let Some(whole) = pending.whole.take_if(|_| goes_out_whole(spec)) {
             self.whole -= whole.keys.len();
-            if out.totals.is_empty() {
-                out.totals.reserve(out.rows.capacity(), &whole.cells);
-            }
             let order = self.in_order(&whole.keys);
-            let first = out.totals.append(&whole.cells, &order);
-            let row = |(at, cell): (&u32, u32)| Row {
-                window,
-                key: whole.keys[*at as usize],
-                level: 0,
-                revision: 0,
-                silent: false,
-                cell: Some(cell),
-            };
-            out.rows.extend(order.iter().zip(first..).map(row));
+            out.push_whole(plan, window, &whole, &order);
             pending.fired = true;
         }
         self.whole -= pending.merge_whole(&mut self.cells, &self.views);
@@ -147,21 +116,15 @@ impl Collector {
             if spec.fill && in_turn {
                 let coarse_present = pending.coarse.keys().copied().collect();
                 let (keys, coarse) = (&self.keys, &self.coarse);
-                out.in_order = false;
                 for filled in self.fill.rows(spec, keys, &pending, &present, &coarse_present, coarse) {
                     if filled.level == 0 {
                         pending.series.entry(filled.key).or_default().revision = Some(0);
                     } else {
                         pending.coarse.insert((filled.level, filled.key), 0);
                     }
-                    out.rows.push(Row {
-                        window,
-                        key: filled.key,
-                        level: filled.level,
-                        revision: 0,
-                        silent: filled.silent,
-                        cell: (!filled.silent).then(|| out.totals.allocate()),
-                    });
+                    let cell = if filled.silent { SINK } else { out.totals.allocate() };
+                    let silent = filled.silent;
+                    out.push(Row { window, key: filled.key, level: filled.level, revision: 0, silent, cell });
                 }
             }
         }
@@ -182,7 +145,6 @@ impl Collector {
         with_late: bool,
         out: &mut Out,
     ) {
-        out.in_order = false;
         let next = |revision: Option<u64>| revision.map_or(0, |revision| revision + 1);
         let mut coarse: BTreeSet<(u32, u32)> = BTreeSet::new();
         for key in keys {
@@ -192,7 +154,7 @@ impl Collector {
             series.revision = Some(next(series.revision));
             series.changed &= !with_late;
             let revision = series.revision.unwrap_or(0);
-            out.rows.push(Row { window, key: *key, level: 0, revision, silent: false, cell: Some(cell) });
+            out.push(Row { window, key: *key, level: 0, revision, silent: false, cell });
             coarse.extend(self.coarse.of(*key));
         }
         if coarse.is_empty() {
@@ -215,7 +177,7 @@ impl Collector {
             }
             let revision = next(pending.coarse.get(&(level, key)).copied());
             pending.coarse.insert((level, key), revision);
-            out.rows.push(Row { window, key, level, revision, silent: false, cell: Some(cell) });
+            out.push(Row { window, key, level, revision, silent: false, cell });
         }
     }
 
@@ -262,43 +224,20 @@ impl Collector {
         for (key, place) in keys.iter().zip(0..) {
             places[self.ranks[*key as usize] as usize] = place;
         }
-        places.retain(|place| *place != NONE);
+        if keys.len() < places.len() {
+            places.retain(|place| *place != NONE);
+        }
         places
     }
 
     /// The columns of drained windows.
-    fn columns(&mut self, spec: &Spec, plan: &Plan, out: Out) -> Result<RecordBatch> {
-        let Out { mut rows, totals, in_order } = out;
-        if !in_order {
-            self.rank(rows.len());
-            let order = |row: &Row| (row.window.start, row.window.end);
-            rows.sort_by(|a, b| {
-                let keys = || self.compare(a.key, b.key).then(a.level.cmp(&b.level));
-                order(a).cmp(&order(b)).then_with(keys).then(a.revision.cmp(&b.revision))
-            });
+    fn columns(&mut self, spec: &Spec, plan: &Plan, mut out: Out) -> Result<RecordBatch> {
+        if !out.in_order {
+            self.rank(out.len());
+            out.sort(|a, b| self.compare(a, b));
         }
-        let keys: Vec<Option<u32>> = rows.iter().map(|row| Some(row.key)).collect();
-        let mut columns: Vec<(String, ArrayRef)> =
-            spec.by.iter().cloned().zip(self.keys.columns(&keys)).collect();
-        let times = |time: fn(&Row) -> Timestamp| -> ArrayRef {
-            Arc::new(TimestampNanosecondArray::from_iter_values(rows.iter().map(time)).with_timezone("UTC"))
-        };
-        columns.push(("window_start".to_owned(), times(|row| row.window.start)));
-        columns.push(("window_end".to_owned(), times(|row| row.window.end)));
-        if !spec.rollup.is_empty() {
-            let levels = Int64Array::from_iter_values(rows.iter().map(|row| i64::from(row.level)));
-            columns.push(("level".to_owned(), Arc::new(levels)));
-        }
-        let revisions = Int64Array::from_iter_values(rows.iter().map(|row| row.revision as i64));
-        columns.push(("revision".to_owned(), Arc::new(revisions)));
-        if spec.fill {
-            let silent: BooleanArray = rows.iter().map(|row| Some(row.silent)).collect();
-            columns.push(("silent".to_owned(), Arc::new(silent)));
-        }
-        let cells: Vec<Option<u32>> = rows.iter().map(|row| row.cell).collect();
-        let (aggregates, overflows) = plan.finish(&totals, &cells, &self.kinds);
+        let (columns, overflows) = out.columns(spec, plan, &self.keys, &self.kinds)?;
         self.overflows += overflows;
-        columns.extend(plan.aggregates().iter().map(|aggregate| aggregate.name.clone()).zip(aggregates));
-        table(columns, rows.len())
+        Ok(columns)
     }
 }

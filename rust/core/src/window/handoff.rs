@@ -52,6 +52,9 @@ impl Lane {
             self.vacant.push(at);
             if let Some(open) = self.open[at].take() {
                 let cells = self.cells.extract(&open.cells);
+                if open.on_time {
+                    self.room = open.room();
+                }
                 let mut partial = open.into_partial(cells);
                 if !self.renames.is_empty() {
                     let names = Names { keys: &self.keys, kinds: &self.types.inputs() };

@@ -15,7 +15,7 @@ use super::aggregate::{Block, Cells, FirstSeen, Plan, SINK};
 use super::assign::Assigner;
 use super::handoff::Handoff;
 use super::late::{Kept, KeptRow};
-use super::open::{Open, Partial};
+use super::open::{Open, Origins, Partial, Room};
 use super::place::{Context, Recent};
 use super::renames::{Names, Renames};
 use super::rows::Rows;
@@ -68,8 +68,7 @@ pub struct Lane {
     pub(super) watermark: Watermark,
     pub(super) assigner: Assigner,
     pub(super) cells: Cells,
-    /// Series and window start of each cell.
-    pub(super) of_cell: Vec<(u32, Timestamp)>,
+    pub(super) origins: Origins,
     pub(super) memories: Vec<Option<FirstSeen>>,
     pub(super) renames: Renames,
     pub(super) open: Vec<Option<Open>>,
@@ -86,6 +85,8 @@ pub struct Lane {
     pub(super) direct: Direct,
     /// Windows opened so far.
     pub(super) opened: u64,
+    /// What the last window took that was handed over.
+    pub(super) room: Room,
     /// The least end of the windows that are open on time.
     pub(super) next_end: Timestamp,
     /// Windows to hand over once the block's rows are in.
@@ -106,6 +107,7 @@ pub struct Lane {
 impl Lane {
     /// An empty lane.
     pub fn new(spec: &Spec, plan: &Plan, types: &Arc<Types>) -> Result<Self> {
+        let memories = plan.memories();
         Ok(Self {
             is_open: false,
             types: Arc::clone(types),
@@ -114,8 +116,8 @@ impl Lane {
             watermark: Watermark::new(spec.out_of_orderness, spec.idle_timeout),
             assigner: Assigner::new(spec.every, spec.offset, spec.zone.as_deref())?,
             cells: Cells::new(plan),
-            of_cell: Vec::new(),
-            memories: plan.memories(),
+            origins: Origins::new(memories.iter().any(Option::is_some)),
+            memories,
             renames: Renames::new(spec, plan),
             open: Vec::new(),
             vacant: Vec::new(),
@@ -125,6 +127,7 @@ impl Lane {
             recent: Recent::default(),
             direct: Direct::default(),
             opened: 0,
+            room: Room::default(),
             next_end: Timestamp::MAX,
             closing: Vec::new(),
             handed_keys: 0,
@@ -243,7 +246,7 @@ impl Lane {
         let start = end - cells.len();
         self.tally.nan += rows.nan(start..end);
         let block = Block { start, cells, times: &rows.times.values[start..end] };
-        let (of_cell, memories, renames) = (&self.of_cell, &mut self.memories, &self.renames);
+        let (origins, memories, renames) = (&self.origins, &mut self.memories, &self.renames);
         let kinds = if renames.is_empty() { Vec::new() } else { self.types.inputs() };
         let names = Names { keys: &self.keys, kinds: &kinds };
         let mut value = Vec::new();
@@ -253,7 +256,7 @@ impl Lane {
                 if *cell == SINK {
                     continue;
                 }
-                let (key, window) = of_cell[*cell as usize];
+                let (key, window) = origins.get(*cell);
                 value.clear();
                 value.extend_from_slice(&key.to_le_bytes());
                 if !super::aggregate::encode(inputs, block.start + at, &mut value)

@@ -23,6 +23,7 @@ mod messages;
 #[cfg(all(test, any(feature = "loom", feature = "shuttle")))]
 mod models;
 mod open;
+mod out;
 mod pending;
 mod place;
 mod renames;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::aggregate::{Cells, SINK};
 use super::assign::Window;
 use super::spec::Spec;
+use crate::room;
 use crate::time::Timestamp;
 
 /// One lane's share of one window: the rows it read before its watermark reached the end, or some that it read
@@ -36,8 +37,48 @@ pub struct Pages {
     len: usize,
 }
 
+/// Series and window start of each cell, where something asks for them.
+#[derive(Debug)]
+pub struct Origins {
+    asked: bool,
+    of_cell: Vec<(u32, Timestamp)>,
+}
+
+impl Origins {
+    /// None yet.
+    pub fn new(asked: bool) -> Self {
+        Self { asked, of_cell: Vec::new() }
+    }
+
+    /// A cell's.
+    pub fn get(&self, cell: u32) -> (u32, Timestamp) {
+        self.of_cell[cell as usize]
+    }
+
+    /// Takes note of a cell.
+    #[inline]
+    fn set(&mut self, cell: u32, key: u32, start: Timestamp) {
+        if !self.asked {
+            return;
+        }
+        if self.of_cell.len() <= cell as usize {
+            self.of_cell.resize(cell as usize + 1, (0, 0));
+        }
+        self.of_cell[cell as usize] = (key, start);
+    }
+
+    /// Makes room for so many more, where there are likely to be as many as `expected`.
+    pub fn reserve(&mut self, more: usize, expected: usize) {
+        if self.asked {
+            room::reserve(&mut self.of_cell, more, expected);
+        }
+    }
+}
+
 /// Ids that are always in the flat table.
 const FLAT: usize = 1_024;
+/// Series from which a window is expected to have as many as the one before.
+const SOME: usize = 16;
 /// Ids in the flat table for each that is there.
 const SPREAD: usize = 8;
 
@@ -86,6 +127,8 @@ pub struct Open {
     pub sure: Window,
     /// Opened before the watermark reached the end.
     pub on_time: bool,
+    /// What it is likely to take.
+    expected: Room,
     /// Cells by series.
     pub pages: Pages,
     /// In the order in which their cells were made.
@@ -98,14 +141,22 @@ pub struct Open {
     marked: HashSet<u32, RandomState>,
 }
 
+/// What a window took: the next one nearly always takes as much.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Room {
+    series: usize,
+    ids: usize,
+}
+
 impl Open {
     /// Empty.
-    pub fn new(number: u64, window: Window, sure: Window, on_time: bool) -> Self {
+    pub fn new(number: u64, window: Window, sure: Window, on_time: bool, expected: Room) -> Self {
         Self {
             number,
             window,
             sure,
             on_time,
+            expected,
             pages: Pages::default(),
             keys: Vec::new(),
             cells: Vec::new(),
@@ -114,26 +165,39 @@ impl Open {
         }
     }
 
+    /// What it took.
+    pub fn room(&self) -> Room {
+        Room { series: self.keys.len().min(FLAT), ids: self.pages.flat.len().min(FLAT) }
+    }
+
     /// A series' cell, made if need be.
     #[inline]
-    pub fn cell(&mut self, key: u32, cells: &mut Cells, of_cell: &mut Vec<(u32, Timestamp)>) -> u32 {
+    pub fn cell(&mut self, key: u32, cells: &mut Cells, origins: &mut Origins) -> u32 {
         match self.pages.get(key) {
-            SINK => self.add_cell(key, cells, of_cell),
+            SINK => self.add_cell(key, cells, origins),
             cell => cell,
         }
     }
 
     /// A cell for a series that has none.
-    fn add_cell(&mut self, key: u32, cells: &mut Cells, of_cell: &mut Vec<(u32, Timestamp)>) -> u32 {
+    fn add_cell(&mut self, key: u32, cells: &mut Cells, origins: &mut Origins) -> u32 {
         let cell = cells.allocate();
-        if of_cell.len() <= cell as usize {
-            of_cell.resize(cell as usize + 1, (0, 0));
-        }
-        of_cell[cell as usize] = (key, self.window.start);
+        origins.set(cell, key, self.window.start);
         self.pages.set(key, cell);
         self.keys.push(key);
         self.cells.push(cell);
+        if self.keys.len() == SOME {
+            self.make_room();
+        }
         cell
+    }
+
+    /// Room as the window before took it, all at once.
+    #[cold]
+    fn make_room(&mut self) {
+        self.keys.reserve_exact(self.expected.series.saturating_sub(SOME));
+        self.cells.reserve_exact(self.expected.series.saturating_sub(SOME));
+        self.pages.flat.resize(self.expected.ids.max(self.pages.flat.len()), SINK);
     }
 
     /// Drops some series; their cells are given to `release`.

@@ -207,7 +207,7 @@ impl Lane {
     /// Opens a window.
     pub(super) fn open_window(&mut self, window: Window, on_time: bool) -> usize {
         self.opened += 1;
-        let open = Open::new(self.opened, window, self.assigner.sure(window), on_time);
+        let open = Open::new(self.opened, window, self.assigner.sure(window), on_time, self.room);
         let at = self.vacant.pop().unwrap_or(self.open.len());
         if at == self.open.len() {
             self.open.push(Some(open));
@@ -226,7 +226,7 @@ impl Lane {
     /// A series' cell in an open window, made if need be.
     pub(super) fn cell(&mut self, window: usize, key: u32) -> u32 {
         let Some(open) = &mut self.open[window] else { return SINK };
-        open.cell(key, &mut self.cells, &mut self.of_cell)
+        open.cell(key, &mut self.cells, &mut self.origins)
     }
 
     /// Moves event time on, and with it sets aside the windows that this closes.

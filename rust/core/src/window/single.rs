@@ -133,13 +133,14 @@ impl Lane {
                     return Ok(self.reject_one(keep(self, SERIES_LIMIT)));
                 }
                 let cell = self.cell(window, id);
+                let mut start = time;
                 if let Some(open) = &mut self.open[window] {
                     open.mark(spec, source);
+                    start = open.window.start;
                 }
                 self.tally.counted += 1;
                 let values = &*self.renames.apply_one(spec, plan, time, key, values);
-                let (memories, start) = (&mut self.memories, self.of_cell[cell as usize].1);
-                let renames = &self.renames;
+                let (memories, renames) = (&mut self.memories, &self.renames);
                 let kinds = if renames.is_empty() { Vec::new() } else { self.types.inputs() };
                 let names = Names { keys: &self.keys, kinds: &kinds };
                 plan.add_one(&mut self.cells, cell, time, values, |index, value| {

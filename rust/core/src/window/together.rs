@@ -128,7 +128,7 @@ impl Lane {
                 let known = &mut self.direct.cells[code as usize];
                 if *known == SINK && number.rows() > 0 {
                     let key = self.keys.intern_code(Some(code));
-                    *known = open.cell(key, &mut self.cells, &mut self.of_cell);
+                    *known = open.cell(key, &mut self.cells, &mut self.origins);
                 }
             }
             if let Some(numbers) = self.cells.group_mut(0, true) {
@@ -204,37 +204,40 @@ impl Lane {
     ) -> usize {
         let Context { spec, rows, latest, .. } = *context;
         let [Some(one), Some(other)] = self.current else { return 0 };
-        let sure = |at: usize| self.open[at].as_ref().filter(|open| open.on_time).map(|open| open.sure);
-        let (Some(first), Some(second)) = (sure(one), sure(other)) else { return 0 };
         if rows.times.nulls.is_some() || spec.source.is_some() || spec.max_series.is_some() {
             return 0;
         }
+        let sure = |at: usize| self.open[at].as_ref().filter(|open| open.on_time).map(|open| open.sure);
+        let (Some(first), Some(second)) = (sure(one), sure(other)) else { return 0 };
+        let sure = [first, second];
+        // Taken out, since making cells needs the lane as well.
+        let (Some(first), Some(second)) = (self.open[one].take(), self.open[other].take()) else { return 0 };
+        let mut open = [first, second];
         let to = self.uneventful_before(latest);
-        let (mut furthest, mut window, mut alone) = (Timestamp::MIN, one, 0);
-        let start = cells.len();
-        for row in block {
-            let time = rows.times.values[row];
-            let holds = |window: Window| window.start <= time && time < window.end.min(to);
-            let before = std::mem::replace(&mut window, if holds(first) { one } else { other });
-            if !holds(first) && !holds(second) || alone == LONG {
-                window = before;
+        let (mut furthest, mut window, mut alone, mut count) = (Timestamp::MIN, 0, 0, 0);
+        for (row, time) in block.clone().zip(&rows.times.values[block]) {
+            let holds = |window: Window| window.start <= *time && *time < window.end.min(to);
+            // A number and no branch: which window is next can't be guessed.
+            let next = usize::from(!holds(sure[0]));
+            if !holds(sure[next]) || alone == LONG {
                 break;
             }
-            alone = if window == before { alone + 1 } else { 0 };
-            furthest = furthest.max(time);
+            alone = if next == window { alone + 1 } else { 0 };
+            window = next;
+            furthest = furthest.max(*time);
             let key = self.key_of(context, row);
-            cells.push(self.cell(window, key));
-            if let Some(open) = &mut self.open[window] {
-                open.mark(spec, 0);
-            }
+            let open = &mut open[window];
+            cells.push(open.cell(key, &mut self.cells, &mut self.origins));
+            open.mark(spec, 0);
+            count += 1;
         }
-        let count = cells.len() - start;
         if count > 0 {
-            self.tally.counted += count as u64;
+            self.tally.counted += count;
             self.watermark.observe(0, furthest);
-            self.turn_to(window);
+            self.turn_to([one, other][window]);
         }
-        count
+        [self.open[one], self.open[other]] = open.map(Some);
+        count as usize
     }
 
     /// Cells in one window for rows that go together.
@@ -251,7 +254,7 @@ impl Lane {
             cells.extend(ids.iter().map(|key| open.pages.get(*key)));
             for (key, cell) in ids.iter().zip(&mut cells[start..]) {
                 if *cell == SINK {
-                    *cell = open.cell(*key, &mut self.cells, &mut self.of_cell);
+                    *cell = open.cell(*key, &mut self.cells, &mut self.origins);
                 }
             }
             return;
@@ -261,7 +264,7 @@ impl Lane {
         if nulls.is_some() || block.len() < LONG || !self.direct.turn_to(of, self.keys.codes()) {
             for row in block {
                 let code = (!nulls.is_some_and(|nulls| nulls.is_null(row))).then_some(codes[row]);
-                cells.push(open.cell(self.keys.intern_code(code), &mut self.cells, &mut self.of_cell));
+                cells.push(open.cell(self.keys.intern_code(code), &mut self.cells, &mut self.origins));
             }
             return;
         }
@@ -299,7 +302,7 @@ impl Lane {
             let known = &mut self.direct.cells[*code as usize];
             if *known == SINK {
                 let key = self.keys.intern_code(Some(*code));
-                *known = open.cell(key, &mut self.cells, &mut self.of_cell);
+                *known = open.cell(key, &mut self.cells, &mut self.origins);
             }
         }
         // A block nearly always has all codes: then there is nothing to look for in the next one.
@@ -320,14 +323,14 @@ impl Lane {
         self.keys.intern_codes(self.direct.unknown.iter().copied());
         let expected = self.keys.codes().max(open.keys.len());
         self.cells.expect((expected - open.keys.len()).saturating_mul(windows));
-        room::reserve(&mut self.of_cell, unknown, expected);
+        self.origins.reserve(unknown, expected);
         room::reserve(&mut open.keys, unknown, expected);
         room::reserve(&mut open.cells, unknown, expected);
         for code in &self.direct.unknown {
             let known = &mut known[*code as usize];
             if *known == SINK {
                 let key = self.keys.intern_code(Some(*code));
-                *known = open.cell(key, &mut self.cells, &mut self.of_cell);
+                *known = open.cell(key, &mut self.cells, &mut self.origins);
             }
         }
     }
@@ -351,7 +354,7 @@ impl Lane {
             }
             self.direct.settled = false;
             let key = self.keys.intern_code(Some(codes[row]));
-            self.direct.cells[codes[row] as usize] = open.cell(key, &mut self.cells, &mut self.of_cell);
+            self.direct.cells[codes[row] as usize] = open.cell(key, &mut self.cells, &mut self.origins);
         }
     }
 }

@@ -95,8 +95,8 @@ impl Trained {
         }
         let mut table = Table::new();
         if !keys.names().is_empty() {
-            let ids: Vec<Option<u32>> =
-                parts.iter().filter_map(|part| part.ids.as_ref()).flatten().map(|id| Some(*id)).collect();
+            let ids: Vec<u32> =
+                parts.iter().filter_map(|part| part.ids.as_ref()).flatten().copied().collect();
             table.extend(keys.names().iter().cloned().zip(keys.columns(&ids)));
         }
         if timed {

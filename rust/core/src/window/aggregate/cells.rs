@@ -162,28 +162,38 @@ impl Cells {
         numbers.is_joined().then_some(numbers)
     }
 
+    /// So many cells behind a sink, whose state is to be filled in.
+    fn of(cells: usize) -> Self {
+        Self {
+            stores: Vec::new(),
+            numbers: Vec::new(),
+            free: Vec::new(),
+            len: cells as u32 + 1,
+            room: cells + 1,
+            expected: 0,
+        }
+    }
+
     /// Copies cells out, in the given order; in the result they are cells 1, 2, 3, ...
     #[must_use]
     pub fn copy(&self, cells: &[u32]) -> Self {
         Self {
             stores: self.stores.iter().map(|store| store.gather(cells)).collect(),
             numbers: self.numbers.iter().map(|numbers| numbers.gather(cells)).collect(),
-            free: Vec::new(),
-            len: cells.len() as u32 + 1,
-            room: cells.len() + 1,
-            expected: 0,
+            ..Self::of(cells.len())
         }
     }
 
     /// As [`Cells::copy`], and releases them.
     #[must_use]
     pub fn extract(&mut self, cells: &[u32]) -> Self {
-        let out = self.copy(cells);
+        let out = Self {
+            stores: self.stores.iter().map(|store| store.gather(cells)).collect(),
+            numbers: self.numbers.iter_mut().map(|numbers| numbers.extract(cells)).collect(),
+            ..Self::of(cells.len())
+        };
         for store in self.stores.iter_mut().filter(|store| !matches!(store, Store::Grouped)) {
             cells.iter().for_each(|cell| store.reset(*cell));
-        }
-        for numbers in &mut self.numbers {
-            cells.iter().for_each(|cell| numbers.reset(*cell));
         }
         self.free.extend_from_slice(cells);
         out

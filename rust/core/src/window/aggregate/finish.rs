@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array};
+use arrow_buffer::NullBuffer;
 
 use super::numbers::Number;
-use super::plan::Function;
-use super::{Cells, Plan, Store};
+use super::plan::{Aggregate, Function};
+use super::{Cells, Plan, SINK, Store};
 use crate::column::{self, Kind, Scalar};
 
 impl Plan {
-    /// The aggregates' columns for these cells, `None` being a row of nulls; and how many integer sums were out of
+    /// The aggregates' columns for these cells, the sink being a row of nulls; and how many integer sums were out of
     /// range and so are null.
-    pub fn finish(&self, cells: &Cells, rows: &[Option<u32>], kinds: &[Kind]) -> (Vec<ArrayRef>, u64) {
+    pub fn finish(&self, cells: &Cells, rows: &[u32], kinds: &[Kind]) -> (Vec<ArrayRef>, u64) {
         let mut overflows = 0;
         let columns = self
             .aggregates()
@@ -20,7 +21,9 @@ impl Plan {
             .zip(self.reads())
             .map(|(aggregate, read)| {
                 if let Some(numbers) = cells.numbers(*read) {
-                    return finish_number(aggregate.function, aggregate.columns.is_empty(), numbers, rows);
+                    let mut column = NumberColumn::new(aggregate, rows.len());
+                    column.extend(rows.iter().map(|cell| &numbers[*cell as usize]));
+                    return column.finish(there(rows));
                 }
                 let kind = self.column_of(*read).map_or(Kind::Unknown, |column| kinds[column]);
                 let kind = match (aggregate.function, kind) {
@@ -33,73 +36,118 @@ impl Plan {
             .collect();
         (columns, overflows)
     }
-}
 
-fn floats(rows: &[Option<u32>], get: impl Fn(u32) -> Option<f64>) -> ArrayRef {
-    float_column(rows.iter().map(|cell| cell.and_then(&get)))
-}
+    /// Whether these cells hold all about columns of floats side by side, for [`Plan::extend`].
+    pub fn is_of_numbers(&self, cells: &Cells) -> bool {
+        self.reads().iter().all(|read| cells.numbers(*read).is_some())
+    }
 
-fn float_column(values: impl Iterator<Item = Option<f64>> + Clone) -> ArrayRef {
-    let mut whole = true;
-    let column = values.clone().map(|value| {
-        whole &= value.is_some();
-        value.unwrap_or(0.0)
-    });
-    let column: Vec<f64> = column.collect();
-    let nulls = (!whole).then(|| values.map(|value| value.is_some()).collect::<Vec<bool>>().into());
-    Arc::new(Float64Array::new(column.into(), nulls))
-}
+    /// Columns of such cells, to be filled part by part with so many.
+    pub fn number_columns(&self, rows: usize) -> Vec<NumberColumn> {
+        self.aggregates().iter().map(|aggregate| NumberColumn::new(aggregate, rows)).collect()
+    }
 
-fn counts(rows: &[Option<u32>], get: impl Fn(u32) -> u64) -> ArrayRef {
-    count_column(rows.iter().map(|cell| cell.map(&get)))
-}
-
-fn count_column(values: impl Iterator<Item = Option<u64>> + Clone) -> ArrayRef {
-    let whole = values.clone().all(|value| value.is_some());
-    let nulls = (!whole).then(|| values.clone().map(|value| value.is_some()).collect::<Vec<bool>>().into());
-    let column: Vec<i64> = values.map(|value| value.unwrap_or(0) as i64).collect();
-    Arc::new(Int64Array::new(column.into(), nulls))
+    /// Adds cells by their places behind the sink. What is read and written lies in the caches where parts are small.
+    pub fn extend(&self, columns: &mut [NumberColumn], cells: &Cells, places: &[u32]) {
+        for (column, read) in columns.iter_mut().zip(self.reads()) {
+            if let Some(numbers) = cells.numbers(*read).and_then(|numbers| numbers.get(1..)) {
+                column.extend(places.iter().map(|place| &numbers[*place as usize]));
+            }
+        }
+    }
 }
 
 /// One aggregate's column, of cells that hold all about a column of floats.
-fn finish_number(function: Function, of_rows: bool, numbers: &[Number], rows: &[Option<u32>]) -> ArrayRef {
-    // Nearly always they lie one behind the other.
-    let first = rows.first().copied().flatten().unwrap_or(0);
-    if rows.iter().zip(first..).all(|(cell, next)| *cell == Some(next)) {
-        let cells = &numbers[first as usize..][..rows.len()];
-        return number_column(function, of_rows, cells.iter().map(Some));
-    }
-    number_column(function, of_rows, rows.iter().map(|cell| cell.map(|cell| &numbers[cell as usize])))
+pub struct NumberColumn {
+    function: Function,
+    /// Of rows, whatever they hold.
+    of_rows: bool,
+    counts: Vec<i64>,
+    floats: Vec<f64>,
+    /// Rows that are null.
+    missing: Vec<usize>,
 }
 
-fn number_column<'a>(
-    function: Function,
-    of_rows: bool,
-    cells: impl Iterator<Item = Option<&'a Number>> + Clone,
-) -> ArrayRef {
-    let count = |get: fn(&Number) -> u64| count_column(cells.clone().map(move |cell| cell.map(get)));
-    match function {
-        Function::Count if of_rows => count(Number::rows),
-        Function::Sum => float_column(cells.map(|cell| cell?.sum().get())),
-        Function::Mean => float_column(cells.map(|cell| cell?.sum().mean())),
-        Function::Min => float_column(cells.map(|cell| cell?.range().get().map(|(min, _)| min))),
-        Function::Max => float_column(cells.map(|cell| cell?.range().get().map(|(_, max)| max))),
-        Function::Std => float_column(cells.map(|cell| cell?.moment().variance().map(f64::sqrt))),
-        Function::Var => float_column(cells.map(|cell| cell?.moment().variance())),
-        _ => count(Number::values),
+impl NumberColumn {
+    /// With room for so many rows.
+    fn new(aggregate: &Aggregate, rows: usize) -> Self {
+        let is_count = aggregate.function == Function::Count;
+        Self {
+            function: aggregate.function,
+            of_rows: aggregate.columns.is_empty(),
+            counts: Vec::with_capacity(if is_count { rows } else { 0 }),
+            floats: Vec::with_capacity(if is_count { 0 } else { rows }),
+            missing: Vec::new(),
+        }
     }
+
+    fn extend<'a>(&mut self, cells: impl Iterator<Item = &'a Number> + Clone) {
+        match self.function {
+            Function::Count if self.of_rows => self.counts.extend(cells.map(|cell| cell.rows() as i64)),
+            Function::Sum => self.add(cells, |cell| cell.has(1.0), |cell| cell.sums[0]),
+            Function::Mean => self.add(cells, |cell| cell.has(1.0), Number::mean),
+            Function::Min => self.add(cells, Number::has_ends, |cell| cell.ends[0]),
+            Function::Max => self.add(cells, Number::has_ends, |cell| -cell.ends[1]),
+            Function::Std => self.add(cells, |cell| cell.has(2.0), |cell| cell.variance().sqrt()),
+            Function::Var => self.add(cells, |cell| cell.has(2.0), Number::variance),
+            _ => self.counts.extend(cells.map(|cell| cell.values() as i64)),
+        }
+    }
+
+    /// Null where there is nothing to get. Nearly always there is: then none asks while it is computed.
+    fn add<'a>(
+        &mut self,
+        cells: impl Iterator<Item = &'a Number> + Clone,
+        is_there: impl Fn(&Number) -> bool,
+        get: impl Fn(&Number) -> f64,
+    ) {
+        if cells.clone().fold(true, |all, cell| all & is_there(cell)) {
+            self.floats.extend(cells.map(get));
+            return;
+        }
+        for cell in cells {
+            if !is_there(cell) {
+                self.missing.push(self.floats.len());
+            }
+            self.floats.push(if is_there(cell) { get(cell) } else { 0.0 });
+        }
+    }
+
+    /// The column; counts are null where `there` says so.
+    pub fn finish(self, there: Option<NullBuffer>) -> ArrayRef {
+        if self.function == Function::Count {
+            return Arc::new(Int64Array::new(self.counts.into(), there));
+        }
+        let there = (!self.missing.is_empty()).then(|| {
+            let mut there = vec![true; self.floats.len()];
+            self.missing.iter().for_each(|row| there[*row] = false);
+            NullBuffer::from(there)
+        });
+        Arc::new(Float64Array::new(self.floats.into(), there))
+    }
+}
+
+/// Which rows are not of nulls, if one is.
+fn there(rows: &[u32]) -> Option<NullBuffer> {
+    let there = |cell: &u32| *cell != SINK;
+    rows.contains(&SINK).then(|| NullBuffer::new(rows.iter().map(there).collect()))
+}
+
+fn floats(rows: &[u32], get: impl Fn(u32) -> Option<f64>) -> ArrayRef {
+    let cells = rows.iter().map(|cell| if *cell == SINK { None } else { get(*cell) });
+    Arc::new(cells.collect::<Float64Array>())
+}
+
+fn counts(rows: &[u32], get: impl Fn(u32) -> u64) -> ArrayRef {
+    let column: Vec<i64> = rows.iter().map(|cell| get(*cell) as i64).collect();
+    Arc::new(Int64Array::new(column.into(), there(rows)))
 }
 
 /// One aggregate's column.
-fn finish_one(
-    function: Function,
-    store: &Store,
-    rows: &[Option<u32>],
-    kind: Kind,
-    overflows: &mut u64,
-) -> ArrayRef {
+fn finish_one(function: Function, store: &Store, rows: &[u32], kind: Kind, overflows: &mut u64) -> ArrayRef {
     let scalars = |get: &dyn Fn(u32) -> Option<Scalar>| -> ArrayRef {
-        column::of_kind(kind, rows.iter().map(|cell| cell.and_then(get).unwrap_or(Scalar::Null)))
+        let value = |cell: &u32| if *cell == SINK { None } else { get(*cell) };
+        column::of_kind(kind, rows.iter().map(|cell| value(cell).unwrap_or(Scalar::Null)))
     };
     match (store, function) {
         (Store::Counts(store), _) => counts(rows, |cell| store.get(cell)),
@@ -108,8 +156,7 @@ fn finish_one(
         (Store::Sums(store), _) => {
             let fits = |sum: &Scalar| !matches!(sum, Scalar::Int(sum) if i64::try_from(*sum).is_err());
             *overflows +=
-                rows.iter().flatten().filter_map(|cell| store.get(*cell)).filter(|sum| !fits(sum)).count()
-                    as u64;
+                rows.iter().filter_map(|cell| store.get(*cell)).filter(|sum| !fits(sum)).count() as u64;
             scalars(&|cell| store.get(cell).filter(fits))
         }
         (Store::Extrema(store), Function::Min) => scalars(&|cell| store.get(cell).map(|(min, _)| min)),

@@ -28,6 +28,7 @@ pub use cells::Cells;
 pub use distinct::{encode, encode_scalar};
 pub use edge::End;
 pub use filter::Condition;
+pub use finish::NumberColumn;
 pub use first_seen::FirstSeen;
 pub use joined::Same;
 pub use numbers::Number;

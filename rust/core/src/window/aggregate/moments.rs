@@ -24,6 +24,14 @@ pub struct Moment {
     pub(super) squares: f64,
 }
 
+/// Sum of squared deviations from the mean, of so many values, from their deviations from a pivot.
+#[inline]
+pub(super) fn spread(count: f64, sum: f64, squares: f64) -> f64 {
+    let spread = squares - sum * sum / count;
+    // Rounding may leave a hair below zero; NaN stays.
+    if spread < 0.0 { 0.0 } else { spread }
+}
+
 impl Moment {
     #[inline]
     pub(super) fn add(&mut self, value: f64) {
@@ -38,9 +46,7 @@ impl Moment {
 
     /// Sum of squared deviations from the mean.
     fn spread(&self) -> f64 {
-        let spread = self.squares - self.sum * self.sum / self.count as f64;
-        // Rounding may leave a hair below zero; NaN stays.
-        if spread < 0.0 { 0.0 } else { spread }
+        spread(self.count as f64, self.sum, self.squares)
     }
 
     pub(super) fn merge(&mut self, other: &Self) {

@@ -8,7 +8,7 @@ use arrow_array::Float64Array;
 use super::count::Counts;
 use super::extrema::{Extrema, FloatRange};
 use super::kernel::{Added, add_floats};
-use super::moments::{Moment, Moments};
+use super::moments::{Moment, Moments, spread};
 use super::run;
 use super::sum::{FloatSum, Sums};
 use super::{Block, Store, number, scalar_number};
@@ -101,6 +101,30 @@ impl Number {
     /// Values.
     pub fn values(&self) -> u64 {
         self.sums[3] as u64
+    }
+
+    /// Whether there are so many values.
+    #[inline]
+    pub(super) fn has(&self, values: f64) -> bool {
+        self.sums[3] >= values
+    }
+
+    /// Whether there is a least and a greatest value. Alone, they come back from a snapshot without a count.
+    #[inline]
+    pub(super) fn has_ends(&self) -> bool {
+        self.ends[0] <= -self.ends[1]
+    }
+
+    /// Their mean, where there is one. As [`FloatSum::mean`]: a count is the same number as a float.
+    #[inline]
+    pub(super) fn mean(&self) -> f64 {
+        self.sums[0] / self.sums[3]
+    }
+
+    /// Their sample variance, where there are two, as [`Moment::variance`].
+    #[inline]
+    pub(super) fn variance(&self) -> f64 {
+        spread(self.sums[3], self.sums[1], self.sums[2]) / (self.sums[3] - 1.0)
     }
 
     /// Their sum.
@@ -238,6 +262,17 @@ impl Numbers {
     pub fn gather(&self, cells: &[u32]) -> Self {
         let gather = |known: &Vec<Number>| super::gather(known, EMPTY, cells);
         Self { group: self.group, cells: self.cells.as_ref().map(gather) }
+    }
+
+    /// As [`Numbers::gather`], and forgets them here.
+    pub fn extract(&mut self, cells: &[u32]) -> Self {
+        let extract = |known: &mut Vec<Number>| {
+            let mut out = Vec::with_capacity(cells.len() + 1);
+            out.push(EMPTY);
+            out.extend(cells.iter().map(|cell| std::mem::replace(&mut known[*cell as usize], EMPTY)));
+            out
+        };
+        Self { group: self.group, cells: self.cells.as_mut().map(extract) }
     }
 
     /// Adds another set's cell. Both sets' state is here, or `stores` is where the other's is.
