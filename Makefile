@@ -9,7 +9,7 @@ RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # The sections of bench/accuracy/README.md: each is made by the script of its name.
-ACCURACY := streets missing frequent peers nab skab severity naming machines ecommerce
+ACCURACY := streets levels missing frequent peers nab skab severity naming machines ecommerce
 
 .PHONY: toolchain demo test test-faults test-long lint rust-test bench bench-check accuracy $(ACCURACY:%=accuracy-%) wheel wheel-aarch64 test-aarch64 bench-aarch64 lock clean tools
 

@@ -156,7 +156,7 @@ CONSTRUCTORS = {
         "smooth": [2],
         "drift": ["7d"],
         "fit_rows": [400],
-        "adopt": ["1d"],
+        "adopt": ["1d", "29d"],
         "time_unit": [*TEXTS, "min"],
     },
     make_residual_detector: {

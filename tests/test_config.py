@@ -199,6 +199,14 @@ WINDOW = '[window]\nevery = "5m"\n[[window.aggregate]]\nname = "n"\ncount = true
         (SOURCE + '[detect]\nmethod = "residual"\nmodel = "m"\ndrift = "on"\n', "`drift` must be"),
         (SOURCE + '[detect]\nmeasures = ["x"]\nfit_rows = 300\n', '`fit_rows` goes with `method = "joint"`'),
         (
+            SOURCE + '[detect]\nmethod = "novelty"\nmeasures = ["x"]\nadopt = "7d"\n',
+            '`adopt` goes with `method = "counts"` or "joint"',
+        ),
+        (
+            SOURCE + '[detect]\nmeasures = ["x"]\nadopt = "40d"\n',
+            '`adopt` must be between "3d" and "28d" with "auto", got "40d"',
+        ),
+        (
             SOURCE + '[detect]\nmethod = "joint"\nmeasures = ["x"]\n',
             "`measures` must be two sensors or more for joint, got 1",
         ),
@@ -384,7 +392,7 @@ def test_what_the_reference_hides_is_right_as_well():
             )
         if name == "drift":
             text = text.replace("# model =", "model =").replace('method = "auto"', 'method = "residual"')
-        if name in ("fit_rows", "adopt"):
+        if name == "fit_rows":
             text = text.replace('method = "auto"', 'method = "joint"')
             text = text.replace('measures = ["cars"]', 'measures = ["cars", "other"]')
             text = text.replace(

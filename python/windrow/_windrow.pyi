@@ -296,7 +296,7 @@ class Detector:
         smooth: int | _Duration | None = None,
         drift: _Duration | None = None,
         fit_rows: int = 400,
-        adopt: _Duration = "1d",
+        adopt: _Duration | None = None,
         time_unit: str = "ns",
         min_deviation: float | Mapping[str, float] = 0.0,
         min_relative_deviation: float | Mapping[str, float] = 0.0,

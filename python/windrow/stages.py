@@ -143,6 +143,7 @@ def detector(config: Config, time_unit: Unit = "ns") -> wr.Detector | None:
         "every": section.every or (window.every if window else None),
         "alarm": alarm(config.alarm, section),
         "silence": section.silence,
+        "adopt": section.adopt,
         # Windows bring timestamps; rows may bring integers.
         "time_unit": "ns" if window is not None else time_unit,
         **filters(section.filters),
@@ -161,7 +162,7 @@ def detector(config: Config, time_unit: Unit = "ns") -> wr.Detector | None:
             given = {name: value for name, value in given.items() if value is not None}
             given |= {"model": trained, **said}
     elif section.method == "joint":
-        given |= {"fit_rows": section.fit_rows, "adopt": section.adopt}
+        given["fit_rows"] = section.fit_rows
     with _of("detect"):
         return wr.Detector(section.method, **given)
 

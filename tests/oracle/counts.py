@@ -279,7 +279,13 @@ class Series:
         self.seen += 1
         self.newest = time
         mean, band = share * mean, 2.6 * share * around / drawn
-        return {"expected": mean, "lower": max(mean - band, 0.0), "upper": mean + band, **found}
+        return {
+            "profile": share * profile,
+            "expected": mean,
+            "lower": max(mean - band, 0.0),
+            "upper": mean + band,
+            **found,
+        }
 
     def past_hour(self) -> list[float]:
         """Hold all that came, the older the less, against what was expected of it."""

@@ -33,8 +33,8 @@ class Severity:
             self.past = before
         if beyond is None:
             return 0.0
-        # The prior is worth one peak, which takes as long to come as a typical series takes to show its like; under an hour
-        # the chances are those of hours.
+        # The prior is worth one peak, which takes as long to come as a typical series takes to show its like; under an
+        # hour the chances are those of hours.
         octaves = log2(size)
         rate = 0.0 if isinf(octaves) else 10 ** (-1.37 - 0.394 * octaves - 0.0441 * octaves**2)
         if not rate:

@@ -361,9 +361,10 @@ def _detects(detect: Mapping[str, Any], window: Mapping[str, Any] | None) -> Ite
             yield Problem(("detect", name), f'[detect] `{name}` goes with `method = "counts"`')
     if "min_completeness" in detect and "completeness" not in detect:
         yield Problem(("detect", "min_completeness"), "[detect] `min_completeness` goes with `completeness`")
-    for name in ("fit_rows", "adopt"):
-        if name in detect and detect.get("method") != "joint":
-            yield Problem(("detect", name), f'[detect] `{name}` goes with `method = "joint"`')
+    if "fit_rows" in detect and detect.get("method") != "joint":
+        yield Problem(("detect", "fit_rows"), '[detect] `fit_rows` goes with `method = "joint"`')
+    if "adopt" in detect and detect.get("method", "auto") not in ("auto", "counts", "joint"):
+        yield Problem(("detect", "adopt"), '[detect] `adopt` goes with `method = "counts"` or "joint"')
     by = names(detect.get("by", []))
     yield from _twice(("detect", "by"), by)
     if isinstance(measures, list):

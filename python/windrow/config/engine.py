@@ -6,6 +6,7 @@ are the engine's own words. Refuses to know better than the engine, and stays si
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zoneinfo
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -17,7 +18,15 @@ from pydantic import ValidationError
 import windrow as wr
 from windrow import topic
 from windrow.config.problem import Place, Problem, mapping, names, near, where
-from windrow.config.sections import ARRIVAL, DECODERS, FUNCTIONS, Aggregate, AlarmSection, FiltersSection
+from windrow.config.sections import (
+    ARRIVAL,
+    DECODERS,
+    FUNCTIONS,
+    Aggregate,
+    AlarmSection,
+    DetectSection,
+    FiltersSection,
+)
 from windrow.errors import ConfigError
 from windrow.stages import aggregate, alarm, filters
 
@@ -126,6 +135,11 @@ def _detects(detect: Mapping[str, Any]) -> Iterator[Problem]:
     if isinstance(detect.get("time"), str):
         yield from ask("time", time=detect["time"])
     measures, method = detect.get("measures"), detect.get("method", "auto")
+    if "adopt" in detect and method in ("auto", "counts"):
+        # A duration at all is the section's affair.
+        with contextlib.suppress(ValidationError):
+            adopt = DetectSection.model_validate({"adopt": detect["adopt"]}).adopt
+            yield from ask("adopt", method=method, adopt=adopt)
     yield from _filters(detect)
     if isinstance(measures, Mapping) and isinstance(method, str) and method != "residual":
         yield from ask("measures", method=method, measures=dict(measures))

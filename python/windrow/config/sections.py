@@ -230,7 +230,11 @@ class DetectSection(Section):
         400, "joint: rows of normal running that a machine is fitted on"
     )
     filters: FiltersSection | None = option(None, "a section of its own")
-    adopt: Positive = option("1d", "joint: a sensor that is out for this long is at home there")
+    adopt: Positive | None = option(
+        None,
+        "counts, joint: a new level that lasts so long is the level, told as a level_shift; 7d and 1d unless given",
+        "5d",
+    )
 
 
 class AlarmSection(Section):

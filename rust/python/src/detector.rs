@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
 use windrow_core::alarm::{Alarm as AlarmCore, Settings as AlarmSettings};
 use windrow_core::detect::completeness::LEAST;
-use windrow_core::detect::joint::{ADOPT, FIT_ROWS};
+use windrow_core::detect::joint::FIT_ROWS;
 use windrow_core::detect::{Completeness, Detector as Core, Measure, Method, Settings};
 use windrow_core::expect::trained::file::Description;
 use windrow_core::residual::drift;
@@ -37,9 +37,9 @@ const DETACH_ROWS: usize = 4_096;
 /// ``"counts"`` (objects per window): an hour-of-week profile with a regression on the recent past expects, six
 /// statistics look for spikes, hours (of shorter windows), days and three days off level, and silence. Its ``score`` is log10 of the weighted
 /// return period in days, null where nothing is told; one event is told once. Verdicts are provisional from 30
-/// windows on (an event has to be rarer to be told, the more so the younger the series), calibrated after 7 days. A
-/// lasting level is adopted: half as much again or a third less by three quarters within a day and nine tenths within
-/// five, three times as much within a week.
+/// windows on (an event has to be rarer to be told, the more so the younger the series), calibrated after 7 days. The
+/// expectation follows a new level by itself; once it has lasted for `adopt` it is told, once, by an event of the kind
+/// ``level_shift``.
 ///
 /// ``"novelty"`` (any other metric): how unlike anything before a value is. Its ``score`` runs from 0 to 100. First
 /// verdicts after 30 windows, provisional until 200, when its records begin anew. ``expected`` is a regression on the
@@ -112,9 +112,13 @@ const DETACH_ROWS: usize = 4_096;
 /// fit_rows : int
 ///     With "joint": the rows of normal running that a machine is fitted on, 200 to 10,000; its first, or those of
 ///     `learn`, of which all are taken, up to 10,000.
-/// adopt : str or datetime.timedelta
-///     With "joint": when sensors have been out for this long, and for as many rows as the fit had, they are at home
-///     there: the alarm ends, with an event of the kind ``level_shift``. Default a day.
+/// adopt : str or datetime.timedelta, optional
+///     How long a new level lasts until it is the level, told by an event of the kind ``level_shift``. Of counts:
+///     when each of so many days in a row (3 to 28, default 7; of windows, where these are longer) lies on one side
+///     of what the four weeks before lead to expect, by 22 % above or 18 % below, and by 1.5 of their robust standard
+///     deviations. Days without any objects are outages, left out like those of which less than half is there; after
+///     five in a row what is usual is seen anew, for two weeks. With "joint", default a day: when sensors have been out
+///     for this long, and for as many rows as the fit had; the alarm ends then.
 /// time_unit : {"ns", "us", "ms", "s"}
 ///     The unit of integer times.
 /// min_deviation, min_relative_deviation : float or dict of str to float
@@ -234,6 +238,21 @@ fn completeness(
     }
 }
 
+/// Refuses an argument that is for other methods.
+fn only_for(
+    method: Method,
+    name: &str,
+    value: Option<&Bound<'_, PyAny>>,
+    methods: &[Method],
+) -> PyResult<()> {
+    if value.is_none() || methods.contains(&method) {
+        return Ok(());
+    }
+    let named: Vec<String> = methods.iter().map(|method| format!("{:?}", method.name())).collect();
+    let named = named.join(" and ");
+    Err(config(format!("`{name}` is for {named} only, got it with {:?}", method.name())))
+}
+
 #[pymethods]
 impl Detector {
     #[new]
@@ -244,7 +263,7 @@ impl Detector {
             maintenance=None, model=None),
         text_signature = "(method='auto', *, measures=None, by=None, time='window_start', zone=None, holidays=None, \
             completeness=None, min_completeness=0.5, every=None, alarm=None, silence=None, predicted=None, rmse=None, \
-            smooth=None, drift=None, fit_rows=400, adopt='1d', time_unit='ns', min_deviation=0.0, min_relative_deviation=0.0, direction='both', sensitivity=None, \
+            smooth=None, drift=None, fit_rows=400, adopt=None, time_unit='ns', min_deviation=0.0, min_relative_deviation=0.0, direction='both', sensitivity=None, \
             quiet_hours=None, maintenance=None, model=None)"
     )]
     #[allow(clippy::too_many_arguments)]
@@ -276,27 +295,15 @@ impl Detector {
         model: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let method = Method::parse(&word(method, "method", "auto")?).or_raise()?;
-        if method != Method::Residual
-            && let Some(name) = [("rmse", rmse), ("smooth", smooth), ("drift", drift)]
-                .iter()
-                .find(|(_, value)| value.is_some())
-        {
-            return Err(config(format!(
-                "`{}` is for \"residual\" only, got it with {:?}",
-                name.0,
-                method.name()
-            )));
+        for (name, value) in [("rmse", rmse), ("smooth", smooth), ("drift", drift)] {
+            only_for(method, name, value, &[Method::Residual])?;
+        }
+        only_for(method, "fit_rows", fit_rows, &[Method::Joint])?;
+        if method != Method::Auto {
+            only_for(method, "adopt", adopt, &[Method::Counts, Method::Joint])?;
         }
         if method == Method::Joint && silence.is_some() {
             return Err(config("`silence` is not for \"joint\""));
-        }
-        for (name, value) in [("fit_rows", fit_rows), ("adopt", adopt)] {
-            if method != Method::Joint && value.is_some() {
-                return Err(config(format!(
-                    "`{name}` is for \"joint\" only, got it with {:?}",
-                    method.name()
-                )));
-            }
         }
         let model = model.map(trained).transpose()?;
         let known = model.as_ref().map(|model| model.description());
@@ -366,7 +373,10 @@ impl Detector {
                 None => FIT_ROWS,
             },
             model,
-            adopt: adopt.map(|adopt| time::duration(adopt, "adopt")).transpose()?.unwrap_or(ADOPT),
+            adopt: adopt
+                .map(|adopt| time::duration(adopt, "adopt"))
+                .transpose()?
+                .unwrap_or_else(|| method.adopt()),
         };
         Ok(Self { core: Mutex::new(Core::new(settings).or_raise()?) })
     }
@@ -439,7 +449,9 @@ impl Detector {
     ///     rule; observed, expected, lower, upper, severity, channel and reason at the peak; in ``lowered_by`` the filter
     ///     that ended it. The reason of a silence says how long nothing came, and when the last value did. Of a ``drift``,
     ///     start and end are those of its stretches, told when each is over; peak is the mean residual in RMSE (or the
-    ///     spread, where only that is off), points are stretches, channel is the input that moved.
+    ///     spread, where only that is off), points are stretches, channel is the input that moved. A level shift of counts
+    ///     starts where the new level began and ends where it was told; observed is what came a window between, expected
+    ///     what would have come on the level before, and peak how many times as much that is.
     fn events(&self) -> PyResult<Batch> {
         Ok(Batch::new(self.lock().or_raise()?.events().or_raise()?))
     }

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use windrow_core::detect::completeness::LEAST;
-use windrow_core::detect::joint::{ADOPT, FIT_ROWS};
+use windrow_core::detect::joint::FIT_ROWS;
 use windrow_core::duration;
 use windrow_core::residual::drift::STRETCH;
 use windrow_core::residual::rmse::Rmse as RmseCore;
@@ -97,7 +97,7 @@ impl Detector {
         if let Some(model) = &set.model {
             parts.push(format!("model={}", Model::shown(model)));
         }
-        if set.adopt != ADOPT {
+        if set.adopt != set.method.adopt() {
             parts.push(format!("adopt='{}'", duration::print(set.adopt)));
         }
         if set.unit != Unit::Nanosecond {

@@ -2,6 +2,7 @@
 //!
 //! Owns how the stages work together on one series of counts: the hour-of-week profile times a regression on the
 //! recent past expects, six channels measure what came against it, each channel's own peaks say how rare that is.
+//! The regression follows a new level by itself; once one has lasted it is told, against the profile, which hardly has.
 //! The score is log10 of the longest weighted return period in days.
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use crate::expect::recent::Outlook;
 use crate::expect::spread::{Lesson, Width};
 use crate::expect::{HourOfWeek, Level, Partial, PastHour, Place, Recent, Spread};
 use crate::residual::channels::{Channels, Evidence, NAMES, Statistics};
+use crate::residual::level_shift::{LevelShift, Levels, Window};
 use crate::residual::records::{self, Finding, Records, Stage, WARM_UP, When};
 use crate::residual::return_period::days;
 use crate::snapshot;
@@ -42,6 +44,7 @@ pub struct Counts {
     past_hour: PastHour,
     channels: Channels,
     records: Records,
+    levels: Levels,
     /// Local time of the first window and of the newest, in seconds.
     #[serde(with = "snapshot::float")]
     first: f64,
@@ -103,6 +106,7 @@ impl Counts {
             past_hour: PastHour::default(),
             channels: Channels::default(),
             records: Records::default(),
+            levels: Levels::default(),
             first: point.local,
             newest: point.local - every,
         }
@@ -110,7 +114,7 @@ impl Counts {
 
     /// Whether a restored series can be used.
     pub fn is_sound(&self) -> bool {
-        self.records.is_sound()
+        self.records.is_sound() && self.levels.is_sound()
     }
 
     fn when(&self, time: f64, every: f64) -> When {
@@ -274,6 +278,22 @@ impl Model for Counts {
         self.profile.learn(&forecast.place, believed, hours);
         self.level.learn(believed, hours);
         self.newest = point.local;
+    }
+
+    #[inline]
+    fn lasting(&mut self, point: &Point, judged: &Judged, pace: &Pace) -> Option<LevelShift> {
+        // Until then the profile is no ruler.
+        if judged.when.stage() != Stage::Calibrated {
+            return None;
+        }
+        let window = Window {
+            day: (point.local / DAY).floor() as i64,
+            time: point.time,
+            observed: point.value,
+            expected: judged.forecast.profile * point.share,
+            a_day: DAY / pace.every,
+        };
+        self.levels.take(&window, pace.adopt)
     }
 
     #[inline]

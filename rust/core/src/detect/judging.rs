@@ -10,6 +10,7 @@ use super::drift;
 use super::feedback::Extent;
 use super::filters::Lowered;
 use super::joint::Machine;
+use super::level_shift;
 use super::model::{LARGEST, Model, Pace, Point, Verdict};
 use super::novelty::Metric;
 use super::predicted::Predicted;
@@ -152,7 +153,7 @@ impl Place {
 
 /// The pace of windows of that length.
 pub fn pace_of(every: i64, settings: &Settings) -> Pace {
-    Pace::new(every as f64 / 1e9, settings.rule.kernel())
+    Pace::new(every as f64 / 1e9, settings.rule.kernel(), level_shift::days(settings.adopt, every))
 }
 
 /// The point of an input; none where its value can't be judged.
@@ -318,6 +319,10 @@ impl<'a> Context<'a> {
                 model.count(point, &judged, &self.pace);
             } else {
                 model.learn(point, &judged, &mut self.pace);
+                let lasting = model.lasting(point, &judged, &self.pace);
+                if let Some(shift) = lasting.filter(|_| purpose == Purpose::Judge) {
+                    self.adopted(place, point.time, &shift);
+                }
             }
         }
         (verdict, model.is_lost())

@@ -15,6 +15,7 @@ mod grouping;
 pub mod joint;
 mod joint_row;
 mod judging;
+pub mod level_shift;
 pub mod model;
 pub mod novelty;
 mod one_row;

@@ -4,6 +4,7 @@ use super::filters::Lowered;
 use crate::alarm::Direction;
 use crate::expect;
 use crate::residual;
+use crate::residual::level_shift::LevelShift;
 use crate::time::Timestamp;
 
 /// Values of a larger magnitude count as missing: their squares have to fit a float with room to spare.
@@ -44,15 +45,18 @@ pub struct Pace {
     channels: residual::channels::Rates,
     /// How residuals of brought predictions are judged.
     pub kernel: Brought,
+    /// How many days make a level.
+    pub adopt: usize,
 }
 
 impl Pace {
     /// Of windows of so many seconds.
-    pub fn new(every: f64, kernel: Brought) -> Self {
+    pub fn new(every: f64, kernel: Brought, adopt: usize) -> Self {
         let hours = (every / 3600.0).min(24.0);
         Self {
             every,
             kernel,
+            adopt,
             elapsed: hours,
             recent: expect::recent::Rates::over(hours),
             channels: residual::channels::Rates::over(hours),
@@ -163,6 +167,12 @@ pub trait Model {
 
     /// Takes in of a point in alarm what a series that is held learns all the same.
     fn count(&mut self, _point: &Point, _judged: &Self::Judged, _pace: &Pace) {}
+
+    /// Takes a point that was learned into what lasts; a new level, once it has stood long enough.
+    #[inline]
+    fn lasting(&mut self, _point: &Point, _judged: &Self::Judged, _pace: &Pace) -> Option<LevelShift> {
+        None
+    }
 
     /// Whether what was learned can't be computed with any longer: sums beyond all floats. It begins anew then.
     fn is_lost(&self) -> bool;

@@ -117,6 +117,8 @@ impl Row {
         let held = guard.holds(&point, verdict.lower, verdict.upper);
         if self.learned && !held {
             model.learn(&point, &judged, pace);
+            // Was told when it came.
+            let _ = model.lasting(&point, &judged, pace);
         }
     }
 }

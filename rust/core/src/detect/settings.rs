@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::completeness::{Completeness, Observed};
 use super::filters::Filters;
-use super::joint::{FEWEST_ROWS, MOST_ROWS};
+use super::joint::{self, FEWEST_ROWS, MOST_ROWS};
+use super::level_shift::{self, LONGEST, SHORTEST};
 use super::rows::Input;
 use super::wall_clock::WallClock;
 use crate::alarm::{self, Alarm};
@@ -56,6 +57,11 @@ impl Method {
             return alarm::Settings { threshold, clear_below, breaches: 3, of: 5, ..settings };
         }
         alarm::Settings { severity: Some(50.0), ..settings }
+    }
+
+    /// How long a new level has to last unless somebody says otherwise, in nanoseconds.
+    pub fn adopt(self) -> i64 {
+        if self == Self::Joint { joint::ADOPT } else { level_shift::ADOPT }
     }
 
     /// Reads the word.
@@ -123,7 +129,7 @@ pub struct Settings {
     pub completeness: Option<Completeness>,
     /// What predicts; with `residual` only, where no column does.
     pub model: Option<Arc<Trained>>,
-    /// How long a sensor has to be out until that is normal, in nanoseconds; with `joint` only.
+    /// How long a new level has to last until it is one, in nanoseconds; of counts, or of a machine's sensor.
     pub adopt: i64,
 }
 
@@ -173,6 +179,16 @@ impl Settings {
                 let got = duration::print(length);
                 return Err(Error::config(format!("`{name}` must be positive, got {got:?}")));
             }
+        }
+        let counts = matches!(self.method, Method::Auto | Method::Counts);
+        if counts && !(SHORTEST..=LONGEST).contains(&self.adopt) {
+            return Err(Error::config(format!(
+                "`adopt` must be between {:?} and {:?} with {:?}, got {:?}",
+                duration::print(SHORTEST),
+                duration::print(LONGEST),
+                self.method.name(),
+                duration::print(self.adopt)
+            )));
         }
         if self.measures.is_empty() {
             return Err(Error::config("`measures` must name at least one column, got none"));

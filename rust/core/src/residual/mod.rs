@@ -3,6 +3,7 @@
 pub mod channels;
 pub mod drift;
 pub mod joint;
+pub mod level_shift;
 pub mod novelty;
 mod output;
 mod pass;
