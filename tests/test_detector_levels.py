@@ -214,7 +214,7 @@ def test_what_is_maintained_or_called_an_anomaly_is_no_level() -> None:
     assert shifts(ours) == []
     # An answer holds for a week after the last alarm, for as long as values stay outside.
     cars = street()
-    cars[24 * 40 :] *= 3
+    cars[24 * 40 :] *= 10
     ours = detector()
     ours.push(table(cars[: 24 * 41], 3600 * HOURS[: 24 * 41]))
     group = list(ours.groups())[-1]
