@@ -28,6 +28,7 @@ def series(severity, key=None, measure="cars", alarmed=(), events=()):
     one.events += [
         {
             "id": f"{measure} {number}",
+            "kind": "anomaly",
             "start": START + a * STEP,
             "end": None if b is None else START + b * STEP,
         }

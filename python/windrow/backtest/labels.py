@@ -215,8 +215,8 @@ def figures(
         key = tuple(one.key.values())
         times[key] = one.time
         alarmed[key] |= one.state == "alarm"
-        # Drift is what weeks have in common: it is neither right nor wrong about a stretch.
-        events[key] += [event for event in one.events if event["kind"] != "drift"]
+        # What whole days or weeks have in common is neither right nor wrong about a stretch.
+        events[key] += [event for event in one.events if event["kind"] not in ("drift", "level_shift")]
     raised = sum(int(one.sum()) for one in alarmed.values())
     right = sum(int((alarmed[key] & rows).sum()) for key, rows in marked.items())
     rows = Rates(raised, right, sum(int(one.sum()) for one in marked.values()), right)
