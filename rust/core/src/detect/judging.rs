@@ -24,7 +24,7 @@ use crate::alarm::{self, AlarmState, EventKind, Judged, Point as Counted, State}
 use crate::column::Scalar;
 use crate::duration;
 use crate::error::Result;
-use crate::group::{Anomaly, Scope};
+use crate::group::Scope;
 use crate::key::Keys;
 use crate::residual::drift::Usual;
 use crate::time::Timestamp;
@@ -356,7 +356,7 @@ impl<'a> Context<'a> {
         }
         let lowered = if maintained { Some(Lowered::Maintenance) } else { None };
         let quiet = || {
-            let anomaly = anomaly_of(point.time, point.value, verdict, size);
+            let anomaly = verdict.anomaly(point.time, point.value, size);
             let quiet = self.records.feedback.quiets(place.series() as u32, &Extent::of(&anomaly));
             quiet.then_some(Lowered::Feedback)
         };
@@ -379,7 +379,7 @@ impl<'a> Context<'a> {
             _ => 0,
         };
         let scope = Scope { measure: place.measure as u32, level };
-        let anomaly = anomaly_of(time, observed, verdict, size);
+        let anomaly = verdict.anomaly(time, observed, size);
         self.records.groups.record(scope, place.series() as u32, self.every, anomaly);
     }
 
@@ -493,11 +493,4 @@ impl<'a> Context<'a> {
             }
         }
     }
-}
-
-/// What was said of a value, as groups and feedback know it.
-fn anomaly_of(time: Timestamp, observed: f64, verdict: &Verdict, size: f64) -> Anomaly {
-    let Verdict { expected, lower, upper, severity, channel, .. } = *verdict;
-    let side = verdict.side(observed).sign();
-    Anomaly { time, observed, expected, lower, upper, severity, size, side, channel: channel.to_owned() }
 }

@@ -3,6 +3,7 @@
 use super::filters::Lowered;
 use crate::alarm::Direction;
 use crate::expect;
+use crate::group::Anomaly;
 use crate::residual;
 use crate::residual::level_shift::LevelShift;
 use crate::time::Timestamp;
@@ -115,6 +116,13 @@ impl Verdict {
         change: f64::NAN,
         lowered: None,
     };
+
+    /// What is said of a value, as groups and feedback know it.
+    pub fn anomaly(&self, time: Timestamp, observed: f64, size: f64) -> Anomaly {
+        let Self { expected, lower, upper, severity, channel, .. } = *self;
+        let side = self.side(observed).sign();
+        Anomaly { time, observed, expected, lower, upper, severity, size, side, channel: channel.to_owned() }
+    }
 
     /// Whether there is something to tell from this severity on.
     #[inline]
