@@ -49,7 +49,10 @@ class Machine:
         ]
         if missing or not SYSTEMD.exists():
             skip("systemd is not installed")
-        if platform.machine() != os.popen("uname -m").read().strip():
+        if (
+            platform.machine()
+            != subprocess.run(["uname", "-m"], capture_output=True, text=True).stdout.strip()
+        ):
             skip("this Python is emulated, and systemd would start it without the emulator")
         if os.geteuid() != 0:
             skip("only root may make control groups and mounts")
