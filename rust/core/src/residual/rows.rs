@@ -9,7 +9,7 @@ use arrow_array::types::{Float64Type, Int64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch};
 use arrow_schema::DataType;
 
-use crate::column::{Kind, Values, floats};
+use crate::column::{Values, floats};
 use crate::error::{Error, Result};
 use crate::key::Keys;
 use crate::times::{Times, Unit};
@@ -80,7 +80,7 @@ fn column<'a>(batch: &'a RecordBatch, name: &str, argument: &str) -> Result<&'a 
 
 /// The key columns of rows with these ids.
 pub fn key_columns(keys: &Keys, ids: &[u32]) -> Vec<ArrayRef> {
-    if ids.len() < keys.len() || matches!(keys.kinds(), [Kind::Str]) {
+    if ids.len() < keys.len() {
         return keys.columns(ids);
     }
     // Each key is decoded once; the rows copy it.
