@@ -76,7 +76,7 @@ def measure(score: Any, series: list[Any], rate: int, manner: str) -> list[str]:
 
 
 def main() -> None:
-    begun = time.time()
+    begun = time.process_time()
     score = sections.tool("street_score")
     series = score.load(str(sections.data()))
     rows = [["none", "0", *measure(score, series, 0, ODD)]]
@@ -95,7 +95,7 @@ less and less, as it becomes more frequent than once a month; outages and ramps 
 measured on the same scales suffers: eight events a month hide a third of the doubled days and of the spikes of twice
 their size, half of the steps, and most swapped workdays.
 
-{sections.machine()}; about {time.time() - begun:.0f} s.
+{sections.machine()}; about {time.process_time() - begun:.0f} s.
 """
     sections.replace("frequent", text)
     print(text)

@@ -40,7 +40,7 @@ def judge(values: np.ndarray, times: np.ndarray, share: float) -> tuple[np.ndarr
 
 
 def main() -> None:
-    begun = time.time()
+    begun = time.process_time()
     score = sections.tool("street_score")
     series = score.load(str(sections.data()))
     place = {(one[0], one[1]): at for at, one in enumerate(series)}
@@ -64,7 +64,7 @@ of the development half, and events a series-month at severity 50 and 80. A spik
 
 {sections.table(["missing", "part", *budgets, "events a month at 50", "at 80"], rows, 2)}
 
-{sections.machine()}; about {time.time() - begun:.0f} s.
+{sections.machine()}; about {time.process_time() - begun:.0f} s.
 """
     sections.replace("missing", text)
     print(text)

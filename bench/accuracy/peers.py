@@ -193,7 +193,7 @@ def measured(name: str) -> Row:
 
 
 def main() -> None:
-    begun = time.time()
+    begun = time.process_time()
     parts = halves(sections.tool("street_score").load(str(sections.data())))
     rows, kinds, rates, metrics = [], [], [], []
     # One process a detector, two at a time; each measures its own time.
@@ -207,7 +207,7 @@ def main() -> None:
                 found = (rate(row.parts[part][at], months(series)) for at in ("50", "80"))
                 rates.append([row.name, part, *found])
             print(f"{row.name:<46} {'   '.join(cells)}   {metrics[-1][1:]}   {row.seconds:.0f} s", flush=True)
-    sections.replace("peers", text(parts, rows, kinds, rates, metrics, time.time() - begun))
+    sections.replace("peers", text(parts, rows, kinds, rates, metrics, time.process_time() - begun))
 
 
 def cost(fn: Any, series: list[Any]) -> float:

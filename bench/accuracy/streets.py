@@ -318,7 +318,7 @@ def by_length(score: Any, series: list[Any]) -> str:
 
 
 def main() -> None:
-    begun = time.time()
+    begun = time.process_time()
     score = sections.tool("street_score")
     series = score.load(str(sections.data()))
     run = Run(score, series)
@@ -373,7 +373,7 @@ Faults between the second and sixth day of a series, found at severity 50, and w
 
 {first_week(score, series)}
 
-{sections.machine()}; about {time.time() - begun:.0f} s.
+{sections.machine()}; about {time.process_time() - begun:.0f} s.
 """
     sections.replace(
         "streets",
