@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 import time
 
 import pytest
@@ -39,6 +40,23 @@ def test_messages_leave_in_order_and_stay_until_they_have_arrived(path):
     assert names(one.take("b", 3)) == ["id-9"]
     assert (one.depth(), one.depth("a")) == (3, 2)
     assert one.bytes == 3 * (10 + OVERHEAD)
+
+
+def test_what_arrived_is_not_sent_again_while_the_disk_takes_no_word_of_it(path):
+    one = spool(path)
+    one.put([message(at) for at in range(4)] + [message(9, sink="b")], 1)
+    one.release(1)
+    one._sending.execute("PRAGMA query_only = 1")
+    for _ in range(2):
+        with pytest.raises(sqlite3.Error):
+            one.done(one.take("a", 2))
+    with pytest.raises(sqlite3.Error):
+        one.take("a", 2)
+    assert names(one.take("b", 2)) == ["id-9"]
+    assert one.depth() == 5
+    one._sending.execute("PRAGMA query_only = 0")
+    assert one.take("a", 2) == []
+    assert (names(one.take("b", 2)), one.depth(), one.bytes) == (["id-9"], 1, 10 + OVERHEAD)
 
 
 def test_what_no_checkpoint_holds_is_made_again_and_so_taken_out(tmp_path):

@@ -98,6 +98,8 @@ class Spool:
         self.arrived = threading.Condition()
         #: What had to be put aside, if anything.
         self.damaged: str | None = None
+        #: What has arrived without the disk taking word of it, by sink.
+        self._undone: dict[str, list[Message]] = {}
         self._lock = threading.RLock()
         self._clock = time.time(), time.monotonic()
         self._writing = self._open()
@@ -145,21 +147,34 @@ class Spool:
     def take(self, sink: str, most: int) -> list[Message]:
         """Look at a sink's oldest messages, in order; they stay until `done`."""
         with self._lock:
+            undone = self._undone.get(sink)
             rows = self._sending.execute(
                 "SELECT sink, id, severity, body, number FROM message WHERE sink = ? AND generation <= ? "
-                "ORDER BY number LIMIT ?",
-                (sink, self._released, most),
+                "AND number > ? ORDER BY number LIMIT ?",
+                (sink, self._released, undone[-1].number if undone else 0, most),
             ).fetchall()
+            if undone and not rows:
+                self.done(())
         return [Message(*row) for row in rows]
 
     def done(self, messages: Sequence[Message]) -> None:
-        """Take out what has arrived; a power cut before the disk knows sends it once more."""
+        """Take out what has arrived; a power cut before the disk knows sends it once more.
+
+        Raises
+        ------
+        sqlite3.Error
+            The disk is full or gone. They aren't sent again in this run, and go with the next ones.
+        """
         with self._lock:
+            for one in messages:
+                self._undone.setdefault(one.sink, []).append(one)
+            gone = [one for undone in self._undone.values() for one in undone]
             with self._sending:
                 self._sending.executemany(
-                    "DELETE FROM message WHERE number = ?", [(one.number,) for one in messages]
+                    "DELETE FROM message WHERE number = ?", [(one.number,) for one in gone]
                 )
-            self._bytes -= sum(map(_size, messages))
+            self._undone.clear()
+            self._bytes -= sum(map(_size, gone))
 
     def keep_only(self, sinks: Sequence[str]) -> None:
         """Give up, and count, what waits for sinks that there are no more."""
