@@ -8,6 +8,7 @@ import hmac
 import json
 import os
 import signal
+import ssl
 import stat
 import subprocess
 import sys
@@ -19,9 +20,13 @@ import paho.mqtt.client as paho
 import pyarrow.parquet as pq
 import pytest
 import windrow as wr
-from faults.broker import Broker, free_port
+from faults.broker import Broker, Certificates, free_port
+from windrow.config.sections import WebhookSink
 from windrow.object_path import ObjectPath, find
 from windrow.pipeline import Pipeline
+from windrow.sinks.spooled import UnreachableError
+from windrow.sinks.webhook import Webhook
+from windrow.state.spool import Message
 
 ROWS = [("gate", 0), ("gate", 0), ("yard", 0), ("gate", 5), ("yard", 7), ("gate", 11)]
 
@@ -108,6 +113,31 @@ def test_a_webhook_gets_each_result_signed_and_once(tmp_path, monkeypatch):
         signed = hmac.new(b"key", seconds.encode() + b"." + body, hashlib.sha256).hexdigest()
         assert hmac.compare_digest(signed, digest)
         assert abs(time.time() - int(seconds)) < 60
+
+
+def test_a_webhook_trusts_the_authorities_that_its_file_names_by_now(tmp_path, caplog):
+    authority, other = Certificates(tmp_path / "one"), Certificates(tmp_path / "other")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.server, authority.server_key)
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(other.ca.read_bytes())
+    message = Message("hook", "id", 0.0, "{}"), {}
+    with Hook() as hook, caplog.at_level("INFO", "windrow"):
+        hook.server.socket = context.wrap_socket(hook.server.socket, server_side=True)
+        hook.server.handle_error = lambda *refused: None
+        url = hook.url.replace("http:", "https:")
+        webhook = Webhook(WebhookSink(kind="webhook", url=url, ca=str(ca)))
+        for content, said in ((None, ""), (b"half a fi", "are as they were"), (b"", "are as they were")):
+            if content is not None:
+                ca.write_bytes(content)
+            with pytest.raises(UnreachableError, match="CERTIFICATE_VERIFY_FAILED"):
+                webhook.send([message])
+            assert said in caplog.text
+        assert hook.requests == []
+        ca.write_bytes(authority.ca.read_bytes())
+        assert webhook.send([message]) == 1
+        assert "were read anew" in caplog.text
+        webhook.close()
 
 
 def test_a_webhook_is_tried_again_where_that_may_help_and_not_where_it_wont(tmp_path):

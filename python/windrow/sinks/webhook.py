@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,11 +19,14 @@ import urllib3
 from windrow import tls
 from windrow.config.option import nanoseconds
 from windrow.config.sections import WebhookSink
+from windrow.errors import ConfigError
 from windrow.secret import secret
 from windrow.sinks.spooled import RefusedError, UnreachableError
 from windrow.state.spool import Message
 
 __all__ = ["Webhook", "signature"]
+
+log = logging.getLogger(__name__)
 
 #: Answers that may be others later.
 LATER = frozenset({408, 425, 429})
@@ -52,8 +56,9 @@ class Webhook:
         self._headers = {"Content-Type": "application/json", "User-Agent": "windrow"}
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
+        self._tls = tls.Renewed(sink.ca, None, None)
         self._pool = urllib3.PoolManager(
-            ssl_context=tls.context(sink.ca, None, None),
+            ssl_context=self._tls.context,
             timeout=nanoseconds(sink.timeout) / 1e9,
             retries=False,
             maxsize=1,
@@ -62,6 +67,7 @@ class Webhook:
 
     def send(self, messages: Sequence[tuple[Message, Mapping[str, Any]]]) -> int:
         """Post in order, until one doesn't arrive."""
+        self._renew()
         sent = 0
         for message, _ in messages:
             if self._closing:
@@ -78,6 +84,14 @@ class Webhook:
         """Let go of connections."""
         self._closing = True
         self._pool.clear()
+
+    def _renew(self) -> None:
+        """Trust the authorities that the file names by now."""
+        try:
+            if self._tls.renew():
+                log.info("authorities for %s were read anew", self._sink.url)
+        except ConfigError as error:
+            log.warning("authorities for %s are as they were: %s", self._sink.url, error)
 
     def _post(self, message: Message) -> None:
         body = message.body.encode()
