@@ -17,6 +17,7 @@ use pyo3::types::{PyCapsule, PyMapping, PyTuple};
 use crate::arguments::shown;
 use crate::batch::Batch;
 use crate::error::data;
+use crate::exit::CallingPython;
 use crate::numpy;
 
 /// The record batches of whatever a caller passed as a table.
@@ -30,6 +31,7 @@ pub fn read_table_as(table: &Bound<'_, PyAny>, argument: &str) -> PyResult<Vec<R
     if let Ok(batch) = table.cast::<Batch>() {
         return Ok(vec![batch.get().record().clone()]);
     }
+    let _calling = CallingPython::new(py);
     if table.hasattr(intern!(py, "__arrow_c_stream__"))? {
         match table.call_method0(intern!(py, "__arrow_c_stream__")) {
             Ok(capsule) => return stream(&capsule),

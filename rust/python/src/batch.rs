@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyIterator, PyList, PyTuple};
 
 use crate::error::data;
+use crate::exit::CallingPython;
 use crate::time::to_datetime;
 
 /// Rows that came out of windrow, as Arrow.
@@ -79,12 +80,14 @@ impl Batch {
 
     /// A `pyarrow.Table` that shares this memory.
     fn to_pyarrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let _calling = CallingPython::new(slf.py());
         slf.py().import("pyarrow")?.call_method1("table", (slf,))
     }
 
     /// A `pandas.DataFrame`.
     fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
+        let _calling = CallingPython::new(py);
         let pandas = py.import("pandas")?;
         if py.import("pyarrow").is_ok() {
             return Self::to_pyarrow(slf)?.call_method0("to_pandas");
@@ -94,6 +97,7 @@ impl Batch {
 
     /// A `polars.DataFrame` that shares this memory.
     fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let _calling = CallingPython::new(slf.py());
         slf.py().import("polars")?.call_method1("DataFrame", (slf,))
     }
 

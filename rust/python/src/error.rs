@@ -5,6 +5,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 use windrow_core::Error;
 
+use crate::exit::CallingPython;
+
 /// Turns an engine error into the exception of `windrow.errors` that stands for it.
 pub fn raise(error: &Error) -> PyErr {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
@@ -17,6 +19,7 @@ pub fn raise(error: &Error) -> PyErr {
         Error::Busy(_) => "BusyError",
     };
     Python::attach(|py| {
+        let _calling = CallingPython::new(py);
         let class = MODULE
             .get_or_try_init(py, || PyModule::import(py, "windrow.errors").map(Bound::unbind))
             .and_then(|module| module.bind(py).getattr(name))

@@ -16,6 +16,7 @@ mod detector_one;
 mod detector_repr;
 mod detector_states;
 mod error;
+mod exit;
 mod filters;
 mod known_keys;
 mod lane;
@@ -59,6 +60,7 @@ mod _windrow {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        module.add("DEBUG", cfg!(debug_assertions))
+        module.add("DEBUG", cfg!(debug_assertions))?;
+        crate::exit::register(module)
     }
 }

@@ -16,6 +16,7 @@ use crate::arguments::shown;
 use crate::arrow::read_table_as;
 use crate::batch::Batch;
 use crate::error::{OrRaise, config, data};
+use crate::exit::CallingPython;
 
 /// A regression of normal running: which columns predict a target, and how.
 ///
@@ -67,6 +68,7 @@ impl Model {
     ///     If there is no such file.
     #[classmethod]
     fn load(class: &Bound<'_, PyType>, path: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let _calling = CallingPython::new(class.py());
         let model = class.py().import("windrow.model.file")?.call_method1("load", (path,))?;
         Ok(Self { core: trained(&model)? })
     }
@@ -116,6 +118,7 @@ impl Model {
     /// ConfigError
     ///     If it can't be written.
     fn save(slf: &Bound<'_, Self>, path: &Bound<'_, PyAny>) -> PyResult<()> {
+        let _calling = CallingPython::new(slf.py());
         slf.py().import("windrow.model.file")?.call_method1("save", (slf, path)).map(drop)
     }
 
@@ -165,6 +168,7 @@ impl Model {
     /// How good it is, as data: errors, skill, impact of each column, thresholds, candidates.
     #[getter]
     fn report<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let _calling = CallingPython::new(slf.py());
         slf.py().import("windrow.model.file")?.call_method1("report", (slf,))
     }
 
