@@ -130,18 +130,21 @@ def publish(broker: Broker, lines: list[bytes], folder: Path) -> None:
     client.max_queued_messages_set(0)
     client.connect_async("127.0.0.1", broker.port)
     client.loop_start()
-    sent = 0
+    sent, under_way = 0, []
     while sent < len(lines):
         text = (folder / "killed.txt").read_text() if (folder / "killed.txt").exists() else ""
         until = len(lines) if text == "all" else len(lines) * (int(text or -1) + 1) // (KILLS + 2)
         while sent < until:
             message = json.loads(lines[sent])
-            client.publish(f"cameras/{message['sensor']['id']}/detections", lines[sent], qos=1)
+            topic = f"cameras/{message['sensor']['id']}/detections"
+            under_way.append(client.publish(topic, lines[sent], qos=1))
             sent += 1
             if sent % 10 == 0:
                 time.sleep(0.002)
         time.sleep(0.005)
-    time.sleep(0.5)
+    # What the broker hasn't yet goes with the connection.
+    for one in under_way:
+        one.wait_for_publish(60 * PATIENCE)
     client.disconnect()
 
 
