@@ -32,7 +32,7 @@ def config(measures=("cars",), time="time", alarm=None, **sections):
         {
             "source": {"kind": "file", "time": time},
             "detect": {"method": "counts", "measures": list(measures), "every": "1h"},
-            "alarm": {"severity": 50, **(alarm or {})},
+            "alarm": {**({} if "threshold" in (alarm or {}) else {"severity": 50}), **(alarm or {})},
             **sections,
         }
     )
@@ -377,6 +377,45 @@ def test_people(data):
         events = len(backtest(again, input=str(path), walk_forward=True).outcome.events)
         assert events == done.curve.events[round(severity) - 1]
     assert done.curve.events[round(week) - 1] <= done.weeks < done.curve.events[round(week) - 2]
+
+
+@pytest.mark.parametrize(
+    ("alarm", "sections"),
+    [
+        ({"severity": 30, "lasting": "1h"}, {}),
+        ({"severity": 40, "clear_below": 5, "breaches": 2, "of": 3}, {}),
+        ({"severity": 30, "missing": "breaching", "period": "30m"}, {}),
+        ({"threshold": 1.5}, {"filters": {"min_deviation": 8, "direction": "up"}}),
+        ({"severity": 20}, {"filters": {"quiet_hours": ["sat-sun", "08:00-10:00"]}, "silence": "2h"}),
+        (
+            {"severity": 30},
+            {"filters": {"sensitivity": {"measure": {"in_count": 0.3}}}, "zone": "Europe/Berlin"},
+        ),
+    ],
+)
+def test_the_curve_says_what_the_run_did(data, tmp_path, alarm, sections):
+    """And what runs at other thresholds do: the same alarm on real counts, with holes in them."""
+    table = pa.csv.read_csv(data / "calit2_people" / "calit2_30min.csv.gz")
+    keep = np.random.default_rng(1).random(len(table)) > 0.02
+    keep[3000:3020] = False
+    path = tmp_path / "people.csv"
+    pa.csv.write_csv(table.filter(pa.array(keep)), path)
+    measures = {"measures": ["in_count", "out_count"], **sections}
+    name = "severity" if "severity" in alarm else "threshold"
+
+    def run(threshold):
+        asked = alarm | {name: threshold}
+        return backtest(
+            config(("in_count",), "timestamp", asked, detect=measures), input=str(path), walk_forward=True
+        )
+
+    done = run(alarm[name])
+    own = int(np.flatnonzero(done.curve.threshold == alarm[name])[0])
+    assert done.curve.events[own] == len(done.outcome.events) > 0
+    for place in (own // 2, min(99, own + 25)):
+        threshold = float(done.curve.threshold[place])
+        if threshold >= alarm.get("clear_below", 0):
+            assert done.curve.events[place] == len(run(threshold).outcome.events)
 
 
 def test_pems(data):

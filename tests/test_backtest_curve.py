@@ -7,11 +7,13 @@ import math
 
 import numpy as np
 import pytest
+import windrow as wr
 from hypothesis import given
 from hypothesis import strategies as st
+from oracle import alarm as oracle
 from windrow.backtest.curve import Curve, curve
 from windrow.backtest.labels import figures, stretches
-from windrow.config.sections import AlarmSection
+from windrow.backtest.replay import Told
 from windrow.report.series import Series
 
 START = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
@@ -37,56 +39,93 @@ def series(severity, key=None, measure="cars", alarmed=(), events=()):
     return one
 
 
-def runs(values, threshold, m, n):
-    """Each run of points in alarm, as their places: M of the last N points that have a value reach the threshold."""
-    found, last, before = [], [], False
+def runs(values, section, filtered=()):
+    """Each run of rows in alarm, as their places, by a slow twin of the alarm; what is filtered is calm."""
+    twin = oracle.Series(**section)
+    found, before, begun = [], "", False
     for at, value in enumerate(values):
-        if math.isnan(value):
+        begun = begun or not math.isnan(value)
+        if not begun:
             continue
-        last = [*last, value][-n:]
-        now = sum(one >= threshold for one in last) >= m
-        if now and not before:
-            found.append([])
-        if now:
-            found[-1].append(at)
-        before = now
+        value = 0.0 if at in filtered and not math.isnan(value) else float(value)
+        for time, state in twin.step(at * HOUR, value):
+            if state == "alarm" and before != "alarm":
+                found.append([])
+            if state == "alarm" and time == at * HOUR:
+                found[-1].append(at)
+            before = state
     return found
 
 
+HOUR = 3600 * 10**9
 VALUES = st.lists(
     st.one_of(st.sampled_from([0.0, 50.0, 100.0, math.nan]), st.floats(0, 100)), min_size=1, max_size=40
 )
+MISSING = st.sampled_from(["missing", "ignore", "breaching", "not_breaching"])
 
 
-@given(st.lists(VALUES, min_size=1, max_size=3), st.integers(1, 4), st.integers(0, 3), st.booleans())
-def test_events_at_every_threshold(values, m, more, scored):
-    alarm = {"threshold": 3.0} if scored else {"severity": 50.0}
-    section = AlarmSection(**alarm, breaches=m, of=m + more)
+def nearest(threshold):
+    """Severities breach from the threshold on, scores beyond it."""
+    return math.nextafter(threshold, -math.inf)
+
+
+@given(
+    st.lists(VALUES, min_size=1, max_size=2), st.integers(1, 4), st.integers(0, 3), st.booleans(), MISSING,
+    st.sampled_from([None, 2, 30.0]), st.sampled_from([None, "2h"]), st.sampled_from([None, "1h"]), st.data(),
+)  # fmt: skip
+def test_events_at_every_threshold(values, m, more, scored, missing, clear, lasting, period, data):
+    """Beside the slow twin of the alarm, one for each series and threshold, with all that an alarm can be asked for."""
+    own = 3.0 if scored else 50.0
+    clear = None if clear is None else clear / 10 if scored else clear
+    given = {"breaches": m, "of": m + more, "missing": missing, "lasting": lasting, "period": period}
+    alarm = wr.Alarm(**{"threshold" if scored else "severity": own}, clear_below=clear, **given)
+    filtered = data.draw(st.sets(st.integers(0, 40), max_size=5))
     many = [series(one, {"camera": str(at)}) for at, one in enumerate(values)]
-    found = curve(many, section, 1.0, None)
+    lengths = np.cumsum([0, *(len(one) for one in values)])
+    for one, first in zip(many, lengths, strict=False):
+        one.place = first + np.arange(len(one.time))
+    lowered = np.zeros(lengths[-1], bool)
+    lowered[
+        [first + at for first, one in zip(lengths, values, strict=False) for at in filtered if at < len(one)]
+    ] = True
+    found = curve(many, alarm, 1.0, None, Told(lowered=lowered, others=2))
     assert len(found.threshold) == 100
+    assert own in found.threshold
     assert found.what == ("score" if scored else "severity")
-    for threshold, events in zip(found.threshold, found.events, strict=True):
+    twin = {"m": m, "n": m + more, "missing": missing}
+    twin |= {"lasting": lasting and 2 * HOUR, "period": period and HOUR}
+    for threshold, events in list(zip(found.threshold, found.events, strict=True))[::9]:
+        limit = threshold if scored else nearest(threshold)
+        section = twin | {
+            "threshold": limit,
+            "clear_below": clear if clear is None or clear <= threshold else None,
+        }
         sizes = [np.array(one) / (10 if scored else 1) for one in values]
-        assert events == sum(len(runs(size, threshold, m, m + more)) for size in sizes)
+        assert events == 2 + sum(len(runs(size, section, filtered)) for size in sizes)
+
+
+def test_silences_told_apart_are_not_the_alarms():
+    one = series([60, 10, math.nan, math.nan, math.nan, 10], {})
+    alarm = wr.Alarm(severity=50, missing="breaching")
+    assert curve([one], alarm, 1.0, None).events[49] == 2
+    assert curve([one], alarm, 1.0, None, Told(silences=True)).events[49] == 1
 
 
 @given(VALUES, st.data())
 def test_labels_at_every_threshold(values, data):
     marked = np.array(data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values))))
-    found = curve([series(values, {"camera": "a"})], None, 1.0, {("a",): marked})
+    found = curve([series(values, {"camera": "a"})], wr.Alarm(severity=50), 1.0, {("a",): marked})
     places = [
         [at for at in range(len(marked)) if marked[at] and begin <= at <= end]
         for begin, end in stretches(marked)
     ]
     assert [at for place in places for at in place] == np.flatnonzero(marked).tolist()
     for threshold, rows, events in zip(found.threshold, found.rows, found.stretches, strict=True):
-        over = {at for at, value in enumerate(values) if value >= threshold}
+        joined = runs(values, {"threshold": nearest(threshold)})
+        over = {at for run in joined for at in run}
         right = over & set(np.flatnonzero(marked).tolist())
         assert (rows.raised, rows.right, rows.found) == (len(over), len(right), len(right))
         near = [{*place, place[-1] + 1} for place in places]
-        # Here a value that is missing ends a run: it is no row in alarm.
-        joined = runs([0.0 if math.isnan(one) else one for one in values], threshold, 1, 1)
         assert events.raised == len(joined)
         assert events.right == sum(any(set(run) & place for place in near) for run in joined)
         assert events.found == sum(bool(over & place) for place in near)
@@ -95,13 +134,15 @@ def test_labels_at_every_threshold(values, data):
 def test_directions_of_a_score():
     one = series([10, 90, 10, 0], {})
     one.score = np.array([1.0, -9.0, 1.0, 8.0])
-    counts = {
-        side: curve([one], AlarmSection(threshold=3.0, direction=side), 1.0, None).events[-1]
-        for side in ("both", "up", "down")
-    }
-    assert counts == {"both": 1, "up": 1, "down": 1}
-    up = curve([one], AlarmSection(threshold=3.0, direction="up"), 1.0, None)
-    assert up.threshold[-1] == 8.0
+    one.severity = np.zeros(4)
+    up = curve([one], wr.Alarm(threshold=3.0, direction="up"), 1.0, None)
+    down = curve([one], wr.Alarm(threshold=3.0, direction="down"), 1.0, None)
+    both = curve([one], wr.Alarm(threshold=3.0), 1.0, None)
+    assert (up.threshold[-1], down.threshold[-1], both.threshold[-1]) == (8.0, 9.0, 9.0)
+    at = [int(np.flatnonzero(found.threshold == 3.0)[0]) for found in (up, down, both)]
+    assert [found.events[place] for found, place in zip((up, down, both), at, strict=True)] == [1, 1, 2]
+    # Beyond the threshold, not at it.
+    assert [found.events[-1] for found in (up, down, both)] == [0, 0, 0]
 
 
 def test_advice_is_kept_above_it_too():
@@ -114,9 +155,9 @@ def test_advice_is_kept_above_it_too():
 
 
 def test_nothing_judged_has_a_curve():
-    found = curve([], None, 1.0, None)
+    found = curve([], wr.Alarm(severity=50), 1.0, None)
     assert found.events.sum() == 0
-    assert curve([series([math.nan] * 3)], AlarmSection(threshold=1.0), 1.0, None).events.sum() == 0
+    assert curve([series([math.nan] * 3)], wr.Alarm(threshold=1.0), 1.0, None).events.sum() == 0
 
 
 def test_an_event_belongs_to_the_stretch_it_touches():

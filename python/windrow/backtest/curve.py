@@ -1,7 +1,8 @@
 """What other thresholds would have done: events a week, and with labels precision and recall, from the same verdicts.
 
-Owns the counting. The alarm's M of N is kept and its threshold varied over the scores or severities of one run; points
-without one are left out. What else an alarm may ask for (`lasting`, `clear_below`) and filters are not heeded.
+Owns the counting. The alarm is stepped again for each threshold, as it was set in all else, through what it was given,
+so the figure at its own threshold is the run's own. What a series that holds still in alarm would have learned at a
+higher one is left out.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+import windrow as wr
 from windrow.backtest.labels import Rates, stretches
-from windrow.config.sections import AlarmSection
+from windrow.backtest.replay import Fed, Opened, Told, at, fed, opened
 from windrow.report.series import Series
 
 __all__ = ["MONTH", "WEEK", "Curve", "curve"]
@@ -67,94 +69,61 @@ class Curve:
 
 def curve(
     series: Sequence[Series],
-    alarm: AlarmSection | None,
+    alarm: wr.Alarm,
     weeks: float,
     marked: Mapping[tuple[Any, ...], np.ndarray[Any, Any]] | None,
+    told: Told | None = None,
 ) -> Curve:
-    """Count at a hundred thresholds: severities 1 to 100, or scores up to the largest."""
-    scored = alarm is not None and alarm.threshold is not None
-    m = 1 if alarm is None else alarm.breaches
-    n = m if alarm is None or alarm.of is None else alarm.of
-    sizes = [_lasting(_sizes(one, alarm), m, n) for one in series]
-    top = max((float(np.nanmax(one, initial=0.0)) for one in sizes), default=0.0) if scored else 100.0
+    """Count at a hundred thresholds: severities 1 to 100, or scores up to the largest; one is the alarm's own."""
+    told = told or Told()
+    given = fed(series, alarm, told)
+    own = alarm.severity if alarm.threshold is None else alarm.threshold
+    assert own is not None
+    what = "severity" if alarm.threshold is None else "score"
+    top = 100.0 if what == "severity" else max([own, *(_largest(one, alarm.direction) for one in given)])
     grid = np.linspace(0, top if np.isfinite(top) and top > 0 else 1.0, 101)[1:]
-    events = np.zeros(len(grid) + 1, "int64")
-    for one in sizes:
-        # How many thresholds a point reaches; each that its predecessor didn't reach begins an event.
-        reached = np.searchsorted(grid, one[~np.isnan(one)], side="right")
-        before = np.concatenate([[0], reached[:-1]]) if len(reached) else reached
-        rises = reached > before
-        np.add.at(events, before[rises], 1)
-        np.subtract.at(events, reached[rises], 1)
-    found = Curve("score" if scored else "severity", grid, np.cumsum(events)[:-1], weeks)
-    if marked is None:
-        return found
-    rows, of_events = _labelled(series, sizes, grid, marked)
-    return Curve(found.what, grid, found.events, weeks, tuple(rows), tuple(of_events))
+    grid[np.abs(grid - own).argmin()] = own
+    events = np.full(len(grid), told.others, "int64")
+    rows: list[Rates] = []
+    of_events: list[Rates] = []
+    labels = None if marked is None else _Labels(marked)
+    for place, threshold in enumerate(grid.tolist()):
+        rule = at(threshold, alarm)
+        found = [opened(one, rule, told.silences) for one in given]
+        events[place] += sum(one.events for one in found)
+        if labels is not None:
+            for kind, rates in zip((rows, of_events), labels.rates(given, found), strict=True):
+                kind.append(rates)
+    return Curve(what, grid, events, weeks, tuple(rows), tuple(of_events))
 
 
-def _sizes(one: Series, alarm: AlarmSection | None) -> Numbers:
-    """Take what the alarm compares with its threshold."""
-    if alarm is None or alarm.threshold is None:
-        return one.severity
-    score: Numbers = one.score
-    if alarm.direction == "both":
-        return np.abs(score)
-    return score if alarm.direction == "up" else -score
+def _largest(one: Fed, direction: str) -> float:
+    side = {"both": np.abs(one.value), "up": one.value, "down": -one.value}[direction]
+    return float(np.nanmax(side, initial=0.0))
 
 
-def _lasting(sizes: Numbers, m: int, n: int) -> Numbers:
-    """Find the M-th largest of the last N: the point is in alarm at any threshold up to that."""
-    if n == 1:
-        return sizes
-    out = np.full(len(sizes), np.nan)
-    real = np.flatnonzero(~np.isnan(sizes))
-    if not len(real):
-        return out
-    padded = np.concatenate([np.full(n - 1, -np.inf), sizes[real]])
-    wide = np.lib.stride_tricks.sliding_window_view(padded, n)
-    # A few rows at a time: each is copied N times to be sorted.
-    block = max(1, 4_000_000 // n)
-    for begin in range(0, len(real), block):
-        part = wide[begin : begin + block]
-        out[real[begin : begin + block]] = np.partition(part, n - m, axis=1)[:, n - m]
-    return out
+class _Labels:
+    """What labels say of what alarms opened."""
 
+    def __init__(self, marked: Mapping[tuple[Any, ...], np.ndarray[Any, Any]]) -> None:
+        self.marked = marked
+        self.near = {key: _and_after(rows) for key, rows in marked.items()}
+        self.stretches = [(key, a, b) for key, rows in marked.items() for a, b in stretches(rows)]
+        self.labelled = sum(int(rows.sum()) for rows in marked.values())
 
-def _labelled(
-    series: Sequence[Series],
-    sizes: Sequence[Numbers],
-    grid: Numbers,
-    marked: Mapping[tuple[Any, ...], np.ndarray[Any, Any]],
-) -> tuple[list[Rates], list[Rates]]:
-    worst = {key: np.full(len(rows), -np.inf) for key, rows in marked.items()}
-    for one, size in zip(series, sizes, strict=True):
-        key = tuple(one.key.values())
-        worst[key] = np.fmax(worst[key], np.where(np.isnan(size), -np.inf, size))
-    hit = np.concatenate([*marked.values()])
-    value = np.concatenate([worst[key] for key in marked])
-    peaks = np.array(
-        [worst[key][a : b + 2].max() for key, rows in marked.items() for a, b in stretches(rows)]
-    )
-    # The series one after the other; a row below every threshold keeps them apart.
-    gap = [-np.inf]
-    joined = np.concatenate(
-        [part for size in sizes for part in (gap, np.where(np.isnan(size), -np.inf, size))]
-    )
-    near = np.concatenate(
-        [part for one in series for part in ([False], _and_after(marked[tuple(one.key.values())]))]
-    )
-    rows, events = [], []
-    for threshold in grid:
-        over = value >= threshold
-        right = int((over & hit).sum())
-        rows.append(Rates(int(over.sum()), right, int(hit.sum()), right))
-        beyond = joined >= threshold
-        number = np.cumsum(np.diff(beyond, prepend=False) & beyond)
-        raised = int(number[-1]) if len(number) else 0
-        touching = len(np.unique(number[beyond & near]))
-        events.append(Rates(raised, touching, len(peaks), int((peaks >= threshold).sum())))
-    return rows, events
+    def rates(self, given: Sequence[Fed], found: Sequence[Opened]) -> tuple[Rates, Rates]:
+        """Hold rows in alarm, and events, against labelled rows and stretches."""
+        over = {key: np.zeros(len(rows), bool) for key, rows in self.marked.items()}
+        raised = touching = 0
+        for one, what in zip(given, found, strict=True):
+            over[one.key][one.row[what.alarmed]] = True
+            raised += what.events
+            touching += len(np.unique(what.number[what.alarmed & self.near[one.key][one.row]]))
+        right = sum(int((over[key] & rows).sum()) for key, rows in self.marked.items())
+        hit = sum(int(rows.sum()) for rows in over.values())
+        seen = sum(bool(over[key][a : b + 2].any()) for key, a, b in self.stretches)
+        rows = Rates(hit, right, self.labelled, right)
+        return rows, Rates(raised, touching, len(self.stretches), seen)
 
 
 def _and_after(marked: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -20,12 +20,13 @@ import pyarrow as pa
 import windrow as wr
 from windrow.backtest.curve import Curve, curve
 from windrow.backtest.labels import Figures, Labels, figures
-from windrow.config.sections import Config
+from windrow.backtest.replay import Told
+from windrow.config.sections import AlarmSection, Config
 from windrow.errors import ConfigError, DataError
 from windrow.report.series import Series, series_of
 from windrow.run import Outcome, Progress, Run
 from windrow.sources import Needs
-from windrow.stages import detect_keys, detect_time
+from windrow.stages import alarm, detect_keys, detect_time, detector
 from windrow.stopping import Stop
 
 __all__ = ["Backtest", "backtest"]
@@ -219,7 +220,8 @@ def _judge(run: _Reading, teach: float | None, progress: Progress | None) -> Bac
         first = known[at]
     taught = _pass(run, times, first, progress)
     by = detect_keys(section, config.window)
-    scored = config.alarm is not None and config.alarm.threshold is not None
+    rule = alarm(config.alarm, section)
+    scored = rule.threshold is not None
     # What the alarm looks at says how bad an event is: the size of its score, or its severity.
     events = [
         {**event, "weight": abs(event["peak"] or 0.0) if scored else event["severity"]}
@@ -243,7 +245,7 @@ def _judge(run: _Reading, teach: float | None, progress: Progress | None) -> Bac
         faults=run.faults,
     )
     result.marked = marked = _marked(run, times, result)
-    result.curve = curve(series, config.alarm, result.weeks, marked)
+    result.curve = curve(series, rule, result.weeks, marked, taught.told(config, outcome))
     if marked is not None:
         result.figures = figures(series, marked, result.step)
     return result
@@ -251,10 +253,27 @@ def _judge(run: _Reading, teach: float | None, progress: Progress | None) -> Bac
 
 @dataclass
 class _Passed:
-    """The verdicts, and how many rows came before them."""
+    """The verdicts, how many rows came before them, and what is known of each beside."""
 
     verdicts: list[Any] = field(default_factory=list)
     rows: int = 0
+    revised: list[np.ndarray[Any, Any]] = field(default_factory=list)
+    lowered: list[np.ndarray[Any, Any]] = field(default_factory=list)
+
+    def told(self, config: Config, outcome: Outcome) -> Told:
+        """Say what the curve needs to know beside the verdicts."""
+        section = config.detect
+        assert section is not None
+        silences = section.silence is not None
+        apart = {"level_shift", "drift", "change_point", *(["silence"] if silences else [])}
+        return Told(
+            np.concatenate(self.revised) if self.revised else None,
+            np.concatenate(self.lowered) if self.lowered else None,
+            machines=section.method == "joint",
+            silences=silences,
+            sensitivity={} if section.filters is None else section.filters.sensitivity,
+            others=sum(event["kind"] in apart for event in outcome.events.values()),
+        )
 
 
 def _pass(
@@ -262,6 +281,7 @@ def _pass(
 ) -> _Passed:
     """Teach all that is older than `first`, then judge the rest, each in the order it came."""
     passed = _Passed()
+    wary = _wary(run)
     total = sum(len(one) for one in times)
     done = 0
     for judged in (False, True):
@@ -276,16 +296,40 @@ def _pass(
                 part = run.predicted(part)
                 if judged:
                     passed.verdicts.append(run.detector.push(part))  # type: ignore[union-attr]
-                    run.outcome.judged += len(passed.verdicts[-1])
+                    many = len(passed.verdicts[-1])
+                    run.outcome.judged += many
                     run.events()
+                    if "revision" in part.column_names:
+                        later = part["revision"].to_numpy() > 0
+                        passed.revised.append(np.repeat(later, many // len(part)))
+                    if wary is not None:
+                        said = pa.table(wary.push(part))["lowered_by"]
+                        passed.lowered.append(said.is_valid().to_numpy())
+                        wary.events(), wary.groups()
                 else:
                     run.detector.learn(part)  # type: ignore[union-attr]
+                    if wary is not None:
+                        wary.learn(part)
                     passed.rows += len(part)
                 if progress is not None:
                     progress(done, total)
                 if run.stop.requested:
                     raise KeyboardInterrupt
     return passed
+
+
+def _wary(run: _Reading) -> wr.Detector | None:
+    """Build the same detector with the least threshold, which says of all that could breach whether a filter lowers it.
+
+    None where there are no filters.
+    """
+    section, given = run.config.detect, run.config.alarm
+    if section is None or section.filters is None:
+        return None
+    scored = alarm(given, section).threshold is not None
+    side = "both" if given is None else given.direction
+    least = AlarmSection(threshold=1e-300, direction=side) if scored else AlarmSection(severity=1e-9)
+    return detector(run.config.model_copy(update={"alarm": least}), run.source.time_unit)
 
 
 def _times(tables: Sequence[Any], name: str, unit: Any) -> list[np.ndarray[Any, Any]]:

@@ -26,6 +26,8 @@ __all__ = ["write"]
 
 #: Events that the table lists, labelled stretches that a plot shades.
 MOST_EVENTS, MOST_STRETCHES = 200, 60
+#: Of a method whose verdicts hang on the alarm.
+_HELD = "What a series would have learned that isn't in alarm at a higher threshold is left out."
 
 
 def write(path: str | os.PathLike[str], result: Backtest) -> None:
@@ -127,13 +129,14 @@ def _sections(result: Backtest, level: float, events: int) -> Iterator[str]:
             "precision of rows": [one.precision for one in curve.rows],
             "recall of rows": [one.recall for one in curve.rows],
         }
+    method = None if result.config.detect is None else result.config.detect.method
     yield "<h2>Thresholds</h2>"
     per_week = np.asarray(curve.events) / curve.weeks
     yield card(threshold_curve(curve.what, curve.threshold, per_week, rates, level), "thresholds")
     yield (
         f'<p class="small muted">{escape(" ".join(advice(result)))} Counted over all series from the verdicts of this '
-        "run, with the alarm's M of N; points without a verdict are left out, and so are events that have no "
-        f"{curve.what}, such as silence. Filters are not heeded.</p>"
+        "run: the alarm as it is set but for its threshold, filters and silences as they are. "
+        f"{_HELD if method == 'residual' else ''}</p>"
     )
     if events > MOST_EVENTS:
         yield f'<p class="muted">The worst {MOST_EVENTS} of {events:,} events are listed.</p>'

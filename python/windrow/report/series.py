@@ -33,6 +33,8 @@ class Series:
         The alarm's state after each point.
     events : list of dict
         Its events.
+    place : ndarray of int
+        Which of all verdicts each is.
     """
 
     key: dict[str, Any]
@@ -46,6 +48,7 @@ class Series:
     severity: np.ndarray[Any, Any]
     state: np.ndarray[Any, Any]
     events: list[dict[str, Any]] = field(default_factory=list)
+    place: np.ndarray[Any, Any] = field(default_factory=lambda: np.array([], "int64"))
 
     @property
     def name(self) -> str:
@@ -101,6 +104,7 @@ def series_of(verdicts: Iterable[Any], events: Iterable[dict[str, Any]], by: Seq
             score=numbers["score"][at],
             severity=numbers["severity"][at],
             state=states[at],
+            place=np.array(at, "int64"),
         )
         for key, at in rows.items()
     }
