@@ -83,14 +83,13 @@ class Growing:
         until = time.monotonic() + 60 * PATIENCE
         while time.monotonic() < until:
             time.sleep(0.1)
-            read = [
-                one["checkpoint"]["position"]
-                for one in map(
-                    json.loads, map(Path.read_text, sorted(self.folder.glob("state/checkpoint.*.json")))
-                )
-            ]
+            read = []
+            for file in self.folder.glob("state/checkpoint.*.json"):
+                # A newer one may have taken its place.
+                with contextlib.suppress(FileNotFoundError):
+                    read.append(json.loads(file.read_text())["checkpoint"]["position"])
             whole = any(
-                file and file["offset"] == size for one in read if one for file in one["files"].values()
+                one and one["offset"] == size for place in read if place for one in place["files"].values()
             )
             if whole and not waiting(self.folder / "state" / "spool.sqlite3"):
                 return
