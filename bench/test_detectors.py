@@ -52,6 +52,17 @@ def push(method, batch, **options):
     return detector
 
 
+def most(method, batch):
+    """Find the most that a state takes, also while it is remembered how a series was before an alarm."""
+    detector = wr.Detector(method, measures=["x"], time_unit="s")
+    sizes = []
+    for first in range(0, POINTS, 200):
+        detector.push({name: column[first : first + 200] for name, column in batch.items()})
+        detector.events(), detector.groups()
+        sizes.append(len(detector.snapshot()))
+    return max(sizes)
+
+
 @pytest.mark.parametrize(
     ("workload", "method", "make"),
     [(floors.COUNTS, "counts", street), (floors.NOVELTY, "novelty", metric)],
@@ -71,9 +82,7 @@ def test_a_point(race, fact, workload, method, make, tmp_path):
         unit="point",
         rounds=9,
     )
-    detector = push(method, batch)
-    detector.events()
-    fact(workload, "state of a series", len(detector.snapshot()), "bytes")
+    fact(workload, "state of a series", most(method, batch), "bytes")
 
 
 def machine(rows):

@@ -4,6 +4,8 @@
 //! the payload's length (u64), its CRC-32, then the payload in postcard's wire format. Floats inside are
 //! canonical ([`float`], [`floats`]): x86-64 and aarch64 disagree on the bits of a fresh NaN.
 
+pub mod packed;
+
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::error::{Error, Result};

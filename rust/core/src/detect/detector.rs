@@ -5,7 +5,7 @@
 //! series of its first measure.
 
 use arrow_array::RecordBatch;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::choose::{self, Queue};
 use super::completeness::Observed;
@@ -24,12 +24,11 @@ use crate::column::{self, Scalar};
 use crate::error::{Error, Result};
 use crate::expect::trained::{self, History, Predictions};
 use crate::key::Keys;
-use crate::snapshot;
 use crate::spacing;
 use crate::time::Timestamp;
 
 /// Detects in many series.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Detector {
     pub(super) settings: Settings,
     /// `by`, and the level of roll-ups last.
@@ -40,10 +39,10 @@ pub struct Detector {
     pub(super) every: Option<i64>,
     /// The method of each measure, once it is chosen.
     pub(super) methods: Vec<Option<Method>>,
-    waiting: Queue,
+    pub(super) waiting: Queue,
     pub(super) records: Records,
     /// What a model remembers of each key.
-    histories: Vec<Option<Box<History>>>,
+    pub(super) histories: Vec<Option<Box<History>>>,
     /// Whether any row brought a level.
     pub(super) has_level: bool,
 }
@@ -374,44 +373,5 @@ impl Detector {
         columns.push(("measure", column::of_kind(column::Kind::Str, names)));
         columns.extend(alarm::event::columns(&news));
         batch(columns, news.len())
-    }
-
-    /// The state, with what it takes to go on.
-    pub fn snapshot(&self) -> Result<Vec<u8>> {
-        snapshot::write(snapshot::Kind::Detector, self)
-    }
-
-    fn histories_fit(&self) -> bool {
-        let admitted = |history| self.settings.model.as_ref().is_some_and(|model| model.admits(history));
-        self.histories.len() <= self.keys.len()
-            && self.histories.iter().flatten().all(|history| admitted(history))
-    }
-
-    /// The detector of a snapshot.
-    pub fn restore(bytes: &[u8]) -> Result<Self> {
-        let detector: Self = snapshot::read(snapshot::Kind::Detector, bytes)?;
-        detector.settings.check().map_err(|error| Error::snapshot(error.to_string()))?;
-        let Self { settings, keys, series, every, methods, .. } = &detector;
-        let measures = settings.measures.len();
-        let by = keys.names().split_last().is_some_and(|(level, by)| level == "level" && by == settings.by);
-        let sound = |(at, series): (usize, &Series)| {
-            // All of a machine is in the place of its first sensor.
-            let place = !matches!(series.memory, Memory::Joint(_)) || at.is_multiple_of(measures);
-            place && series.memory.is_sound(settings)
-        };
-        if !by
-            || keys.len().checked_mul(measures) != Some(series.len())
-            || methods.len() != measures
-            || methods.contains(&Some(Method::Auto))
-            || every.is_some_and(|every| every <= 0)
-            || !series.iter().enumerate().all(sound)
-            || !detector.histories_fit()
-            || !detector.waiting.is_sound(keys.len(), measures)
-        {
-            return Err(Error::snapshot("the series of the detector don't fit its settings"));
-        }
-        series.iter().try_for_each(|series| series.alarm.check(&settings.alarm))?;
-        detector.records.check(series, settings)?;
-        Ok(detector)
     }
 }

@@ -250,6 +250,7 @@ impl<'a> Context<'a> {
         };
         if lost {
             series.memory = Memory::Empty;
+            self.records.keeping.forget(place.series() as u32);
         }
         verdict
     }
@@ -305,14 +306,15 @@ impl<'a> Context<'a> {
                 standing.guard.prolong(point.time, verdict.side(point.value).sign());
                 held = M::HELD;
                 if before != State::Alarm && !M::HELD && !standing.kept {
-                    self.records.keeping.keep(place.series() as u32, model.clone().into());
+                    self.records.keeping.keep(place.series() as u32, &model.clone().into());
                     standing.kept = true;
                 }
             }
         }
         let guarded = standing.guard.holds(point, verdict.lower, verdict.upper);
         if standing.kept {
-            standing.kept = self.records.keeping.note(place.series() as u32, point, !maintained && !held);
+            let free = !maintained && !held;
+            standing.kept = self.records.keeping.note(place.series() as u32, point, free, free && !guarded);
         }
         if !maintained && !guarded {
             if held {

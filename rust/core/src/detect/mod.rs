@@ -15,6 +15,7 @@ mod grouping;
 pub mod joint;
 mod joint_row;
 mod judging;
+mod kept_rows;
 pub mod level_shift;
 pub mod model;
 pub mod novelty;
@@ -28,6 +29,7 @@ mod relearn;
 mod rows;
 pub mod settings;
 mod states;
+mod stored;
 mod wall_clock;
 
 pub use completeness::Completeness;

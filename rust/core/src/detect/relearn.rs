@@ -9,46 +9,26 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::judging::Memory;
+use super::kept_rows::{KeptRows, ROWS, Row};
 use super::model::{Model, Pace, Point};
-use crate::snapshot;
 use crate::time::Timestamp;
 
 /// Series that are kept at most; beyond it the oldest is let go.
 const SERIES: usize = 128;
-/// Rows of each; beyond it what was learned stays.
-const ROWS: usize = 1_024;
 /// A stretch ends after so many days outside the band: a level that lasts is a level.
 const LONGEST: i64 = 7 * 86_400 * 1_000_000_000;
-
-/// A row as it was learned, or not.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Row {
-    time: Timestamp,
-    #[serde(with = "snapshot::array")]
-    numbers: [f64; 6],
-    holiday: bool,
-    learned: bool,
-}
-
-impl Row {
-    fn point(&self) -> Point {
-        let [local, value, low, high, predicted, share] = self.numbers;
-        let extremes = [low, high];
-        Point { time: self.time, local, value, extremes, predicted, share, holiday: self.holiday }
-    }
-}
 
 /// One series since it went into alarm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Kept {
-    /// As it was before.
-    before: Memory,
-    rows: Vec<Row>,
+    /// Its memory as it was before, as it is stored.
+    before: Vec<u8>,
+    rows: KeptRows,
     /// The how manieth it is.
     serial: u64,
 }
 
-/// The series that are kept.
+/// The series that are kept. What such a series remembers now follows from what is kept of it, so it is not stored beside.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Keeping {
     series: BTreeMap<u32, Kept>,
@@ -57,7 +37,7 @@ pub struct Keeping {
 
 impl Keeping {
     /// Keeps a series as it was before it went into alarm, unless it is kept from an earlier alarm.
-    pub fn keep(&mut self, series: u32, before: Memory) {
+    pub fn keep(&mut self, series: u32, before: &Memory) {
         if self.series.contains_key(&series) {
             return;
         }
@@ -65,60 +45,112 @@ impl Keeping {
             let oldest = self.series.iter().min_by_key(|(_, kept)| kept.serial).map(|(id, _)| *id);
             oldest.and_then(|id| self.series.remove(&id));
         }
+        let Ok(before) = postcard::to_stdvec(before) else { return };
         self.serial += 1;
-        self.series.insert(series, Kept { before, rows: Vec::new(), serial: self.serial });
+        self.series.insert(series, Kept { before, rows: KeptRows::default(), serial: self.serial });
     }
 
-    /// Notes a row of a series; whether the series is still kept.
-    pub fn note(&mut self, series: u32, point: &Point, learned: bool) -> bool {
+    /// Notes a row of a series: whether it may be learned but for what people say, and whether it is. Says whether the
+    /// series is still kept.
+    pub fn note(&mut self, series: u32, point: &Point, free: bool, learned: bool) -> bool {
         let Some(kept) = self.series.get_mut(&series) else { return false };
         if kept.rows.len() >= ROWS {
             self.series.remove(&series);
             return false;
         }
-        let [low, high] = point.extremes;
-        let numbers = [point.local, point.value, low, high, point.predicted, point.share];
-        kept.rows.push(Row { time: point.time, numbers, holiday: point.holiday, learned });
+        kept.rows.push(&Row { point: *point, free, learned });
         true
     }
 
+    /// Lets a series go that begins anew.
+    pub fn forget(&mut self, series: u32) {
+        self.series.remove(&series);
+    }
+
+    /// Whether a series is kept.
+    pub fn has(&self, series: u32) -> bool {
+        self.series.contains_key(&series)
+    }
+
+    /// All that are kept.
+    pub fn ids(&self) -> impl Iterator<Item = u32> {
+        self.series.keys().copied()
+    }
+
     /// The series as it would be had it not learned from these stretches since it is kept, and its guard; none where it
-    /// isn't kept.
-    pub fn without(&self, series: u32, stretches: &[Stretch], pace: &mut Pace) -> Option<(Memory, Guard)> {
-        let kept = self.series.get(&series)?;
-        let mut memory = kept.before.clone();
+    /// isn't kept. From then on it hasn't.
+    pub fn without(
+        &mut self,
+        series: u32,
+        stretches: &[Stretch],
+        pace: &mut Pace,
+    ) -> Option<(Memory, Guard)> {
+        let kept = self.series.get_mut(&series)?;
+        let mut rows = kept.rows.rows()?;
         let mut guard = Guard::default();
-        for row in &kept.rows {
-            match &mut memory {
-                Memory::Empty | Memory::Joint(_) => {}
-                Memory::Counts(model) => row.teach(model.as_mut(), stretches, &mut guard, pace),
-                Memory::Novelty(model) => row.teach(model.as_mut(), stretches, &mut guard, pace),
-                Memory::Residual(model) => row.teach(model.as_mut(), stretches, &mut guard, pace),
+        let memory = kept.taught(&mut rows, pace, |row, (lower, upper)| {
+            let is_in = |stretch: &&Stretch| (stretch.first..=stretch.last).contains(&row.point.time);
+            if let Some(stretch) = stretches.iter().find(is_in) {
+                guard.raise(row.point.time, stretch.side);
             }
-        }
+            row.learned = !guard.holds(&row.point, lower, upper) && row.free;
+        })?;
+        kept.rows = rows.into_iter().collect();
         Some((memory, guard))
+    }
+
+    /// The series as it is; none where it isn't kept, or can't be made of what is.
+    pub fn present(&self, series: u32, pace: &mut Pace) -> Option<Memory> {
+        let kept = self.series.get(&series)?;
+        kept.taught(&mut kept.rows.rows()?, pace, |_, _| {})
     }
 
     /// Whether what was restored is sound, as `sound` says of each series.
     pub fn is_sound(&self, sound: impl Fn(u32, &Memory) -> bool) -> bool {
-        self.series.len() <= SERIES
-            && self.series.iter().all(|(id, kept)| kept.rows.len() <= ROWS && sound(*id, &kept.before))
+        let is_sound = |(id, kept): (&u32, &Kept)| kept.before().is_some_and(|before| sound(*id, &before));
+        self.series.len() <= SERIES && self.series.iter().all(is_sound)
     }
 }
 
-impl Row {
-    fn teach<M: Model>(&self, model: &mut M, stretches: &[Stretch], guard: &mut Guard, pace: &mut Pace) {
-        let point = self.point();
-        let (verdict, judged) = model.judge(&point, pace);
-        let is_in = |stretch: &&Stretch| (stretch.first..=stretch.last).contains(&self.time);
-        if let Some(stretch) = stretches.iter().find(is_in) {
-            guard.raise(self.time, stretch.side);
+impl Kept {
+    fn before(&self) -> Option<Memory> {
+        postcard::take_from_bytes(&self.before)
+            .ok()
+            .filter(|(_, rest)| rest.is_empty())
+            .map(|(memory, _)| memory)
+    }
+
+    /// Its memory after these rows. `decide` is asked of each, once it is judged, and given the band.
+    fn taught(
+        &self,
+        rows: &mut [Row],
+        pace: &mut Pace,
+        decide: impl FnMut(&mut Row, (f64, f64)),
+    ) -> Option<Memory> {
+        let mut memory = self.before()?;
+        match &mut memory {
+            Memory::Empty | Memory::Joint(_) => {}
+            Memory::Counts(model) => teach(model.as_mut(), rows, pace, decide),
+            Memory::Novelty(model) => teach(model.as_mut(), rows, pace, decide),
+            Memory::Residual(model) => teach(model.as_mut(), rows, pace, decide),
         }
-        let held = guard.holds(&point, verdict.lower, verdict.upper);
-        if self.learned && !held {
-            model.learn(&point, &judged, pace);
+        Some(memory)
+    }
+}
+
+fn teach<M: Model>(
+    model: &mut M,
+    rows: &mut [Row],
+    pace: &mut Pace,
+    mut decide: impl FnMut(&mut Row, (f64, f64)),
+) {
+    for row in rows {
+        let (verdict, judged) = model.judge(&row.point, pace);
+        decide(row, (verdict.lower, verdict.upper));
+        if row.learned {
+            model.learn(&row.point, &judged, pace);
             // Was told when it came.
-            let _ = model.lasting(&point, &judged, pace);
+            let _ = model.lasting(&row.point, &judged, pace);
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::snapshot;
+use crate::snapshot::packed;
 
 /// Weights of `D` features.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,34 +82,30 @@ impl<const D: usize> LeastSquares<D> {
     }
 }
 
-/// What is stored: serde knows arrays of a stated length only.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    #[serde(with = "snapshot::floats")]
-    weights: Vec<f64>,
-    #[serde(with = "snapshot::floats")]
-    uncertainty: Vec<f64>,
-}
-
+/// What is stored, packed: weights, then the uncertainty's rows from the diagonal on. It is symmetric to the last bit.
 impl<const D: usize> Serialize for LeastSquares<D> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let stored = Stored {
-            weights: self.weights.to_vec(),
-            uncertainty: self.uncertainty.iter().flatten().copied().collect(),
-        };
-        stored.serialize(serializer)
+        let rows = self.uncertainty.iter().enumerate().flat_map(|(at, row)| &row[at..]);
+        serializer.serialize_bytes(&packed::pack(self.weights.iter().chain(rows).copied()))
     }
 }
 
 impl<'de, const D: usize> Deserialize<'de> for LeastSquares<D> {
     fn deserialize<S: serde::Deserializer<'de>>(deserializer: S) -> Result<Self, S::Error> {
-        let stored = Stored::deserialize(deserializer)?;
-        let unfit = |_| serde::de::Error::custom(format!("a regression must have {D} weights"));
-        let weights: [f64; D] = stored.weights.try_into().map_err(unfit)?;
-        let rows: Vec<[f64; D]> =
-            stored.uncertainty.chunks_exact(D).filter_map(|row| row.try_into().ok()).collect();
-        let uncertainty = rows.try_into().map_err(|_| unfit(Vec::new()))?;
-        Ok(Self { weights, uncertainty })
+        let bytes: Vec<u8> = Vec::deserialize(deserializer)?;
+        let mut stored = vec![0.0; D + D * (D + 1) / 2];
+        packed::unpack(&bytes, &mut stored)
+            .ok_or_else(|| serde::de::Error::custom(format!("a regression must have {D} weights")))?;
+        let mut stored = stored.into_iter();
+        let mut fit = Self::new([0.0; D], 0.0);
+        fit.weights.iter_mut().zip(&mut stored).for_each(|(weight, value)| *weight = value);
+        for row in 0..D {
+            for (column, value) in (row..D).zip(&mut stored) {
+                fit.uncertainty[row][column] = value;
+                fit.uncertainty[column][row] = value;
+            }
+        }
+        Ok(fit)
     }
 }
 

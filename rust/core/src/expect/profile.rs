@@ -69,10 +69,10 @@ impl Place {
 /// Means of buckets, each with the hours that it has seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Means<const N: usize> {
-    #[serde(with = "snapshot::array")]
+    #[serde(with = "snapshot::packed")]
     mean: [f64; N],
     /// Not negative.
-    #[serde(with = "snapshot::array")]
+    #[serde(with = "snapshot::packed")]
     hours: [f64; N],
 }
 

@@ -38,7 +38,7 @@ impl Rates {
 pub struct Recent {
     fit: LeastSquares<FEATURES>,
     /// Means of the hours before `hour`, by hour modulo a week.
-    #[serde(with = "snapshot::array")]
+    #[serde(with = "snapshot::packed")]
     ring: [f64; WEEK],
     /// The hour (since the epoch) that is being summed up.
     hour: i64,

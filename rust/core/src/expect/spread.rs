@@ -25,16 +25,16 @@ const CLIP: f64 = 10.0;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// Variance around the profile, by kind of day x hour.
-    #[serde(with = "snapshot::array")]
+    #[serde(with = "snapshot::packed")]
     variance: [f64; KINDS],
     /// Hours seen of each.
-    #[serde(with = "snapshot::array")]
+    #[serde(with = "snapshot::packed")]
     hours: [f64; KINDS],
     /// Variance of the innovation in units of the spread.
-    #[serde(with = "snapshot::array")]
+    #[serde(with = "snapshot::packed")]
     innovation: [f64; KINDS],
     /// Share of zeros.
-    #[serde(with = "snapshot::array")]
+    #[serde(with = "snapshot::packed")]
     zeros: [f64; KINDS],
     /// Sums whose ratio is the over-dispersion: variance beyond Poisson, and the square of the mean.
     #[serde(with = "snapshot::float")]

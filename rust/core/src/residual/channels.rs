@@ -99,7 +99,7 @@ struct Memory {
 pub struct Channels {
     memory: Memory,
     /// The day's level as it was at the end of each hour of the last day.
-    #[serde(with = "snapshot::array")]
+    #[serde(with = "snapshot::packed")]
     day_level: [f64; 24],
 }
 

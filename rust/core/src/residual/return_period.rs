@@ -39,7 +39,7 @@ impl Prior {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Peaks {
     /// Peaks by size, each faded since; not negative.
-    #[serde(with = "snapshot::array")]
+    #[serde(with = "snapshot::packed")]
     bins: [f64; BINS],
     /// The newest peak.
     #[serde(with = "snapshot::float")]
