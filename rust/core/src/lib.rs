@@ -12,6 +12,7 @@
 #![deny(unsafe_code)]
 
 pub mod alarm;
+mod arithmetic;
 pub mod column;
 pub mod decode;
 pub mod detect;

@@ -20,8 +20,9 @@ pub fn of_windows(batch: &RecordBatch) -> Option<i64> {
 /// The median of the steps between each series' rows: the mean of the two in the middle where their number is even.
 pub fn median_step(rows: impl Iterator<Item = (u32, Timestamp)>) -> Option<i64> {
     let mut newest: Vec<Option<Timestamp>> = Vec::new();
-    let mut steps: Vec<i64> = Vec::new();
-    for (key, time) in rows {
+    let mut steps: Vec<i64> = Vec::with_capacity(rows.size_hint().0);
+    // By itself, which chained iterators do faster than they are asked row by row.
+    rows.for_each(|(key, time)| {
         let key = key as usize;
         if key >= newest.len() {
             newest.resize(key + 1, None);
@@ -31,7 +32,7 @@ pub fn median_step(rows: impl Iterator<Item = (u32, Timestamp)>) -> Option<i64> 
         {
             steps.push(step);
         }
-    }
+    });
     steps.sort_unstable();
     let upper = *steps.get(steps.len() / 2)?;
     let lower = steps[(steps.len() - 1) / 2];

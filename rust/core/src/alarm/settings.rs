@@ -231,7 +231,7 @@ impl Alarm {
     }
 
     /// What a value is to this alarm while the series is in `state`. Null and NaN are missing.
-    #[inline]
+    #[inline(always)]
     pub fn classify(&self, value: Option<f64>, state: State) -> Point {
         let Some(value) = value.filter(|value| !value.is_nan()) else { return Point::Missing };
         let level = match self.settings.direction {

@@ -88,7 +88,7 @@ impl Alarm {
     ///
     /// Rows that never came before it are made up for first; a caller that wants to see what those did calls
     /// [`Alarm::absent`] before.
-    #[inline]
+    #[inline(always)]
     pub fn step(&self, series: &mut AlarmState, time: Timestamp, value: Option<f64>) -> Step {
         let before = series.state;
         if self.settings().period.is_some() {
@@ -100,7 +100,7 @@ impl Alarm {
     }
 
     /// The step of a calm point after a range of nothing else, as nearly all are: only time moves.
-    #[inline]
+    #[inline(always)]
     fn stay(&self, series: &mut AlarmState, time: Timestamp, point: Point) -> Option<Step> {
         let is_calm = |points: &[Point]| points.iter().all(|point| *point == Point::Calm);
         let (older, newer) = series.points.as_slices();

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::model::{BAND, Model, Pace, Point, Verdict, confidence};
+use crate::arithmetic::{larger, lesser};
 use crate::expect::recent::Outlook;
 use crate::expect::spread::{Lesson, Width};
 use crate::expect::{HourOfWeek, Level, Partial, PastHour, Place, Recent, Spread};
@@ -73,6 +74,7 @@ struct Forecast {
 
 impl Forecast {
     /// Of the value around the forecast, in the unit of the measure.
+    #[inline(always)]
     fn deviation(&self) -> f64 {
         self.width.deviation * self.innovation * self.wider
     }
@@ -82,7 +84,8 @@ impl Forecast {
 #[derive(Debug)]
 pub struct Judged {
     forecast: Forecast,
-    past_hour: PastHour,
+    /// Of windows shorter than an hour.
+    past_hour: Option<PastHour>,
     statistics: Statistics,
     finding: Finding,
     when: When,
@@ -117,6 +120,7 @@ impl Counts {
         self.records.is_sound() && self.levels.is_sound()
     }
 
+    #[inline(always)]
     fn when(&self, time: f64, every: f64) -> When {
         When {
             time,
@@ -127,14 +131,17 @@ impl Counts {
         }
     }
 
-    #[inline]
+    /// The recent past with so many windows more that didn't come.
+    #[cold]
+    fn across(&self, missing: u32, every: f64) -> Box<Recent> {
+        Box::new(self.recent.across(missing, self.newest + every, every))
+    }
+
+    #[inline(always)]
     fn forecast(&self, when: &When, every: f64, holiday: bool) -> Forecast {
         let missing = (when.elapsed / when.hours + 0.5).floor() - 1.0;
         let gap = when.elapsed > SHORT_GAP * when.hours + 1.0 || missing > MOST_MISSING;
-        let recent = (missing >= 1.0 && !gap).then(|| {
-            let after = self.newest + every;
-            Box::new(self.recent.across(missing as u32, after, every))
-        });
+        let recent = (missing >= 1.0 && !gap).then(|| self.across(missing as u32, every));
         let place = Place::of(when.time, every, holiday);
         let level = self.level.mean();
         let profile = self.profile.expect(&place, level);
@@ -158,22 +165,19 @@ impl Counts {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn evidence(
         &self,
         forecast: &Forecast,
         value: f64,
         point: &Point,
         when: &When,
-    ) -> (Evidence, PastHour, f64, f64) {
+    ) -> (Evidence, Option<PastHour>, f64, f64) {
         let Forecast { profile, width, place, .. } = forecast;
         let around =
             [(*profile, width.deviation * self.spread.of_standard()), (forecast.mean, forecast.deviation())];
-        let past_hour = if when.hours < SHORT {
-            self.past_hour.with(value, around, when.elapsed.min(LONGEST))
-        } else {
-            self.past_hour
-        };
+        let past_hour =
+            (when.hours < SHORT).then(|| self.past_hour.with(value, around, when.elapsed.min(LONGEST)));
         let standard = (value - profile) / width.deviation;
         let error = standard - forecast.residual;
         let silent = point.value <= 0.0;
@@ -181,8 +185,12 @@ impl Counts {
         let evidence = Evidence {
             from_profile: standard,
             from_forecast: error / forecast.innovation / forecast.wider,
-            surprises: around.map(|(mean, deviation)| Spread::surprise(value, mean, deviation)),
-            hour: (when.hours < SHORT).then(|| past_hour.surprises()),
+            surprises: {
+                // Not by `map`, which isn't compiled for wide vectors.
+                let [(profile, wide), (mean, narrow)] = around;
+                [Spread::surprise(value, profile, wide), Spread::surprise(value, mean, narrow)]
+            },
+            hour: past_hour.as_ref().map(PastHour::surprises),
             weight: profile / width.deviation,
             silence: silent.then(zero),
             at: forecast.outlook.hour(),
@@ -193,7 +201,7 @@ impl Counts {
 }
 
 impl Counts {
-    #[inline]
+    #[inline(always)]
     fn weigh(&self, point: &Point, pace: &mut Pace) -> (Verdict, Judged) {
         let when = self.when(point.local, pace.every);
         let forecast = self.forecast(&when, pace.every, point.holiday);
@@ -222,7 +230,7 @@ impl Counts {
             verdict.days = days(verdict.severity);
             verdict.channel = NAMES[finding.channel];
             verdict.change = match verdict.channel {
-                "hour up" => past_hour.change(),
+                "hour up" => past_hour.map_or(f64::NAN, |past_hour| past_hour.change()),
                 _ => statistics.change(finding.channel),
             };
         }
@@ -235,7 +243,7 @@ impl Model for Counts {
     const HELD: bool = false;
     const COUNTS: bool = true;
 
-    #[inline]
+    #[inline(always)]
     fn judge(&mut self, point: &Point, pace: &mut Pace) -> (Verdict, Judged) {
         self.weigh(point, pace)
     }
@@ -244,17 +252,19 @@ impl Model for Counts {
         self.weigh(point, pace).0
     }
 
-    #[inline]
+    #[inline(always)]
     fn learn(&mut self, point: &Point, judged: &Judged, pace: &mut Pace) {
         let Judged { forecast, when, .. } = judged;
         let (rates, _) = pace.rates(when.elapsed.min(LONGEST));
         let seen = self.level.seen();
         self.channels.learn(&judged.statistics);
-        self.past_hour = judged.past_hour;
+        if let Some(past_hour) = judged.past_hour {
+            self.past_hour = past_hour;
+        }
         self.records.learn(&judged.statistics, &judged.finding, when);
         // From the value as far as the forecast lets it count.
         let most = if when.age > TRUSTED { CLIP * forecast.innovation } else { CLIP_YOUNG };
-        let error = judged.error.max(-most).min(most);
+        let error = lesser(larger(judged.error, -most), most);
         let residual = forecast.residual + error;
         let believed =
             if seen < AS_IS { judged.value } else { forecast.profile + residual * forecast.width.deviation };
@@ -280,7 +290,7 @@ impl Model for Counts {
         self.newest = point.local;
     }
 
-    #[inline]
+    #[inline(always)]
     fn lasting(&mut self, point: &Point, judged: &Judged, pace: &Pace) -> Option<LevelShift> {
         // Until then the profile is no ruler.
         if judged.when.stage() != Stage::Calibrated {
@@ -291,12 +301,12 @@ impl Model for Counts {
             time: point.time,
             observed: point.value,
             expected: judged.forecast.profile * point.share,
-            a_day: DAY / pace.every,
+            a_day: pace.a_day,
         };
         self.levels.take(&window, pace.adopt)
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_lost(&self) -> bool {
         !(self.level.mean().is_finite() && self.spread.is_finite())
     }

@@ -9,10 +9,11 @@ use serde::Deserialize;
 
 use super::choose::{self, Queue};
 use super::completeness::Observed;
+use super::each_row::EachRow;
 use super::filters::Filters;
 use super::joint_row::Machines;
 use super::judging::{Context, Memory, Place, Purpose, Series, pace_of, point_of};
-use super::model::{LARGEST, Model, Verdict};
+use super::model::{LARGEST, Model};
 use super::one_row;
 use super::output::{Output, batch, key_table};
 use super::records::Records;
@@ -162,48 +163,9 @@ impl Detector {
             }
             return Ok(output);
         }
+        let mut each = EachRow { context, series, methods, waiting, output: &mut output, purpose };
         for (at, (rows, ids)) in tables.iter().zip(&ids).enumerate() {
-            for (row, key) in ids.iter().enumerate() {
-                let time = rows.times.get(row).ok();
-                let revised = rows.is_revised(row);
-                let silent = rows.is_silent(row);
-                for (measure, columns) in rows.measures.iter().enumerate() {
-                    let mut input = columns.get(row);
-                    input.completeness = rows.completeness(row);
-                    if let (Some(model), Some(predictions)) = (&settings.model, predictions.get(at)) {
-                        input.predicted = predictions.values[row];
-                        if let Some(mark) = predictions.mark(row).filter(|_| purpose == Purpose::Judge) {
-                            model.tell(mark, &mut context.reason);
-                        }
-                    }
-                    let place = Place { key: *key, measure, measures };
-                    let series = &mut series[place.series()];
-                    let mut verdict = Verdict::NONE;
-                    let known = input.value.abs() <= LARGEST && !silent;
-                    match (time, methods[measure]) {
-                        (Some(time), Some(method)) if every.is_some() && !revised => {
-                            verdict = context.take(series, place, method, time, &input, silent, purpose);
-                            if purpose == Purpose::Judge && context.settings.drift.is_some() {
-                                let value =
-                                    |at| rows.inputs.as_ref().map_or(f64::NAN, |all| all.get(at, row));
-                                context.drift(series, place, time, &input, &verdict, value);
-                            }
-                        }
-                        (Some(time), _) if known && !revised => waiting.push(*key, measure, time, &input),
-                        _ => {}
-                    }
-                    if purpose == Purpose::Judge {
-                        std::mem::swap(&mut output.reason, &mut context.reason);
-                        let unjudged = known && !revised && !settings.judges(&input);
-                        let state = if unjudged && time.is_some() {
-                            "incomplete"
-                        } else {
-                            series.state(context.every, context.settings)
-                        };
-                        output.push(*key, time, input.value, &verdict, state);
-                    }
-                }
-            }
+            each.of_table(rows, ids, predictions.get(at));
         }
         Ok(output)
     }

@@ -193,7 +193,7 @@ impl<'a> Context<'a> {
 
     /// A row of one series: a value where one can be judged, else a missing point.
     #[allow(clippy::too_many_arguments)]
-    #[inline]
+    #[inline(always)]
     pub fn take(
         &mut self,
         series: &mut Series,
@@ -268,7 +268,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn observe<M: Model + Clone + Into<Memory>>(
         &mut self,
         model: &mut M,
@@ -293,7 +293,9 @@ impl<'a> Context<'a> {
             };
             if breach || verdict.is_remarkable(self.remarkable) {
                 let measure = &self.settings.measures[place.measure].name;
-                reason::write(&mut self.reason, measure, M::COUNTS, self.pace.every, point, &verdict);
+                // Copies, here and below: what few rows look at stays in registers for the others.
+                let (said, at) = (verdict, *point);
+                reason::write(&mut self.reason, measure, M::COUNTS, self.pace.every, &at, &said);
             }
             let before = alarm.state();
             // Before its first verdict a series is learning: its points are there, only not judged.
@@ -302,7 +304,7 @@ impl<'a> Context<'a> {
                 value => self.step(alarm, place, point.time, value, &verdict, point.value),
             };
             if state == State::Alarm {
-                self.group(place, point.time, point.value, &verdict, M::size(&verdict));
+                self.group(place, point.time, point.value, &{ verdict }, M::size(&verdict));
                 standing.guard.prolong(point.time, verdict.side(point.value).sign());
                 held = M::HELD;
                 if before != State::Alarm && !M::HELD && !standing.kept {
@@ -314,7 +316,7 @@ impl<'a> Context<'a> {
         let guarded = standing.guard.holds(point, verdict.lower, verdict.upper);
         if standing.kept {
             let free = !maintained && !held;
-            standing.kept = self.records.keeping.note(place.series() as u32, point, free, free && !guarded);
+            standing.kept = self.records.keeping.note(place.series() as u32, &{ *point }, free, free && !guarded);
         }
         if !maintained && !guarded {
             if held {
@@ -331,7 +333,7 @@ impl<'a> Context<'a> {
     }
 
     /// What the alarm looks at, and whether it breaches, or would without the filters that keep it from the alarm.
-    #[inline]
+    #[inline(always)]
     pub(super) fn filtered(
         &mut self,
         state: State,
@@ -357,12 +359,13 @@ impl<'a> Context<'a> {
             return (Some(weighed), false);
         }
         let lowered = if maintained { Some(Lowered::Maintenance) } else { None };
+        let (said, point) = (*verdict, *point);
         let quiet = || {
-            let anomaly = verdict.anomaly(point.time, point.value, size);
+            let anomaly = said.anomaly(point.time, point.value, size);
             let quiet = self.records.feedback.quiets(place.series() as u32, &Extent::of(&anomaly));
             quiet.then_some(Lowered::Feedback)
         };
-        verdict.lowered = lowered.or_else(|| filters.lower(place.measure, point, verdict)).or_else(quiet);
+        verdict.lowered = lowered.or_else(|| filters.lower(place.measure, &point, &said)).or_else(quiet);
         (Some(if verdict.lowered.is_some() { 0.0 } else { weighed }), true)
     }
 
@@ -386,7 +389,7 @@ impl<'a> Context<'a> {
     }
 
     /// Steps the alarm, and notes what that means for events.
-    #[inline]
+    #[inline(always)]
     pub(super) fn step(
         &mut self,
         alarm: &mut AlarmState,
@@ -406,7 +409,7 @@ impl<'a> Context<'a> {
         let heard = alarm.heard();
         let step = rule.step(alarm, time, value);
         if step.changed || step.state == State::Alarm {
-            self.tell(place, &step, (heard, value), verdict, observed);
+            self.tell(place, &{ step }, (heard, value), &{ *verdict }, observed);
         }
         step.state
     }

@@ -9,6 +9,7 @@ pub mod completeness;
 pub mod counts;
 pub mod detector;
 mod drift;
+mod each_row;
 mod feedback;
 pub mod filters;
 mod grouping;

@@ -40,6 +40,8 @@ type Brought = residual::series::Kernel<residual::rmse::Kernel, residual::smooth
 pub struct Pace {
     /// Seconds of a window.
     pub every: f64,
+    /// How many windows a day has.
+    pub a_day: f64,
     /// The hours that the rates below are of.
     elapsed: f64,
     recent: expect::recent::Rates,
@@ -56,6 +58,7 @@ impl Pace {
         let hours = (every / 3600.0).min(24.0);
         Self {
             every,
+            a_day: 86_400.0 / every,
             kernel,
             adopt,
             elapsed: hours,
@@ -65,7 +68,7 @@ impl Pace {
     }
 
     /// Rates over so many hours; at a steady pace they are those of the window before.
-    #[inline]
+    #[inline(always)]
     pub fn rates(&mut self, hours: f64) -> (&expect::recent::Rates, &residual::channels::Rates) {
         if hours != self.elapsed {
             self.elapsed = hours;
@@ -125,7 +128,7 @@ impl Verdict {
     }
 
     /// Whether there is something to tell from this severity on.
-    #[inline]
+    #[inline(always)]
     pub fn is_remarkable(&self, from: f64) -> bool {
         self.severity > 0.0 && self.severity >= from && !self.channel.is_empty()
     }
@@ -177,7 +180,7 @@ pub trait Model {
     fn count(&mut self, _point: &Point, _judged: &Self::Judged, _pace: &Pace) {}
 
     /// Takes a point that was learned into what lasts; a new level, once it has stood long enough.
-    #[inline]
+    #[inline(always)]
     fn lasting(&mut self, _point: &Point, _judged: &Self::Judged, _pace: &Pace) -> Option<LevelShift> {
         None
     }

@@ -62,7 +62,7 @@ impl Metric {
         self.rarity.is_sound()
     }
 
-    #[inline]
+    #[inline(always)]
     fn weigh(&self, point: &Point, pace: &Pace) -> (Verdict, Judged) {
         let seen = self.novelty.seen();
         let at = HourOfDay::of(point.local);
@@ -72,8 +72,8 @@ impl Metric {
         // A window's mean hides its peaks: the one of the three that is farthest out is judged.
         let farther = |a: f64, b: f64| if (b - expected).abs() > (a - expected).abs() { b } else { a };
         let judged = farther(farther(point.value, point.extremes[0]), point.extremes[1]);
-        let rate = novelty::rate(seen);
-        let departure = self.track.depart(point.value, rate);
+        let share = self.novelty.share();
+        let departure = self.track.depart(point.value, novelty::rate(share));
         let error = departure.error + (judged - point.value);
         let mut verdict =
             Verdict { confidence: confidence(seen as f64 * pace.every / 86_400.0), ..Verdict::NONE };
@@ -82,7 +82,7 @@ impl Metric {
             verdict.expected = expected;
             (verdict.lower, verdict.upper) = (expected - band, expected + band);
         }
-        let novelty = self.novelty.judge(judged, judged - usual, error);
+        let novelty = self.novelty.judge(judged, judged - usual, error, share);
         let mut found = (verdict, Judged { at, departure, novelty, rarity: None });
         if seen >= FIRST {
             let (verdict, judged) = &mut found;
@@ -104,7 +104,7 @@ impl Model for Metric {
     type Judged = Judged;
     const HELD: bool = false;
 
-    #[inline]
+    #[inline(always)]
     fn judge(&mut self, point: &Point, pace: &mut Pace) -> (Verdict, Judged) {
         self.weigh(point, pace)
     }
@@ -113,12 +113,12 @@ impl Model for Metric {
         self.weigh(point, pace).0
     }
 
-    #[inline]
+    #[inline(always)]
     fn learn(&mut self, point: &Point, judged: &Judged, pace: &mut Pace) {
         if let Some(rarity) = &judged.rarity {
             self.rarity.learn(rarity, point.local, pace.every);
         }
-        self.profile.learn(judged.at, point.value, novelty::rate(self.novelty.seen()));
+        self.profile.learn(judged.at, point.value, judged.novelty.rate);
         self.track.learn(point.value, &judged.departure);
         self.novelty.learn(&judged.novelty);
         if self.novelty.seen() == WARM_UP {
@@ -126,7 +126,7 @@ impl Model for Metric {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_lost(&self) -> bool {
         !self.track.is_finite()
     }

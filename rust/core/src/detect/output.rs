@@ -80,7 +80,7 @@ impl Output {
 
     /// Appends a row; its reason is what [`Output::reason`] holds. Where that is empty, it is null, as are the channel
     /// and what lowered it.
-    #[inline]
+    #[inline(always)]
     pub fn push(
         &mut self,
         key: u32,
@@ -199,7 +199,13 @@ fn words<'a>(rows: usize, runs: impl Iterator<Item = (&'a str, usize)>) -> Array
         } else {
             bytes.extend_from_slice(word.repeat(run).as_bytes());
         }
-        offsets.extend((1..=run).map(|count| offset(start + count * word.len())));
+        if i32::try_from(bytes.len()).is_ok() && i32::try_from(run).is_ok() {
+            // All of them fit, which isn't asked of each: so they are written by vectors.
+            let (first, length) = ((start + word.len()) as i32, word.len() as i32);
+            offsets.extend((0..run as i32).map(|before| first.wrapping_add(before.wrapping_mul(length))));
+        } else {
+            offsets.extend((1..=run).map(|count| offset(start + count * word.len())));
+        }
     }
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
     StringArray::try_new(offsets, bytes.into(), None)

@@ -10,6 +10,8 @@ use crate::duration;
 
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const DAY: f64 = 86_400.0;
+/// Sentences are seldom longer.
+const USUAL: usize = 128;
 /// Beyond so many days, how rare it is isn't told any more: severities end there.
 const RAREST: f64 = 5.0 * 365.0;
 
@@ -23,13 +25,22 @@ impl std::fmt::Display for Short {
         if size >= 1e15 {
             write!(out, "{value:.2e}")
         } else if size >= 100.0 || value == value.round() {
-            // No minus before a zero.
-            write!(out, "{:.0}", value + 0.0)
+            Whole(value).fmt(out)
         } else if size >= 1.0 {
             write!(out, "{value:.1}")
         } else {
             write!(out, "{value:.3}")
         }
+    }
+}
+
+/// A figure of at most 18 digits without its fraction: as `{:.0}` has it, but for the minus before a zero; a whole number's
+/// digits are found in a fraction of the time that a float's take.
+struct Whole(f64);
+
+impl std::fmt::Display for Whole {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (self.0.round_ties_even() as i64).fmt(out)
     }
 }
 
@@ -55,6 +66,7 @@ fn is_plural(name: &str) -> bool {
 /// What is told of a value.
 pub fn write(out: &mut String, measure: &str, counts: bool, every: f64, point: &Point, verdict: &Verdict) {
     let observed = point.value;
+    out.reserve(USUAL);
     if !out.is_empty() {
         // What was said of the row before it was judged: that its model extrapolates.
         out.push_str("; ");
@@ -141,7 +153,7 @@ fn stretch(out: &mut String, channel: &str, change: f64) {
         write!(out, "{} times the usual", Short(((1.0 + change) * 10.0).round() / 10.0))
     } else {
         let way = if change < 0.0 { "below" } else { "above" };
-        write!(out, "{:.0} % {way} usual", change.abs() * 100.0)
+        write!(out, "{} % {way} usual", Whole(change.abs() * 100.0))
     };
 }
 
@@ -161,7 +173,7 @@ fn rarity(out: &mut String, days: f64) {
         days => (days / 365.0, "year"),
     };
     let _ = match number.round() {
-        number if number > 1.0 => write!(out, "; as rare as once in {number:.0} {unit}s"),
+        number if number > 1.0 => write!(out, "; as rare as once in {} {unit}s", Whole(number)),
         _ => write!(out, "; as rare as once {} {unit}", if unit == "hour" { "an" } else { "a" }),
     };
 }
@@ -236,6 +248,16 @@ mod tests {
             told("people", true, 0.0, |verdict| *verdict = Verdict::NONE),
             "people 0 on a Tuesday at 08:00"
         );
+    }
+
+    #[test]
+    fn whole_figures_are_those_of_floats() {
+        let sizes =
+            (0_u32..2_000).map(|step| f64::from(step) * 0.25).chain([1e6 + 0.5, 123_456_789.5, 1e15 - 0.5]);
+        for value in sizes.flat_map(|size| [size, -size]) {
+            let text = format!("{value:.0}");
+            assert_eq!(Whole(value).to_string(), if text == "-0" { "0" } else { text.as_str() }, "{value}");
+        }
     }
 
     #[test]

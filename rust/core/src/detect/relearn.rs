@@ -183,7 +183,7 @@ impl Guard {
     }
 
     /// The anomaly goes on, if there is one, and on that side.
-    #[inline]
+    #[inline(always)]
     pub fn prolong(&mut self, time: Timestamp, side: i8) {
         if self.since.is_some() && (self.side == 0 || self.side == side) {
             self.raise(time, self.side);
@@ -191,7 +191,7 @@ impl Guard {
     }
 
     /// Whether a point isn't to be learned; one that is back from that side of its band ends it.
-    #[inline]
+    #[inline(always)]
     pub fn holds(&mut self, point: &Point, lower: f64, upper: f64) -> bool {
         let Some(since) = self.since else { return false };
         let (above, below) = (point.value > upper, point.value < lower);

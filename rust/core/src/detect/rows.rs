@@ -108,7 +108,7 @@ impl Columns {
     }
 
     /// A row's value.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, row: usize) -> Input {
         let value = at(&self.value, row);
         Input {
@@ -167,19 +167,19 @@ impl Rows {
     }
 
     /// How much of the row's window was observed; NaN where nothing says so.
-    #[inline]
+    #[inline(always)]
     pub fn completeness(&self, row: usize) -> f64 {
         self.completeness.as_ref().map_or(f64::NAN, |shares| at(shares, row))
     }
 
     /// Whether the row's window was told before.
-    #[inline]
+    #[inline(always)]
     pub fn is_revised(&self, row: usize) -> bool {
         self.revision.as_ref().is_some_and(|revision| at(revision, row) > 0.0)
     }
 
     /// Whether the row stands for silence.
-    #[inline]
+    #[inline(always)]
     pub fn is_silent(&self, row: usize) -> bool {
         self.silent.as_ref().is_some_and(|silent| at(silent, row) > 0.0)
     }

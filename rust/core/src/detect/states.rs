@@ -40,7 +40,7 @@ pub struct Standing {
 
 impl Standing {
     /// A value came.
-    #[inline]
+    #[inline(always)]
     pub fn hear(&mut self, time: Timestamp) {
         self.seen += 1;
         self.newest = self.newest.max(Some(time));

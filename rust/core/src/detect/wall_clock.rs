@@ -19,14 +19,14 @@ impl<'a> WallClock<'a> {
     }
 
     /// Whether these seconds of wall time lie in a holiday.
-    #[inline]
+    #[inline(always)]
     pub fn is_holiday(&self, seconds: f64) -> bool {
         !self.holidays.is_empty()
             && self.holidays.binary_search(&((seconds / 86_400.0).floor() as i32)).is_ok()
     }
 
     /// Seconds since the epoch that the wall shows at an instant.
-    #[inline]
+    #[inline(always)]
     pub fn seconds(&mut self, time: Timestamp) -> f64 {
         let ahead = self.zone.as_mut().map_or(0, |zone| zone.ahead(time));
         time::seconds(time.saturating_add(ahead))

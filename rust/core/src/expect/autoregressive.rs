@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::snapshot::packed;
 
-/// Weights of `D` features.
+/// Weights of `D` features, in rows of `W`: as many, or more where that fills vectors. What is more stays 0.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LeastSquares<const D: usize> {
-    weights: [f64; D],
+pub struct LeastSquares<const D: usize, const W: usize = D> {
+    weights: [f64; W],
     /// Symmetric, positive.
-    uncertainty: [[f64; D]; D],
+    uncertainty: [[f64; W]; D],
 }
 
 /// How fast a regression forgets.
@@ -27,18 +27,20 @@ pub struct Forgetting {
     pub most: f64,
 }
 
-impl<const D: usize> LeastSquares<D> {
+impl<const D: usize, const W: usize> LeastSquares<D, W> {
     /// With these weights and the same uncertainty of each.
     pub fn new(weights: [f64; D], uncertainty: f64) -> Self {
-        let mut matrix = [[0.0; D]; D];
+        let mut matrix = [[0.0; W]; D];
         for (at, row) in matrix.iter_mut().enumerate() {
             row[at] = uncertainty;
         }
-        Self { weights, uncertainty: matrix }
+        let mut wide = [0.0; W];
+        wide[..D].copy_from_slice(&weights);
+        Self { weights: wide, uncertainty: matrix }
     }
 
     /// The forecast from features.
-    #[inline]
+    #[inline(always)]
     pub fn forecast(&self, features: &[f64; D]) -> f64 {
         let mut sum = 0.0;
         for (weight, feature) in self.weights.iter().zip(features) {
@@ -48,10 +50,10 @@ impl<const D: usize> LeastSquares<D> {
     }
 
     /// Takes in the error that the forecast from these features had.
-    #[inline]
+    #[inline(always)]
     pub fn learn(&mut self, features: &[f64; D], error: f64, forgetting: Forgetting) {
         let Forgetting { factor, most } = forgetting;
-        let mut gain = [0.0; D];
+        let mut gain = [0.0; W];
         // Column by column, which is row by row: the matrix is symmetric, and so the loop runs along memory.
         for (row, feature) in self.uncertainty.iter().zip(features) {
             for (gain, value) in gain.iter_mut().zip(row) {
@@ -83,14 +85,14 @@ impl<const D: usize> LeastSquares<D> {
 }
 
 /// What is stored, packed: weights, then the uncertainty's rows from the diagonal on. It is symmetric to the last bit.
-impl<const D: usize> Serialize for LeastSquares<D> {
+impl<const D: usize, const W: usize> Serialize for LeastSquares<D, W> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let rows = self.uncertainty.iter().enumerate().flat_map(|(at, row)| &row[at..]);
-        serializer.serialize_bytes(&packed::pack(self.weights.iter().chain(rows).copied()))
+        let rows = self.uncertainty[..D].iter().enumerate().flat_map(|(at, row)| &row[at..D]);
+        serializer.serialize_bytes(&packed::pack(self.weights[..D].iter().chain(rows).copied()))
     }
 }
 
-impl<'de, const D: usize> Deserialize<'de> for LeastSquares<D> {
+impl<'de, const D: usize, const W: usize> Deserialize<'de> for LeastSquares<D, W> {
     fn deserialize<S: serde::Deserializer<'de>>(deserializer: S) -> Result<Self, S::Error> {
         let bytes: Vec<u8> = Vec::deserialize(deserializer)?;
         let mut stored = vec![0.0; D + D * (D + 1) / 2];

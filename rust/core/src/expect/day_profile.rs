@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arithmetic::larger;
 use crate::snapshot;
 
 const HOUR: i64 = 3_600;
@@ -39,7 +40,7 @@ pub struct HourOfDay {
 
 impl HourOfDay {
     /// Of a time in seconds.
-    #[inline]
+    #[inline(always)]
     pub fn of(time: f64) -> Self {
         // As integers, which divide by a constant faster; rounded down without asking the C library.
         let whole = time as i64;
@@ -58,7 +59,7 @@ impl Default for DayProfile {
 
 impl DayProfile {
     /// What is usual at that hour.
-    #[inline]
+    #[inline(always)]
     pub fn expect(&self, at: HourOfDay) -> f64 {
         let shrunk = |mean: f64, seen: u16, to: f64| {
             let seen = f64::from(seen);
@@ -69,10 +70,10 @@ impl DayProfile {
     }
 
     /// Takes in a value; `rate` is how fast the overall mean follows.
-    #[inline]
+    #[inline(always)]
     pub fn learn(&mut self, at: HourOfDay, value: f64, rate: f64) {
         let learn = |mean: &mut f64, seen: &mut u16| {
-            *mean += (1.0 / (f64::from(*seen) + 1.0)).max(RATE) * (value - *mean);
+            *mean += larger(1.0 / (f64::from(*seen) + 1.0), RATE) * (value - *mean);
             *seen = seen.saturating_add(1).min(MOST);
         };
         self.mean += rate * (value - self.mean);

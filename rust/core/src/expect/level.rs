@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arithmetic::larger;
 use crate::snapshot;
 
 /// Slowest learning rate, per hour: a memory of ten weeks.
@@ -36,9 +37,9 @@ impl Level {
     }
 
     /// Takes in the value of a window of so many hours.
-    #[inline]
+    #[inline(always)]
     pub fn learn(&mut self, value: f64, hours: f64) {
-        let rate = (1.0 / (self.seen as f64 + 1.0)).max(RATE * hours);
+        let rate = larger(1.0 / (self.seen as f64 + 1.0), RATE * hours);
         self.mean += rate * (value - self.mean);
         self.seen = self.seen.saturating_add(1);
     }

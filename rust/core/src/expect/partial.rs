@@ -16,7 +16,7 @@ pub struct Partial {
 
 impl Partial {
     /// Of a window of which `share` was observed, where a whole one has this mean and deviation.
-    #[inline]
+    #[inline(always)]
     pub fn of(share: f64, mean: f64, deviation: f64) -> Self {
         if share >= 1.0 {
             return Self { share: 1.0, drawn: 1.0 };
@@ -27,19 +27,19 @@ impl Partial {
     }
 
     /// The value of the whole window that a value of this one stands for.
-    #[inline]
+    #[inline(always)]
     pub fn whole(&self, value: f64, mean: f64) -> f64 {
         if self.share >= 1.0 { value } else { mean + self.drawn * (value / self.share - mean) }
     }
 
     /// What is expected of this window where `mean` is expected of a whole one.
-    #[inline]
+    #[inline(always)]
     pub fn mean(&self, mean: f64) -> f64 {
         self.share * mean
     }
 
     /// How far this window's values spread where a whole one's do by `deviation`.
-    #[inline]
+    #[inline(always)]
     pub fn deviation(&self, deviation: f64) -> f64 {
         self.share * deviation / self.drawn
     }

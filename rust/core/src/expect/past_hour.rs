@@ -24,7 +24,7 @@ pub struct PastHour {
 
 impl PastHour {
     /// With one more window, `hours` after the one before.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn with(&self, observed: f64, expected: [Expected; 2], hours: f64) -> Self {
         let keep = libm::exp(-hours);
@@ -42,7 +42,7 @@ impl PastHour {
     }
 
     /// How strange what came is against each expectation, as a normal variable would be.
-    #[inline]
+    #[inline(always)]
     pub fn surprises(&self) -> [f64; 2] {
         std::array::from_fn(|at| Spread::surprise(self.observed, self.expected[at], self.variance[at].sqrt()))
     }

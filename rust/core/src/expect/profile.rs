@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arithmetic::{larger, lesser};
 use crate::snapshot;
 
 /// Hours of a week.
@@ -36,7 +37,7 @@ fn kind_of(hour: usize) -> usize {
 
 impl Place {
     /// Of the window that starts at `start` and lasts `every`, both in seconds; hours of a holiday are a Sunday's.
-    #[inline]
+    #[inline(always)]
     pub fn of(start: f64, every: f64, holiday: bool) -> Self {
         let middle = (start + every / 2.0) / 3600.0 - 0.5;
         let before = (middle + 1e-6).floor();
@@ -45,12 +46,16 @@ impl Place {
             second = 0.0;
         }
         // The epoch began on a Thursday.
-        let of_week = |hour: f64| {
-            let place = (hour as i64).saturating_add(72).rem_euclid(WEEK as i64) as usize;
-            let today = holiday && (hour / 24.0).floor() == (start / 86_400.0).floor();
-            if today { SUNDAY + place % 24 } else { place }
+        let of_week = (before as i64).saturating_add(72).rem_euclid(WEEK as i64) as usize;
+        let following = if of_week + 1 < WEEK { of_week + 1 } else { 0 };
+        let [hour, next] = if holiday {
+            let today = (start / 86_400.0).floor();
+            let on_it = |hour: f64| (hour / 24.0).floor() == today;
+            [(before, of_week), (before + 1.0, following)]
+                .map(|(hour, place)| if on_it(hour) { SUNDAY + place % 24 } else { place })
+        } else {
+            [of_week, following]
         };
-        let (hour, next) = (of_week(before), of_week(before + 1.0));
         let kind = kind_of(if second > 0.5 { next } else { hour });
         Self { hours: [hour, next], weights: [1.0 - second, second], kind }
     }
@@ -79,15 +84,15 @@ struct Means<const N: usize> {
 impl<const N: usize> Means<N> {
     const EMPTY: Self = Self { mean: [0.0; N], hours: [0.0; N] };
 
-    #[inline]
+    #[inline(always)]
     fn shrunk(&self, bucket: usize, to: f64) -> f64 {
         to + (self.mean[bucket] - to) * self.hours[bucket] / (self.hours[bucket] + SHRINK)
     }
 
-    #[inline]
+    #[inline(always)]
     fn learn(&mut self, bucket: usize, value: f64, hours: f64) {
         self.hours[bucket] += hours;
-        let rate = (hours / self.hours[bucket]).max(RATE * hours);
+        let rate = larger(hours / self.hours[bucket], RATE * hours);
         self.mean[bucket] += rate * (value - self.mean[bucket]);
     }
 }
@@ -108,7 +113,7 @@ impl Default for HourOfWeek {
 
 impl HourOfWeek {
     /// What is expected at a place, with `level` where nothing is known of it. Not negative: these are counts.
-    #[inline]
+    #[inline(always)]
     pub fn expect(&self, place: &Place, level: f64) -> f64 {
         let mut expected = 0.0;
         for (hour, weight) in place.parts() {
@@ -120,10 +125,10 @@ impl HourOfWeek {
     }
 
     /// Takes in the value of a window of so many hours.
-    #[inline]
+    #[inline(always)]
     pub fn learn(&mut self, place: &Place, value: f64, hours: f64) {
         for (hour, weight) in place.parts() {
-            let hours = weight * hours.min(1.0);
+            let hours = weight * lesser(hours, 1.0);
             self.hour.learn(hour % 24, value, hours);
             self.kind.learn(kind_of(hour), value, hours);
             self.week.learn(hour, value, hours);

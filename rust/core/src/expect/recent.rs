@@ -36,7 +36,7 @@ impl Rates {
 /// The recent residuals of one series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recent {
-    fit: LeastSquares<FEATURES>,
+    fit: LeastSquares<FEATURES, 8>,
     /// Means of the hours before `hour`, by hour modulo a week.
     #[serde(with = "snapshot::packed")]
     ring: [f64; WEEK],
@@ -91,34 +91,37 @@ impl Recent {
         }
     }
 
-    /// The mean of an hour in the week before `now`; hours without a window are 0.
-    #[inline]
-    fn at(&self, hour: i64, now: i64) -> f64 {
+    /// The mean of an hour in the week before `now`; hours without a window are 0. `place` is its slot, `newest` that of the
+    /// hour that is being summed up.
+    #[inline(always)]
+    fn at(&self, hour: i64, place: usize, now: i64, newest: usize) -> f64 {
         let past = now.saturating_sub(self.hour);
         if past > 0 {
             // Hours between the one being summed up and now had no window.
-            if now.saturating_sub(1).saturating_sub(hour).rem_euclid(HOURS) < past - 1 {
+            if past > 1 && now.saturating_sub(1).saturating_sub(hour).rem_euclid(HOURS) < past - 1 {
                 return 0.0;
             }
-            if slot(hour) == slot(self.hour) && self.count > 0 {
+            if place == newest && self.count > 0 {
                 return self.sum / self.count as f64;
             }
         }
-        self.ring[slot(hour)]
+        self.ring[place]
     }
 
     /// What is to be expected of the window at `time`; after a gap the last residuals don't count.
-    #[inline]
+    #[inline(always)]
     pub fn outlook(&self, time: f64, gap: bool) -> Outlook {
         let hour = hour_of(time);
         let last = if gap { [0.0; 2] } else { self.last };
+        let (place, newest) = (slot(hour), slot(self.hour));
+        let day_before = if place < 24 { place + WEEK - 24 } else { place - 24 };
         let features = [
             last[0],
             last[1],
             self.means[0],
             self.means[1],
-            self.at(hour.saturating_sub(24), hour),
-            self.at(hour, hour),
+            self.at(hour.saturating_sub(24), day_before, hour, newest),
+            self.at(hour, place, hour, newest),
             self.means[2],
         ];
         Outlook { forecast: self.fit.forecast(&features).clamp(-FARTHEST, FARTHEST), features, hour }
@@ -139,7 +142,7 @@ impl Recent {
     }
 
     /// Takes in the residual that came, and the (limited) error of the forecast; `seen` were learned before.
-    #[inline]
+    #[inline(always)]
     pub fn learn(&mut self, outlook: &Outlook, residual: f64, error: f64, rates: &Rates, seen: u64) {
         self.roll(outlook.hour);
         if seen > FROM {

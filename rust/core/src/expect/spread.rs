@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::profile::KINDS;
+use crate::arithmetic::{larger, lesser};
 use crate::snapshot;
 
 /// Variance in units of the mean where objects come by chance alone.
@@ -60,15 +61,15 @@ pub struct Width {
 
 impl Width {
     /// The model's variance around an expectation.
-    #[inline]
+    #[inline(always)]
     pub fn model(&self, expected: f64) -> f64 {
         POISSON * expected + self.over * expected * expected + 0.1
     }
 
     /// By how much more a window spreads whose forecast is above its profile; never less.
-    #[inline]
+    #[inline(always)]
     pub fn wider(&self, forecast: f64, expected: f64) -> f64 {
-        (self.model(forecast) / self.model(expected)).sqrt().max(1.0)
+        larger((self.model(forecast) / self.model(expected)).sqrt(), 1.0)
     }
 }
 
@@ -110,49 +111,53 @@ impl Default for Spread {
 
 impl Spread {
     /// Around the profile's expectation at a kind of day x hour, after `seen` windows of a series on `level`.
-    #[inline]
+    #[inline(always)]
     pub fn around(&self, expected: f64, kind: usize, level: f64, seen: u64) -> Width {
-        let over = if seen > 20 { (self.beyond / (self.square + 1e-9)).max(0.003) } else { 0.2 };
+        let over = if seen > 20 { larger(self.beyond / (self.square + 1e-9), 0.003) } else { 0.2 };
         let model = POISSON * expected + over * expected * expected + 1e-3 * level * level + 0.1;
-        let hours = self.hours[kind].min(MOST_HOURS);
+        let hours = lesser(self.hours[kind], MOST_HOURS);
         let variance = (SHRINK * model + hours * self.variance[kind]) / (SHRINK + hours);
         Width { deviation: variance.max(POISSON * 0.5 * expected + 0.1).sqrt(), over }
     }
 
     /// The deviation of what the forecast leaves over, in units of the spread.
-    #[inline]
+    #[inline(always)]
     pub fn of_innovation(&self, kind: usize) -> f64 {
-        let hours = self.hours[kind].min(MOST_HOURS);
-        ((SHRINK * self.innovation_all + hours * self.innovation[kind]) / (SHRINK + hours)).sqrt().max(0.15)
+        let hours = lesser(self.hours[kind], MOST_HOURS);
+        larger(
+            ((SHRINK * self.innovation_all + hours * self.innovation[kind]) / (SHRINK + hours)).sqrt(),
+            0.15,
+        )
     }
 
     /// How strange a value is under a mean and a deviation, on the scale of standard deviations of a normal variable:
     /// the signed root of the quasi-Poisson deviance as far as the variance is Poisson's, the plain distance for the
     /// rest. So a low count's long tail upwards is no surprise.
-    #[inline]
+    #[inline(always)]
     pub fn surprise(value: f64, mean: f64, deviation: f64) -> f64 {
-        let (value, mean) = (value.max(0.0), mean.max(1e-3));
+        let (value, mean) = (larger(value, 0.0), larger(mean, 1e-3));
         let dispersion = deviation * deviation / mean;
-        let poisson = (POISSON / dispersion).min(1.0);
+        let poisson = lesser(POISSON / dispersion, 1.0);
         let distance = value - mean;
         let deviance = if value > 0.0 { value * libm::log(value / mean) - distance } else { mean };
-        let root = (2.0 * deviance / dispersion).max(0.0).sqrt();
+        let root = larger(2.0 * deviance / dispersion, 0.0).sqrt();
         (poisson * root + (1.0 - poisson) * distance.abs() / deviation).copysign(distance)
     }
 
     /// Whether the figures that all buckets share are still numbers.
-    #[inline]
+    #[inline(always)]
     pub fn is_finite(&self) -> bool {
         (self.beyond + self.square + self.innovation_all + self.standard).is_finite()
     }
 
     /// The deviation of the standardised value over all buckets.
-    #[inline]
+    #[inline(always)]
     pub fn of_standard(&self) -> f64 {
-        self.standard.max(0.04).sqrt()
+        larger(self.standard, 0.04).sqrt()
     }
 
     /// How improbable a zero is (-ln): by the model or by what was learned, whichever finds it likelier.
+    #[inline(never)]
     pub fn surprise_of_zero(&self, kind: usize, expected: f64, width: Width) -> f64 {
         let over = (width.deviation * width.deviation - expected) / (expected * expected + 1e-9);
         let shape = 1.0 / over.max(0.01);
@@ -163,25 +168,25 @@ impl Spread {
     }
 
     /// Takes in the value of a window of so many hours; `seen` were learned before.
-    #[inline]
+    #[inline(always)]
     pub fn learn(&mut self, kind: usize, lesson: &Lesson, width: Width, hours: f64, seen: u64) {
-        let spent = hours.min(1.0);
+        let spent = lesser(hours, 1.0);
         let variance = width.deviation * width.deviation;
         let square = lesson.learned * lesson.learned * variance;
         self.hours[kind] += spent;
-        let rate = (spent / self.hours[kind]).max(RATE * spent);
+        let rate = larger(spent / self.hours[kind], RATE * spent);
         self.variance[kind] += rate * (square - self.variance[kind]);
         let zero = if lesson.observed <= 0.0 { 1.0 } else { 0.0 };
         self.zeros[kind] += rate * (zero - self.zeros[kind]);
         let most = CLIP * lesson.deviation;
-        let innovation = lesson.innovation.max(-most).min(most) / lesson.wider;
+        let innovation = lesser(larger(lesson.innovation, -most), most) / lesson.wider;
         self.innovation[kind] += rate * (innovation * innovation - self.innovation[kind]);
-        let rate = (1.0 / (seen as f64 + 1.0)).max(hours / 24.0 / MEMORY_DAYS);
+        let rate = larger(1.0 / (seen as f64 + 1.0), hours / 24.0 / MEMORY_DAYS);
         let learned = lesson.innovation_learned;
         self.innovation_all += rate * (learned * learned - self.innovation_all);
         self.beyond += rate * (square - POISSON * lesson.expected - self.beyond);
         self.square += rate * (lesson.expected * lesson.expected - self.square);
         self.standard +=
-            rate * ((lesson.standard * lesson.standard).min(36.0 * self.standard) - self.standard);
+            rate * (lesser(lesson.standard * lesson.standard, 36.0 * self.standard) - self.standard);
     }
 }

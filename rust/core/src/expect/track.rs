@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::autoregressive::{Forgetting, LeastSquares};
+use crate::arithmetic::{larger, lesser};
 use crate::snapshot;
 
 /// Values that the regression looks back on.
@@ -58,8 +59,9 @@ impl Default for Track {
     }
 }
 
+#[inline(always)]
 fn spread(variance: f64) -> f64 {
-    variance.max(0.0).sqrt() + 1e-9
+    larger(variance, 0.0).sqrt() + 1e-9
 }
 
 impl Track {
@@ -69,17 +71,19 @@ impl Track {
     }
 
     /// Whether mean, variance and error are still numbers.
-    #[inline]
+    #[inline(always)]
     pub fn is_finite(&self) -> bool {
         (self.mean + self.variance + self.error).is_finite()
     }
 
+    #[inline(always)]
     fn features(&self, mean: f64, spread: f64) -> [f64; FEATURES] {
         let [a, b, c] = self.history;
         [(a - mean) / spread, (b - mean) / spread, (c - mean) / spread, 1.0]
     }
 
     /// The next value and the deviation of its error; none before there are values enough.
+    #[inline(always)]
     pub fn forecast(&self) -> Option<(f64, f64)> {
         if self.seen <= ORDER as u64 {
             return None;
@@ -90,7 +94,7 @@ impl Track {
     }
 
     /// How far a value departs from the forecast; `rate` is how fast mean and variance follow.
-    #[inline]
+    #[inline(always)]
     pub fn depart(&self, value: f64, rate: f64) -> Departure {
         let difference = value - self.mean;
         let mean = self.mean + rate * difference;
@@ -106,15 +110,16 @@ impl Track {
     }
 
     /// Takes the value in.
-    #[inline]
+    #[inline(always)]
     pub fn learn(&mut self, value: f64, departure: &Departure) {
         self.mean = departure.mean;
         self.variance = departure.variance;
         if self.seen > ORDER as u64 {
             let most = 3.0 * (self.error + 1e-6).sqrt();
-            let square = (departure.standard * departure.standard).min(9.0 * self.error + 1e-6);
-            self.error += (1.0 / (self.seen as f64 + 1.0)).max(RATE) * (square - self.error);
-            self.fit.learn(&departure.features, departure.standard.max(-most).min(most), FORGETTING);
+            let square = lesser(departure.standard * departure.standard, 9.0 * self.error + 1e-6);
+            self.error += larger(1.0 / (self.seen as f64 + 1.0), RATE) * (square - self.error);
+            let limited = lesser(larger(departure.standard, -most), most);
+            self.fit.learn(&departure.features, limited, FORGETTING);
         }
         let [a, b, _] = self.history;
         self.history = [value, a, b];

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arithmetic::{larger, lesser};
 use crate::snapshot;
 
 /// How many there are.
@@ -126,9 +127,10 @@ impl Statistics {
     }
 }
 
-/// How far a value is above (or, negated, below) two references at once; 0 and less between them.
-fn beyond(one: f64, other: f64) -> [f64; 2] {
-    [one.min(other), (-one).min(-other)]
+/// How far a value is above (or, negated, below) two references at once, times `worth`; 0 and less between them.
+#[inline(always)]
+fn beyond(one: f64, other: f64, worth: f64) -> [f64; 2] {
+    [lesser(one, other) * worth, lesser(-one, -other) * worth]
 }
 
 fn slot(hour: i64) -> usize {
@@ -137,15 +139,18 @@ fn slot(hour: i64) -> usize {
 
 impl Channels {
     /// Measures a window without learning it.
-    #[inline]
+    #[inline(always)]
     pub fn measure(&self, seen: &Evidence, rates: &Rates) -> Statistics {
         let mut memory = self.memory;
         // Hours that are turbulent already count less.
-        let calm = |turbulence: f64| 1.0 / (1.0 + TURBULENCE_WEIGHT * (turbulence - 1.0).max(0.0)).sqrt();
-        let (now, before) = (calm(memory.turbulence), calm(memory.before));
+        let calm = |turbulence: f64| 1.0 / (1.0 + TURBULENCE_WEIGHT * larger(turbulence - 1.0, 0.0)).sqrt();
+        let now = calm(memory.turbulence);
         // Odd against the forecast and against the profile.
-        let spike = beyond(seen.surprises[0], seen.surprises[1]).map(|size| size * now);
-        let hour = seen.hour.map_or([0.0; 2], |hour| beyond(hour[0], hour[1]).map(|size| size * before));
+        let spike = beyond(seen.surprises[0], seen.surprises[1], now);
+        let hour = seen.hour.map_or([0.0; 2], |hour| {
+            let before = calm(memory.before);
+            beyond(hour[0], hour[1], before)
+        });
         let distance = seen.from_profile.clamp(-CLIP, CLIP);
         let mut level = [0.0; 3];
         for ((sums, keep), level) in memory.levels.iter_mut().zip(rates.keep).zip(&mut level) {
@@ -155,29 +160,35 @@ impl Channels {
         }
         // Today against yesterday and against the profile; three days against their past and the profile.
         let [today, three_days, long] = level;
-        let day = beyond(today - self.yesterday(seen.at), today);
-        let three = beyond(three_days - long, three_days);
+        let day = beyond(today - self.yesterday(seen.at), today, 1.0);
+        let three = beyond(three_days - long, three_days, 1.0);
         memory.silence = seen.silence.map_or(0.0, |surprise| memory.silence + surprise);
         let clipped = seen.from_forecast.clamp(-CLIP, CLIP);
         memory.before += rates.hour * (memory.turbulence - memory.before);
-        memory.turbulence += rates.turbulence * ((clipped * clipped).min(36.0) - memory.turbulence);
+        memory.turbulence += rates.turbulence * (lesser(clipped * clipped, 36.0) - memory.turbulence);
         (memory.today, memory.hour) = (today, seen.at);
         Statistics {
             values: [spike[0], hour[0], day[0], day[1], three[0], memory.silence],
-            sizes: [spike, hour, day, three].map(|[up, down]| up.max(down)),
+            sizes: [
+                larger(spike[0], spike[1]),
+                larger(hour[0], hour[1]),
+                larger(day[0], day[1]),
+                larger(three[0], three[1]),
+            ],
             levels: [today, three_days],
             memory,
         }
     }
 
     /// The day's level as it was a day before this hour's end.
+    #[inline(always)]
     fn yesterday(&self, hour: i64) -> f64 {
         let Memory { today, hour: newest, .. } = self.memory;
         if hour.saturating_sub(newest) >= 24 { today } else { self.day_level[slot(hour)] }
     }
 
     /// Takes in what was measured.
-    #[inline]
+    #[inline(always)]
     pub fn learn(&mut self, statistics: &Statistics) {
         let Memory { today, hour, .. } = self.memory;
         // An hour's level is kept when the hour is over; until then yesterday's is what it is held against. Hours without

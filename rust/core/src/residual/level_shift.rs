@@ -99,18 +99,19 @@ pub struct LevelShift {
 /// The middle of some values; NaN of none.
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
     let half = values.len() / 2;
-    match (values.get(half), half.checked_sub(1).and_then(|below| values.get(below))) {
-        (Some(upper), Some(lower)) if values.len().is_multiple_of(2) => (lower + upper) / 2.0,
-        (Some(middle), _) => *middle,
-        _ => f64::NAN,
+    if half >= values.len() {
+        return f64::NAN;
     }
+    let even = values.len().is_multiple_of(2);
+    let (below, upper, _) = values.select_nth_unstable_by(half, f64::total_cmp);
+    let lower = below.iter().copied().max_by(f64::total_cmp);
+    lower.filter(|_| even).map_or(*upper, |lower| 0.5 * (lower + *upper))
 }
 
 impl Levels {
     /// Takes in a window; one that begins another day may show that the `many` days before it are a new level.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self, window: &Window, many: usize) -> Option<LevelShift> {
         let mut found = None;
         if window.day != self.day || self.today.windows == 0 {
@@ -147,10 +148,14 @@ impl Levels {
             return None;
         }
         let middle = median(before.iter().copied());
+        let out = |sign: f64, limit: f64| newest.iter().all(|day| sign * (day.ratio() - middle) > limit);
+        // The limit is never lower; by it most days are settled.
+        if !out(1.0, LEAST) && !out(-1.0, LEAST) {
+            return None;
+        }
         let spread = NORMAL * median(before.iter().map(|ratio| (ratio - middle).abs()));
         let limit = (FAR * spread.max(LEAST_SPREAD)).max(LEAST);
-        let out = |sign: f64| newest.iter().all(|day| sign * (day.ratio() - middle) > limit);
-        if !out(1.0) && !out(-1.0) {
+        if !out(1.0, limit) && !out(-1.0, limit) {
             return None;
         }
         // What is usual has to be seen anew.

@@ -8,10 +8,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::sketch::{Place, Sketch};
+use crate::arithmetic::larger;
 use crate::snapshot;
 
 const STREAMS: usize = 3;
 const SKETCHES: usize = 3;
+/// What is computed for all sketches of a stream at once: their number, and an empty one that fills the vector.
+const LANES: usize = 4;
 /// Values before the first verdict,
 pub const FIRST: u64 = 30;
 /// and before verdicts are more than provisional: what came until then is no record to be held against later values.
@@ -64,6 +67,8 @@ pub struct Judged {
     streams: [f64; STREAMS],
     places: [[Place; SKETCHES]; STREAMS],
     novelty: f64,
+    /// How fast mean and variance follow.
+    pub rate: f64,
     /// The bin of a record.
     bin: Option<usize>,
 }
@@ -75,16 +80,10 @@ impl Judged {
     }
 }
 
-/// Weight of a value among `seen` earlier ones, never below the slowest rate.
-#[inline]
-pub fn rate(seen: u64) -> f64 {
-    larger(1.0 / (seen as f64 + 1.0), RATE)
-}
-
-/// The larger of two that are numbers: one instruction, where `max` looks for NaN.
-#[inline]
-fn larger(a: f64, b: f64) -> f64 {
-    if a > b { a } else { b }
+/// How fast mean and variance follow, where a value has this share among all: never below the slowest rate.
+#[inline(always)]
+pub fn rate(share: f64) -> f64 {
+    larger(share, RATE)
 }
 
 impl Default for Novelty {
@@ -107,55 +106,74 @@ impl Novelty {
         self.seen
     }
 
-    /// Judges a value, its distance from the profile and its forecast's error, without learning them.
-    #[inline]
-    pub fn judge(&self, value: f64, from_profile: f64, error: f64) -> Judged {
-        let follow = (1.0 / (self.seen as f64 + 1.0)).max(SMOOTH);
+    /// The share of the next value among all.
+    #[inline(always)]
+    pub fn share(&self) -> f64 {
+        1.0 / (self.seen as f64 + 1.0)
+    }
+
+    /// Judges a value, its distance from the profile and its forecast's error, without learning them; `share` is
+    /// [`Novelty::share`].
+    #[inline(always)]
+    pub fn judge(&self, value: f64, from_profile: f64, error: f64, share: f64) -> Judged {
+        let (rate, follow) = (rate(share), larger(share, SMOOTH));
         let [a, b] = self.smooth;
         let streams = [value, a + follow * (from_profile - a), b + follow * (error - b)];
         // The scale's floor is relative to the level; all but the first stream know the new one.
-        let level =
-            if self.seen == 0 { value } else { self.mean[0] + rate(self.seen) * (value - self.mean[0]) };
+        let level = if self.seen == 0 { value } else { self.mean[0] + rate * (value - self.mean[0]) };
         let spread = self.variance[0].sqrt();
-        let warm = self.seen >= FIRST;
-        let mut squares = [0.0; SKETCHES];
+        let mut squares = [0.0; LANES];
         let mut places = [[Place::default(); SKETCHES]; STREAMS];
-        // All before the first is used: none waits for another.
-        let less: [_; STREAMS] =
-            std::array::from_fn(|stream| Sketch::less_than(&self.sketches[stream], streams[stream]));
         for stream in 0..STREAMS {
             let level = if stream == 0 { self.mean[0] } else { level };
             let own = larger(SCALE * self.variance[stream].sqrt(), SCALE * SHARE * spread);
             let scale = larger(larger(own, 1e-6 * level.abs()), 1e-12);
-            for sketch in 0..SKETCHES {
-                let found = self.sketches[stream][sketch].nearest(streams[stream], less[stream][sketch]);
-                if warm && found.distance < f64::INFINITY {
-                    let novelty = found.distance / (scale + GAP * found.gap);
-                    squares[sketch] += novelty * novelty;
-                }
-                places[stream][sketch] = found.place(GRAIN[sketch] * scale);
+            let (mut distance, mut gap) = ([f64::INFINITY; LANES], [0.0; LANES]);
+            for (at, sketch) in self.sketches[stream].iter().enumerate() {
+                let less = sketch.less_than(streams[stream]);
+                let found = sketch.nearest(streams[stream], less);
+                (distance[at], gap[at]) = (found.distance, found.gap);
+                places[stream][at] = found.place(GRAIN[at] * scale);
+            }
+            for lane in 0..LANES {
+                let novelty = distance[lane] / (scale + GAP * gap[lane]);
+                // Nothing is far where nothing is remembered.
+                let novelty = if distance[lane] < f64::INFINITY { novelty } else { 0.0 };
+                squares[lane] += novelty * novelty;
             }
         }
         let mut novelty = 0.0;
-        for square in squares {
-            novelty += square.sqrt() / SKETCHES as f64;
+        if self.seen >= FIRST {
+            let mut shares = [0.0; LANES];
+            for lane in 0..LANES {
+                shares[lane] = squares[lane].sqrt() / SKETCHES as f64;
+            }
+            for share in &shares[..SKETCHES] {
+                novelty += share;
+            }
         }
-        let mut judged = Judged { raw: 0.0, streams, places, novelty, bin: None };
+        let mut judged = Judged { raw: 0.0, streams, places, novelty, rate, bin: None };
         if novelty > self.record && novelty > 1e-6 {
-            let bin = (20.0 + 3.0 * libm::log2(novelty)).max(0.0).min(FORMER as f64 - 1.0) as usize;
-            let before = self.former[bin..].iter().map(|count| u64::from(*count)).sum::<u64>() as f64;
-            let experience = (100.0 + self.seen.min(20_000) as f64) / 1000.0;
-            judged.bin = Some(bin);
-            let often = 1.0 + before;
-            judged.raw = novelty * libm::pow(experience * experience / (often * often * often), POWER);
+            let (bin, raw) = self.record(novelty);
+            (judged.bin, judged.raw) = (Some(bin), raw);
         }
         judged
     }
 
+    /// A local record: its bin, and what it is worth beside those that were as large.
+    #[inline(never)]
+    fn record(&self, novelty: f64) -> (usize, f64) {
+        let bin = (20.0 + 3.0 * libm::log2(novelty)).max(0.0).min(FORMER as f64 - 1.0) as usize;
+        let before = self.former[bin..].iter().map(|count| u64::from(*count)).sum::<u64>() as f64;
+        let experience = (100.0 + self.seen.min(20_000) as f64) / 1000.0;
+        let often = 1.0 + before;
+        (bin, novelty * libm::pow(experience * experience / (often * often * often), POWER))
+    }
+
     /// Takes in what was judged: at once, since a value that came can come again.
-    #[inline]
+    #[inline(always)]
     pub fn learn(&mut self, judged: &Judged) {
-        let rate = rate(self.seen);
+        let rate = judged.rate;
         for stream in 0..STREAMS {
             let value = judged.streams[stream];
             for (sketch, place) in self.sketches[stream].iter_mut().zip(&judged.places[stream]) {
@@ -172,7 +190,7 @@ impl Novelty {
         if let Some(bin) = judged.bin {
             self.former[bin] = self.former[bin].saturating_add(1);
         }
-        self.record = (self.record * KEEP).max(judged.novelty);
+        self.record = larger(judged.novelty, self.record * KEEP);
         self.seen = self.seen.saturating_add(1);
         if self.seen == WARM_UP {
             (self.record, self.former) = (0.0, [0; FORMER]);

@@ -73,7 +73,7 @@ pub struct Judged {
 
 impl Rarity {
     /// Judges a score, which may be NaN. `local` is its time in seconds, `every` the seconds of a window.
-    #[inline]
+    #[inline(always)]
     pub fn judge(&self, score: f64, local: f64, every: f64, calibration: &Calibration) -> Judged {
         let size = score.abs() / calibration.smallest;
         let mut judged = Judged { severity: f64::NAN, days: f64::NAN, size, peak: None, fade: None };
@@ -89,7 +89,9 @@ impl Rarity {
         judged.peak = self.peaks.judge(size, local, HOLD_HOURS, hours, fade);
         if let Some(peak) = &judged.peak {
             let chances = if calibration.by_hour { hours.min(1.0) } else { 1.0 };
-            let rate = chances * calibration.prior.rate(size.min(calibration.largest));
+            let octaves =
+                if size > calibration.largest { libm::log2(calibration.largest) } else { peak.octaves };
+            let rate = chances * calibration.prior.rate(octaves);
             let (prior_windows, prior_peaks) = match calibration.worth {
                 Worth::Windows(windows) => (windows, windows * rate),
                 Worth::Peaks(peaks) => (peaks / rate, peaks),
@@ -102,7 +104,7 @@ impl Rarity {
     }
 
     /// Takes in what was judged.
-    #[inline]
+    #[inline(always)]
     pub fn learn(&mut self, judged: &Judged, local: f64, every: f64) {
         if let Some(fade) = judged.fade {
             self.faded = self.watched(every);
@@ -116,6 +118,7 @@ impl Rarity {
     }
 
     /// Days of windows judged.
+    #[inline(always)]
     pub fn watched(&self, every: f64) -> f64 {
         self.seen as f64 * every / 86_400.0
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::channels::{CHANNELS, SCALE_OF, SCALES, Statistics};
 use super::return_period::{Peak, Peaks, Prior};
+use crate::arithmetic::{larger, lesser};
 use crate::snapshot;
 
 /// Days before a verdict is more than provisional,
@@ -117,9 +118,20 @@ pub struct Finding {
     pub channel: usize,
     /// Its return period in days, unweighted.
     pub days: f64,
+    scales: [f64; SCALES],
     scaled: [f64; CHANNELS],
     peaks: [Option<Peak>; CHANNELS],
     fade: Option<f64>,
+}
+
+/// How rare a channel's peak is, where peaks were watched for so many days: its return period in days, and the log10
+/// of that.
+#[inline(never)]
+fn return_period(channel: usize, peak: Peak, watched: f64) -> (f64, f64) {
+    let prior_days = PRIOR_DAYS[channel];
+    let rate = PRIORS[channel].rate(peak.octaves);
+    let days = (watched + prior_days) / (peak.beyond + prior_days * rate);
+    (days, libm::log10(days))
 }
 
 impl Default for Records {
@@ -129,21 +141,30 @@ impl Default for Records {
 }
 
 impl Records {
-    fn scale(&self, at: usize) -> f64 {
-        self.scales[at].sqrt().max(0.01 * TYPICAL[at].sqrt())
+    /// What the channels are measured in.
+    #[inline(always)]
+    fn scales(&self) -> [f64; SCALES] {
+        let mut scales = [0.0; SCALES];
+        for at in 0..SCALES {
+            scales[at] = larger(self.scales[at].sqrt(), 0.01 * TYPICAL[at].sqrt());
+        }
+        scales
     }
 
     /// Judges the channels' values without learning them.
-    #[inline]
+    #[inline(always)]
     pub fn judge(&self, values: &[f64; CHANNELS], when: &When) -> Finding {
         // Once a day the peaks fade.
         let fade = (when.age - self.faded >= 1.0).then(|| libm::exp(-(when.age - self.faded) / MEMORY_DAYS));
+        let scales = self.scales();
         let mut scaled = *values;
         for (value, scale) in scaled.iter_mut().zip(SCALE_OF) {
-            *value /= scale.map_or(1.0, |at| self.scale(at));
+            if let Some(at) = scale {
+                *value /= scales[at];
+            }
         }
         let mut finding =
-            Finding { told: None, channel: 0, days: 0.0, scaled, peaks: [None; CHANNELS], fade };
+            Finding { told: None, channel: 0, days: 0.0, scales, scaled, peaks: [None; CHANNELS], fade };
         let stage = when.stage();
         if stage == Stage::Mute {
             return finding;
@@ -158,10 +179,8 @@ impl Records {
             let peak = self.peaks[channel].judge(value, when.time, HOLD_HOURS, when.hours, faded);
             finding.peaks[channel] = peak;
             let Some(peak) = peak else { continue };
-            let prior_days = PRIOR_DAYS[channel];
-            let rate = PRIORS[channel].rate(value);
-            let days = (watched + prior_days) / (peak.beyond + prior_days * rate);
-            let level = libm::log10(days) + WEIGHTS[channel] - caution;
+            let (days, decades) = return_period(channel, peak, watched);
+            let level = decades + WEIGHTS[channel] - caution;
             if level > best {
                 best = level;
                 (finding.channel, finding.days) = (channel, days);
@@ -174,7 +193,7 @@ impl Records {
     }
 
     /// Takes in what was found.
-    #[inline]
+    #[inline(always)]
     pub fn learn(&mut self, statistics: &Statistics, finding: &Finding, when: &When) {
         if let Some(fade) = finding.fade {
             self.faded = when.age;
@@ -185,7 +204,7 @@ impl Records {
             let day = when.hours / 24.0;
             let rate = (day / (SCALE_PRIOR_DAYS + when.age - WARM_UP)).max(day / SCALE_DAYS);
             for (at, size) in statistics.sizes.iter().enumerate() {
-                let size = size.max(0.0).min(SCALE_CLIP * self.scale(at));
+                let size = lesser(larger(*size, 0.0), SCALE_CLIP * finding.scales[at]);
                 self.scales[at] += rate * (size * size - self.scales[at]);
             }
         }

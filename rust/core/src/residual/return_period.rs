@@ -28,9 +28,8 @@ pub struct Prior {
 }
 
 impl Prior {
-    /// The rate beyond a value.
-    pub fn rate(&self, value: f64) -> f64 {
-        let octaves = libm::log2(value);
+    /// The rate beyond a value of so many octaves above 1.
+    pub fn rate(&self, octaves: f64) -> f64 {
         libm::exp(LN_10 * (self.level - self.slope * octaves - self.curve * octaves * octaves))
     }
 }
@@ -56,6 +55,8 @@ pub struct Peaks {
 pub struct Peak {
     /// Peaks so far that were at least as large.
     pub beyond: f64,
+    /// log2 of the value.
+    pub octaves: f64,
     bin: u8,
     /// The newest peak has grown into this one.
     grown: bool,
@@ -70,11 +71,12 @@ impl Default for Peaks {
 impl Peaks {
     /// Whether a value is a new peak: above 1 and above the newest one, which fades over `hold` hours. `window` is
     /// the hours of a window, `fade` what [`Peaks::fade`] is due to apply first.
-    #[inline]
+    #[inline(always)]
     pub fn judge(&self, value: f64, time: f64, hold: f64, window: f64, fade: f64) -> Option<Peak> {
         if value > 1.0 { self.judge_large(value, time, hold, window, fade) } else { None }
     }
 
+    #[inline(never)]
     fn judge_large(&self, value: f64, time: f64, hold: f64, window: f64, fade: f64) -> Option<Peak> {
         let past = (time - self.time) / 3600.0;
         let surely = value > self.value && past >= 0.0;
@@ -84,14 +86,15 @@ impl Peaks {
             return None;
         }
         let grown = past <= GROWING * window;
-        let place = (8.0 * libm::log2(value)).max(0.0).min(BINS as f64 - 1.001);
+        let octaves = libm::log2(value);
+        let place = (8.0 * octaves).max(0.0).min(BINS as f64 - 1.001);
         let bin = place as usize;
         let count = |at: usize| {
             let count = self.bins[at] * fade;
             if grown && at == usize::from(self.bin) { (count - 1.0).max(0.0) } else { count }
         };
         let beyond = count(bin) * (1.0 - (place - bin as f64)) + (bin + 1..BINS).map(count).sum::<f64>();
-        Some(Peak { beyond, bin: bin as u8, grown })
+        Some(Peak { beyond, octaves, bin: bin as u8, grown })
     }
 
     /// Takes in the peak that a value was found to be.

@@ -5,18 +5,24 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arithmetic::lesser;
 use crate::snapshot;
 
 /// The most values that are remembered.
 pub const CAPACITY: usize = 128;
 /// Places on either side of the values, so that each has two neighbours.
 const MARGIN: usize = 2;
+/// A search looks at the last value of each run of so many, then at one run: both at once, by vectors.
+const RUN: usize = 16;
+const RUNS: usize = CAPACITY / RUN;
 
 /// Remembered values of one stream.
 #[derive(Debug, Clone)]
 pub struct Sketch {
     /// Ascending, from [`MARGIN`] on; what lies before is infinitely small, what lies behind infinitely large.
     values: [f64; CAPACITY + 2 * MARGIN],
+    /// The last value of each run but the last one, which a search doesn't look behind.
+    ends: [f64; RUNS],
     /// When each was met last, by `clock`: all of them at different times. 0 where there is none.
     met: [u8; CAPACITY],
     /// The latest of those times.
@@ -48,23 +54,28 @@ pub struct Place {
 impl Nearest {
     /// Whether the value is farther than what its neighbour stands for: then it is remembered, else the neighbour was
     /// met again.
-    #[inline]
+    #[inline(always)]
     pub fn place(&self, grain: f64) -> Place {
         Place { farther: self.distance > grain, ..self.place }
     }
 }
 
-/// The lesser of two that are numbers: one instruction, where `min` looks for NaN.
-#[inline]
-fn lesser(a: f64, b: f64) -> f64 {
-    if a < b { a } else { b }
+/// How many of some numbers are less than a value.
+#[inline(always)]
+fn count_less<const N: usize>(numbers: &[f64; N], value: f64) -> usize {
+    let mut count = 0_i64;
+    for number in numbers {
+        // As a comparison of vectors says it; written with `from`, each is asked by itself.
+        count -= if *number < value { -1 } else { 0 };
+    }
+    count as usize
 }
 
 impl Default for Sketch {
     fn default() -> Self {
         let mut values = [f64::INFINITY; CAPACITY + 2 * MARGIN];
         values[..MARGIN].fill(f64::NEG_INFINITY);
-        Self { values, met: [0; CAPACITY], clock: 0, len: 0 }
+        Self { values, ends: [f64::INFINITY; RUNS], met: [0; CAPACITY], clock: 0, len: 0 }
     }
 }
 
@@ -80,30 +91,16 @@ impl Sketch {
         &self.values[MARGIN..MARGIN + usize::from(self.len).min(CAPACITY)]
     }
 
-    /// How many values of each sketch are less than a value: by halves, without a branch that could be guessed wrong, and
-    /// side by side, since each step of a search waits for the one before.
-    #[inline]
-    pub fn less_than<const N: usize>(sketches: &[Self; N], value: f64) -> [usize; N] {
-        let mut places = [0; N];
-        let mut step = |half: usize| {
-            for (at, sketch) in places.iter_mut().zip(sketches) {
-                let known = sketch.values[(*at + half - 1) % CAPACITY + MARGIN];
-                *at += half * usize::from(known < value);
-            }
-        };
-        step(64);
-        step(32);
-        step(16);
-        step(8);
-        step(4);
-        step(2);
-        step(1);
-        step(1);
-        places
+    /// How many values are less than a value.
+    #[inline(always)]
+    pub fn less_than(&self, value: f64) -> usize {
+        let run = count_less(&self.ends, value) % RUNS;
+        let (runs, _) = self.values[MARGIN..MARGIN + CAPACITY].as_chunks::<RUN>();
+        run * RUN + count_less(&runs[run], value)
     }
 
     /// The nearest remembered value, where so many are less; of two as near, the smaller.
-    #[inline]
+    #[inline(always)]
     pub fn nearest(&self, value: f64, insert: usize) -> Nearest {
         let insert = insert.min(CAPACITY);
         // By place, where the first value is at `MARGIN`: before it and behind the last there are others.
@@ -119,7 +116,7 @@ impl Sketch {
     }
 
     /// Takes a value in.
-    #[inline]
+    #[inline(always)]
     pub fn learn(&mut self, value: f64, place: &Place) {
         if place.farther || self.len == 0 {
             self.insert(value, usize::from(place.insert));
@@ -168,8 +165,17 @@ impl Sketch {
         self.values.copy_within(from.start + MARGIN..from.end + MARGIN, to + MARGIN);
         self.met.copy_within(from, to);
         self.values[at + MARGIN] = value;
+        self.find_ends();
         self.met[at] = 0;
         self.met[at] = self.tick();
+    }
+
+    /// Notes the ends of runs anew.
+    fn find_ends(&mut self) {
+        let (runs, _) = self.values[MARGIN..MARGIN + CAPACITY].as_chunks::<RUN>();
+        for (end, run) in self.ends[..RUNS - 1].iter_mut().zip(runs) {
+            *end = run[RUN - 1];
+        }
     }
 
     /// How many others were met since each was.
@@ -208,6 +214,7 @@ impl<'de> Deserialize<'de> for Sketch {
         }
         let mut sketch = Self { len: len as u8, clock: len as u8, ..Self::default() };
         sketch.values[MARGIN..MARGIN + len].copy_from_slice(&values);
+        sketch.find_ends();
         sketch.met.iter_mut().zip(&rank).for_each(|(met, rank)| *met = len as u8 - rank);
         Ok(sketch)
     }
@@ -221,7 +228,8 @@ mod tests {
     fn what_was_met_the_longest_ago_makes_room() {
         let mut sketch = Sketch::default();
         let mut see = |value: f64| {
-            let [less] = Sketch::less_than(&[sketch.clone()], value);
+            let less = sketch.less_than(value);
+            assert_eq!(less, sketch.known().iter().filter(|known| **known < value).count());
             let nearest = sketch.nearest(value, less);
             sketch.learn(value, &nearest.place(0.5));
             nearest.distance
