@@ -13,6 +13,7 @@ import windrow as wr
 
 ROWS = 200_000
 CALLS = 20_000
+POINTS = 40_000
 START = 1_767_225_600_000_000_000
 AGGREGATES = {
     "n": wr.count(),
@@ -116,6 +117,22 @@ def scored_rows():
     return CALLS, run
 
 
+def detected(method, step, make):
+    """One series, as in W5."""
+    times = step * np.arange(POINTS)
+    level = np.sin(times * 2 * np.pi / 86_400)
+    batch = {"window_start": times, "x": make(np.random.default_rng(1), level)}
+    return POINTS, lambda: wr.Detector(method, measures=["x"], time_unit="s").push(batch)
+
+
+def counts():
+    return detected("counts", 3_600, lambda random, level: random.poisson(60 + 50 * level).astype(float))
+
+
+def novelty():
+    return detected("novelty", 300, lambda random, level: 50 + 20 * level + random.normal(0, 3, POINTS))
+
+
 KERNELS = {
     "W1 TumblingWindows.push": lambda: push(windows, rows()),
     "W1 TumblingWindows, drained, 83 rows a cell": lambda: drained(rows(36_000_000)),
@@ -123,6 +140,8 @@ KERNELS = {
     "W2 ResidualScorer.push, all columns": lambda: push(scorer, pairs()),
     "W3 TumblingWindows.push_one": window_rows,
     "W3 ResidualScorer.push_one": scored_rows,
+    "W5 Detector.push, counts": counts,
+    "W5 Detector.push, novelty": novelty,
 }
 
 
