@@ -3,8 +3,9 @@
 //! Owns which rows count, and the words. What drift is, [`crate::residual::drift`] says. An event opens when the first
 //! stretch that has drifted is over, begins where that did, and ends where the last of them did, once a stretch is back.
 
-use super::judging::{Context, Memory, Place, Series};
+use super::judging::{Context, Place};
 use super::model::{LARGEST, Verdict};
+use super::one_series::{Memory, Series};
 use super::rows::Input;
 use super::settings::Settings;
 use crate::alarm::{EventKind, Judged, State};

@@ -3,8 +3,9 @@
 //! Owns which rows a series gets to see, and the row of output that each of them has.
 
 use super::choose::Queue;
-use super::judging::{Context, Place, Purpose, Series};
+use super::judging::{Context, Place, Purpose};
 use super::model::{LARGEST, Verdict};
+use super::one_series::Series;
 use super::output::Output;
 use super::rows::Rows;
 use super::settings::Method;

@@ -5,8 +5,9 @@
 
 use super::choose::Queue;
 use super::joint::{MOST_ROWS, Machine, Patience, Room, is_missing};
-use super::judging::{Context, Memory, Place, Purpose, Series};
+use super::judging::{Context, Place, Purpose};
 use super::model::{LARGEST, Pace, Point, Verdict};
+use super::one_series::{Memory, Series};
 use super::output::Output;
 use super::rows::{Input, Rows};
 use super::settings::Settings;

@@ -21,6 +21,7 @@ pub mod level_shift;
 pub mod model;
 pub mod novelty;
 mod one_row;
+mod one_series;
 mod output;
 pub mod predicted;
 pub mod quiet_hours;

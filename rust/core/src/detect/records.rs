@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::completeness::Unjudged;
 use super::feedback::Feedbacks;
-use super::judging::{Memory, Series};
+use super::one_series::{Memory, Series};
 use super::relearn::Keeping;
 use super::settings::Settings;
 use crate::alarm::EventLog;

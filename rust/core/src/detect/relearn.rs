@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::judging::Memory;
 use super::kept_rows::{KeptRows, ROWS, Row};
 use super::model::{Model, Pace, Point};
+use super::one_series::Memory;
 use crate::time::Timestamp;
 
 /// Series that are kept at most; beyond it the oldest is let go.

@@ -7,7 +7,8 @@ use serde::ser::{Serialize, SerializeSeq, Serializer};
 
 use super::choose::Queue;
 use super::detector::Detector;
-use super::judging::{Memory, Series, pace_of};
+use super::judging::pace_of;
+use super::one_series::{Memory, Series};
 use super::records::Records;
 use super::relearn::Keeping;
 use super::settings::{Method, Settings};

@@ -100,7 +100,7 @@ impl<'de, const D: usize, const W: usize> Deserialize<'de> for LeastSquares<D, W
             .ok_or_else(|| serde::de::Error::custom(format!("a regression must have {D} weights")))?;
         let mut stored = stored.into_iter();
         let mut fit = Self::new([0.0; D], 0.0);
-        fit.weights.iter_mut().zip(&mut stored).for_each(|(weight, value)| *weight = value);
+        fit.weights[..D].iter_mut().zip(&mut stored).for_each(|(weight, value)| *weight = value);
         for row in 0..D {
             for (column, value) in (row..D).zip(&mut stored) {
                 fit.uncertainty[row][column] = value;
@@ -128,5 +128,8 @@ mod tests {
         let bytes = postcard::to_stdvec(&fit).unwrap();
         assert_eq!(postcard::from_bytes::<LeastSquares<2>>(&bytes).unwrap(), fit);
         assert!(postcard::from_bytes::<LeastSquares<3>>(&bytes).is_err());
+        let wide = postcard::from_bytes::<LeastSquares<2, 4>>(&bytes).unwrap();
+        assert_eq!(postcard::to_stdvec(&wide).unwrap(), bytes);
+        assert_eq!(wide.forecast(&[10.0, 1.0]), fit.forecast(&[10.0, 1.0]));
     }
 }
