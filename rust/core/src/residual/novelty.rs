@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sketch::{Place, Sketch};
+use super::sketch::{Place, Sketch, less_than};
 use crate::arithmetic::larger;
 use crate::snapshot;
 
@@ -122,6 +122,7 @@ impl Novelty {
         // The scale's floor is relative to the level; all but the first stream know the new one.
         let level = if self.seen == 0 { value } else { self.mean[0] + rate * (value - self.mean[0]) };
         let spread = self.variance[0].sqrt();
+        let less = less_than(&self.sketches, &streams);
         let mut squares = [0.0; LANES];
         let mut places = [[Place::default(); SKETCHES]; STREAMS];
         for stream in 0..STREAMS {
@@ -130,8 +131,7 @@ impl Novelty {
             let scale = larger(larger(own, 1e-6 * level.abs()), 1e-12);
             let (mut distance, mut gap) = ([f64::INFINITY; LANES], [0.0; LANES]);
             for (at, sketch) in self.sketches[stream].iter().enumerate() {
-                let less = sketch.less_than(streams[stream]);
-                let found = sketch.nearest(streams[stream], less);
+                let found = sketch.nearest(streams[stream], less[stream][at]);
                 (distance[at], gap[at]) = (found.distance, found.gap);
                 places[stream][at] = found.place(GRAIN[at] * scale);
             }

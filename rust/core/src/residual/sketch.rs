@@ -3,6 +3,7 @@
 //! Owns at most [`CAPACITY`] remembered values, sorted, each standing for its neighbourhood; the one that was met
 //! the longest ago makes room. What a distance means is the affair of [`super::novelty`].
 
+use pulp::{Arch, NullaryFnOnce};
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::lesser;
@@ -60,15 +61,77 @@ impl Nearest {
     }
 }
 
-/// How many of some numbers are less than a value.
+/// How many values of each sketch are less than what its stream shows, where each of `S` streams has `N` sketches: all
+/// searches at once, since each alone would wait for itself.
 #[inline(always)]
-fn count_less<const N: usize>(numbers: &[f64; N], value: f64) -> usize {
-    let mut count = 0_i64;
-    for number in numbers {
-        // As a comparison of vectors says it; written with `from`, each is asked by itself.
-        count -= if *number < value { -1 } else { 0 };
+pub fn less_than<const S: usize, const N: usize>(
+    sketches: &[[Sketch; N]; S],
+    shown: &[f64; S],
+) -> [[usize; N]; S] {
+    #[cfg(target_arch = "x86_64")]
+    if let Arch::V3(vectors) = Arch::new() {
+        return vectors.vectorize(Search { counter: vectors, sketches, shown });
     }
-    count as usize
+    Search { counter: Plain, sketches, shown }.call()
+}
+
+struct Search<'a, C, const S: usize, const N: usize> {
+    counter: C,
+    sketches: &'a [[Sketch; N]; S],
+    shown: &'a [f64; S],
+}
+
+impl<C: Counter, const S: usize, const N: usize> NullaryFnOnce for Search<'_, C, S, N> {
+    type Output = [[usize; N]; S];
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let mut less = [[0; N]; S];
+        for stream in 0..S {
+            for (less, sketch) in less[stream].iter_mut().zip(&self.sketches[stream]) {
+                *less = sketch.search(self.counter, self.shown[stream]);
+            }
+        }
+        less
+    }
+}
+
+/// How four numbers are compared with a value.
+trait Counter: Copy {
+    /// How many are less.
+    fn less(self, numbers: &[f64; 4], value: f64) -> u32;
+}
+
+// No closure from here on: it would not be compiled for the wider vectors.
+#[inline(always)]
+fn count_less(counter: impl Counter, numbers: &[f64], value: f64) -> usize {
+    let mut count = 0;
+    for four in numbers.as_chunks::<4>().0 {
+        count += counter.less(four, value) as usize;
+    }
+    count
+}
+
+#[derive(Clone, Copy)]
+struct Plain;
+
+impl Counter for Plain {
+    #[inline(always)]
+    fn less(self, numbers: &[f64; 4], value: f64) -> u32 {
+        numbers.iter().map(|number| u32::from(*number < value)).sum()
+    }
+}
+
+/// By AVX2: left to itself, the compiler asks each number alone.
+#[cfg(target_arch = "x86_64")]
+impl Counter for pulp::x86::V3 {
+    #[inline(always)]
+    fn less(self, numbers: &[f64; 4], value: f64) -> u32 {
+        use std::arch::x86_64::_CMP_LT_OQ;
+        let avx = self.avx;
+        let less = avx._mm256_cmp_pd::<_CMP_LT_OQ>(pulp::cast(*numbers), avx._mm256_set1_pd(value));
+        avx._mm256_movemask_pd(less).count_ones()
+    }
 }
 
 impl Default for Sketch {
@@ -93,10 +156,10 @@ impl Sketch {
 
     /// How many values are less than a value.
     #[inline(always)]
-    pub fn less_than(&self, value: f64) -> usize {
-        let run = count_less(&self.ends, value) % RUNS;
+    fn search(&self, counter: impl Counter, value: f64) -> usize {
+        let run = count_less(counter, &self.ends, value) % RUNS;
         let (runs, _) = self.values[MARGIN..MARGIN + CAPACITY].as_chunks::<RUN>();
-        run * RUN + count_less(&runs[run], value)
+        run * RUN + count_less(counter, &runs[run], value)
     }
 
     /// The nearest remembered value, where so many are less; of two as near, the smaller.
@@ -226,10 +289,12 @@ mod tests {
 
     #[test]
     fn what_was_met_the_longest_ago_makes_room() {
-        let mut sketch = Sketch::default();
+        let mut sketches = [[Sketch::default()]];
         let mut see = |value: f64| {
-            let less = sketch.less_than(value);
+            let [[less]] = less_than(&sketches, &[value]);
+            let sketch = &mut sketches[0][0];
             assert_eq!(less, sketch.known().iter().filter(|known| **known < value).count());
+            assert_eq!(less, sketch.search(Plain, value));
             let nearest = sketch.nearest(value, less);
             sketch.learn(value, &nearest.place(0.5));
             nearest.distance
@@ -242,7 +307,7 @@ mod tests {
         assert_eq!(see(1000.0), 873.0);
         assert_eq!(see(0.0), 0.0);
         assert_eq!(see(1.0), 1.0);
-        let restored: Sketch = postcard::from_bytes(&postcard::to_stdvec(&sketch).unwrap()).unwrap();
-        assert_eq!(restored, sketch);
+        let restored: Sketch = postcard::from_bytes(&postcard::to_stdvec(&sketches[0][0]).unwrap()).unwrap();
+        assert_eq!(restored, sketches[0][0]);
     }
 }

@@ -147,7 +147,8 @@ impl Collector {
         if partial.on_time {
             pending.alive.extend(partial.alive.iter().map(|source| view.sources[*source as usize].clone()));
         }
-        let keys: Vec<u32> = partial.keys.iter().map(|key| view.keys[*key as usize]).collect();
+        let mut keys = partial.keys;
+        keys.iter_mut().for_each(|key| *key = view.keys[*key as usize]);
         keys.iter().for_each(|key| self.coarse.meet(*key));
         if partial.on_time && !pending.fired && pending.series.is_empty() && pending.whole.is_none() {
             self.whole += keys.len();

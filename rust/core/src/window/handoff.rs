@@ -55,7 +55,8 @@ impl Lane {
                 if open.on_time {
                     self.room = open.room();
                 }
-                let mut partial = open.into_partial(cells);
+                let (mut partial, spare) = open.into_partial(cells);
+                self.spare = spare;
                 if !self.renames.is_empty() {
                     let names = Names { keys: &self.keys, kinds: &self.types.inputs() };
                     self.renames.join(&mut partial, &names, &self.memories);

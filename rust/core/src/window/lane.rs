@@ -15,7 +15,7 @@ use super::aggregate::{Block, Cells, FirstSeen, Plan, SINK};
 use super::assign::Assigner;
 use super::handoff::Handoff;
 use super::late::{Kept, KeptRow};
-use super::open::{Open, Origins, Partial, Room};
+use super::open::{Open, Origins, Partial, Room, Spare};
 use super::place::{Context, Recent};
 use super::renames::{Names, Renames};
 use super::rows::Rows;
@@ -87,6 +87,7 @@ pub struct Lane {
     pub(super) opened: u64,
     /// What the last window took that was handed over.
     pub(super) room: Room,
+    pub(super) spare: Spare,
     /// The least end of the windows that are open on time.
     pub(super) next_end: Timestamp,
     /// Windows to hand over once the block's rows are in.
@@ -128,6 +129,7 @@ impl Lane {
             direct: Direct::default(),
             opened: 0,
             room: Room::default(),
+            spare: Spare::default(),
             next_end: Timestamp::MAX,
             closing: Vec::new(),
             handed_keys: 0,

@@ -93,6 +93,13 @@ impl Pages {
         }
     }
 
+    /// Forgets all cells, and keeps the flat table's room.
+    fn clear(&mut self) {
+        self.flat.fill(SINK);
+        self.sparse.clear();
+        self.len = 0;
+    }
+
     /// Notes the cell of a series that has none.
     fn set(&mut self, key: u32, cell: u32) {
         self.len += 1;
@@ -141,6 +148,15 @@ pub struct Open {
     marked: HashSet<u32, RandomState>,
 }
 
+/// The lists of a window that was handed over, for the next one that opens: to make them anew takes many small pieces of
+/// memory, which lie anywhere by then.
+#[derive(Debug, Default)]
+pub struct Spare {
+    pages: Pages,
+    keys: Vec<u32>,
+    cells: Vec<u32>,
+}
+
 /// What a window took: the next one nearly always takes as much.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Room {
@@ -150,16 +166,24 @@ pub struct Room {
 
 impl Open {
     /// Empty.
-    pub fn new(number: u64, window: Window, sure: Window, on_time: bool, expected: Room) -> Self {
+    pub fn new(
+        number: u64,
+        window: Window,
+        sure: Window,
+        on_time: bool,
+        expected: Room,
+        spare: Spare,
+    ) -> Self {
+        let Spare { pages, keys, cells } = spare;
         Self {
             number,
             window,
             sure,
             on_time,
             expected,
-            pages: Pages::default(),
-            keys: Vec::new(),
-            cells: Vec::new(),
+            pages,
+            keys,
+            cells,
             alive: Vec::new(),
             marked: HashSet::default(),
         }
@@ -236,10 +260,20 @@ impl Open {
         }
     }
 
-    /// The share to hand over, with these cells.
-    pub fn into_partial(self, cells: Cells) -> Partial {
-        let Self { window, on_time, keys, alive, .. } = self;
-        Partial { start: window.start, end: window.end, on_time, keys, cells, alive }
+    /// The share to hand over, with these cells; and the lists to go on with, as far as the next window may need them.
+    pub fn into_partial(self, cells: Cells) -> (Partial, Spare) {
+        let Self { window, on_time, mut pages, keys, cells: places, alive, .. } = self;
+        let mut spare = Spare::default();
+        let partial = |keys| Partial { start: window.start, end: window.end, on_time, keys, cells, alive };
+        if keys.len() > FLAT || pages.flat.len() > FLAT {
+            return (partial(keys), spare);
+        }
+        let handed = partial(keys.clone());
+        pages.clear();
+        (spare.pages, spare.keys, spare.cells) = (pages, keys, places);
+        spare.keys.clear();
+        spare.cells.clear();
+        (handed, spare)
     }
 }
 

@@ -207,7 +207,8 @@ impl Lane {
     /// Opens a window.
     pub(super) fn open_window(&mut self, window: Window, on_time: bool) -> usize {
         self.opened += 1;
-        let open = Open::new(self.opened, window, self.assigner.sure(window), on_time, self.room);
+        let spare = std::mem::take(&mut self.spare);
+        let open = Open::new(self.opened, window, self.assigner.sure(window), on_time, self.room, spare);
         let at = self.vacant.pop().unwrap_or(self.open.len());
         if at == self.open.len() {
             self.open.push(Some(open));

@@ -3,6 +3,8 @@
 //! A cell's four sums are one vector and its extrema another, where the processor has vectors that wide; which it has is
 //! asked at run time. Both ways give the same bits: nothing is contracted, and each cell sees its values in their order.
 
+use std::hint::black_box;
+
 use arrow_array::{Array, Float64Array};
 use pulp::{Arch, NullaryFnOnce};
 
@@ -20,6 +22,9 @@ pub struct Added {
 
 /// Rows whose validity is one word.
 pub(super) const WORD: usize = 64;
+
+/// Cells so far from each other are more than the caches near the processor hold.
+const FAR: u32 = 1 << 14;
 
 /// Adds floats from `start` on; `cell_of` gives a row's cell by what `rows` has of it. With `STOP`, ends before the
 /// first row that goes to the sink.
@@ -49,6 +54,12 @@ pub(super) fn add_floats<const STOP: bool>(
         let unknown = STOP && into[..rows.len()].iter().fold(0, sinks) > 0;
         let count = if unknown { into.iter().take_while(|cell| **cell != SINK).count() } else { rows.len() };
         let (into, values) = (&mut into[..count], &values[..count]);
+        let (first, last) = into.iter().fold((SINK, SINK), |(first, last), cell| (first.max(!cell), last.max(*cell)));
+        if STOP && last.saturating_sub(!first) >= FAR {
+            // From any cell once, so that rows wait for memory together and not one after the other, and none of them
+            // with the guess whether its cell has begun.
+            black_box(into.iter().fold(false, |any, cell| any | cells[*cell as usize].has_begun()));
+        }
         let there = words.as_mut().map_or(u64::MAX, |words| words.next().unwrap_or(0));
         let mut missing = !there;
         let any_nan = vectors.dispatch(
