@@ -54,7 +54,8 @@ pub(super) fn add_floats<const STOP: bool>(
         let unknown = STOP && into[..rows.len()].iter().fold(0, sinks) > 0;
         let count = if unknown { into.iter().take_while(|cell| **cell != SINK).count() } else { rows.len() };
         let (into, values) = (&mut into[..count], &values[..count]);
-        let (first, last) = into.iter().fold((SINK, SINK), |(first, last), cell| (first.max(!cell), last.max(*cell)));
+        let (first, last) =
+            into.iter().fold((SINK, SINK), |(first, last), cell| (first.max(!cell), last.max(*cell)));
         if STOP && last.saturating_sub(!first) >= FAR {
             // From any cell once, so that rows wait for memory together and not one after the other, and none of them
             // with the guess whether its cell has begun.
