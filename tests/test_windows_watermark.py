@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
+import windrow as wr
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle.windows_face import BOTH, Rows, Spec
@@ -309,8 +311,6 @@ def test_a_jump_of_years_is_quick_and_bounded() -> None:
 
 @pytest.mark.parametrize("way", ["late", "rejects"])
 def test_the_newest_hundred_thousand_are_kept(way: str) -> None:
-    import windrow as wr
-
     w = wr.TumblingWindows(every="10s", aggregates={"n": wr.count("x")})
     n = 100_500
     w.push({"time": np.array([1_000 * SECOND]), "x": np.array([-1])})
@@ -353,3 +353,41 @@ def test_levels_of_a_roll_up_are_other_rows_of_the_same_window() -> None:
         ("a", None, 1, 1, 3),
         (None, None, 2, 1, 4),
     ]
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside another lane"])
+@pytest.mark.parametrize("ready", [False, True], ids=["nothing due", "windows due"])
+@pytest.mark.parametrize("kind", [np.float64, np.int64])
+def test_a_flush_of_many_windows_is_what_they_give_one_by_one(beside: bool, ready: bool, kind: Any) -> None:
+    """More than go out at once: 200 windows of 60 series."""
+    random = np.random.default_rng(5)
+    rows = {
+        "time": random.integers(0, 2_000, 40_000),
+        "key": [f"k{code}" for code in random.integers(0, 60, 40_000)],
+        "x": random.integers(0, 1_000, 40_000).astype(kind),
+    }
+    aggregates = {"n": wr.count(), "mean": wr.mean("x"), "max": wr.max("x"), "std": wr.std("x")}
+
+    def filled() -> wr.TumblingWindows:
+        windows = wr.TumblingWindows(
+            every="10s", by="key", aggregates=aggregates, time_unit="s", out_of_orderness="1h"
+        )
+        windows.push(rows)
+        if beside:
+            with windows.writer("other") as writer:
+                writer.push({name: column[:500] for name, column in rows.items()})
+        if ready:
+            windows.watermark(datetime(1970, 1, 1, 0, 1, tzinfo=UTC))
+        return windows
+
+    at_once, one_by_one = filled(), filled()
+    flushed = at_once.flush()
+    told = defaultdict(list)
+    for end in range(10, 2_001, 10):
+        one_by_one.watermark(datetime.fromtimestamp(end, UTC))
+        for name, column in one_by_one.drain().to_pydict().items():
+            told[name] += column
+    assert len(flushed) > 11_000
+    assert flushed.to_pydict() == told
+    assert len(at_once.flush()) == len(one_by_one.flush()) == 0
+    assert at_once.stats == one_by_one.stats

@@ -23,6 +23,7 @@ pub mod group;
 mod id;
 pub mod ipc;
 pub mod key;
+mod large;
 pub mod residual;
 mod room;
 pub mod snapshot;

@@ -76,6 +76,30 @@ impl Collector {
         batch
     }
 
+    /// Rows on their way out for [`Collector::drain_part`], if all windows of a lane with these cells come out as they are
+    /// and nothing else is due.
+    pub fn in_parts(&self, spec: &Spec, plan: &Plan, cells: &Cells) -> Option<Out> {
+        let parts = goes_out_whole(spec) && self.due.is_empty() && plan.is_of_numbers(cells);
+        parts.then(|| Out::new(plan, cells.in_use(), true))
+    }
+
+    /// Adds the rows of windows that come out as they are, as far as the watermark has passed them; others stay due.
+    pub fn drain_part(&mut self, spec: &Spec, plan: &Plan, reached: Timestamp, out: &mut Out) {
+        self.rank(out.room());
+        for start in self.take_due(reached) {
+            match self.windows.get(&start) {
+                Some(Pending { end, whole: Some(whole), .. }) if plan.is_of_numbers(&whole.cells) => {
+                    self.emit((spec, plan), Window { start, end: *end }, false, out);
+                }
+                _ => {
+                    self.due.insert(start);
+                }
+            }
+        }
+        self.fired = self.fired.max(reached);
+        self.expire(spec, reached);
+    }
+
     /// The windows that the watermark has passed and that are new or changed.
     fn take_due(&mut self, reached: Timestamp) -> Vec<Timestamp> {
         let later = self.due.split_off(&reached);
@@ -231,7 +255,7 @@ impl Collector {
     }
 
     /// The columns of drained windows.
-    fn columns(&mut self, spec: &Spec, plan: &Plan, mut out: Out) -> Result<RecordBatch> {
+    pub fn columns(&mut self, spec: &Spec, plan: &Plan, mut out: Out) -> Result<RecordBatch> {
         if !out.in_order {
             self.rank(out.len());
             out.sort(|a, b| self.compare(a, b));

@@ -13,6 +13,7 @@ use super::lane::{Lane, Tally};
 use super::lanes::{Lanes, Refused};
 use super::late::{KeptRow, Left, kept_table};
 use super::messages::Messages;
+use super::out::Out;
 use super::single::Row;
 use super::spec::Spec;
 use super::types::Types;
@@ -247,7 +248,7 @@ impl TumblingWindows {
     /// The rows of windows that fired or changed since the last call. While another thread drains, nothing.
     pub fn drain(&self) -> Result<RecordBatch> {
         if let Some(mut collector) = self.collector.write() {
-            return self.collect(&mut collector);
+            return self.collect(&mut collector, None);
         }
         let mut empty = Collector::new(&self.spec, &self.plan);
         empty.admit(&self.types)?;
@@ -264,12 +265,48 @@ impl TumblingWindows {
             self.take_in(&mut collector, session.berth);
         }
         let open = sessions.iter().filter_map(|session| session.last_end());
-        if let Some(last) = open.chain(collector.open_ends()).max() {
+        let last = open.chain(collector.open_ends()).max();
+        let mut out = None;
+        if let (Some(last), [only]) = (last, sessions.as_mut_slice()) {
+            out = collector.in_parts(&self.spec, &self.plan, &only.cells);
+            if let Some(out) = &mut out {
+                self.flush_in_parts(&mut collector, only, last, out);
+            }
+        }
+        if let Some(last) = last {
             sessions.iter_mut().for_each(|session| session.raise(last));
             self.lanes.come_to(last);
         }
         drop(sessions);
-        self.collect(&mut collector)
+        self.collect(&mut collector, out)
+    }
+
+    /// Fires what the only lane holds, some windows at a time, so that the memory of those before is used again: all at
+    /// once, they would take twice as much, and that anew.
+    fn flush_in_parts(
+        &self,
+        collector: &mut Collector,
+        only: &mut Session<'_, Lane>,
+        last: Timestamp,
+        out: &mut Out,
+    ) {
+        const CELLS: usize = 1 << 12;
+        while let Some(end) = only.end_of_some(CELLS).filter(|end| *end < last) {
+            only.raise(end);
+            if !self.lanes.come_alone_to(end) {
+                return;
+            }
+            self.take_in(collector, only.berth);
+            self.holding(collector, |collector| collector.drain_part(&self.spec, &self.plan, end, out));
+        }
+    }
+
+    /// Lets a collector work, and counts what it holds afterwards.
+    fn holding<T>(&self, collector: &mut Collector, work: impl FnOnce(&mut Collector) -> T) -> T {
+        let before = collector.held();
+        let worked = work(collector);
+        self.lanes.add_held(collector.held() as i64 - before as i64);
+        worked
     }
 
     pub(super) fn assigner(&self) -> Result<Assigner> {
@@ -278,24 +315,30 @@ impl TumblingWindows {
 
     /// Takes what a lane has handed over.
     pub(super) fn take_in(&self, collector: &mut Collector, berth: &Berth<Lane>) {
-        let before = collector.held();
-        for handoff in self.lanes.take_outbox(berth) {
-            collector.accept(berth.id, &berth.name, handoff);
-        }
-        self.lanes.add_held(collector.held() as i64 - before as i64);
+        self.holding(collector, |collector| {
+            for handoff in self.lanes.take_outbox(berth) {
+                collector.accept(berth.id, &berth.name, handoff);
+            }
+        });
     }
 
-    /// Takes what lanes handed over, and makes rows of it as far as it is sure.
-    fn collect(&self, collector: &mut Collector) -> Result<RecordBatch> {
+    /// Takes what lanes handed over, and makes rows of it as far as it is sure; behind those of `out`.
+    fn collect(&self, collector: &mut Collector, out: Option<Out>) -> Result<RecordBatch> {
         let limit = self.lanes.settle(collector.fired());
         for berth in self.lanes.list().iter() {
             self.take_in(collector, berth);
         }
         // Once all is in: a lane agrees on types before it hands over what is of them.
         collector.admit(&self.types)?;
-        let before = collector.held();
-        let rows = collector.drain(&self.spec, &self.plan, &mut self.assigner()?, limit);
-        self.lanes.add_held(collector.held() as i64 - before as i64);
+        let mut assigner = self.assigner()?;
+        let (spec, plan) = (&self.spec, &self.plan);
+        let rows = self.holding(collector, |collector| match out {
+            Some(mut out) => {
+                collector.drain_part(spec, plan, limit, &mut out);
+                collector.columns(spec, plan, out)
+            }
+            None => collector.drain(spec, plan, &mut assigner, limit),
+        });
         let mut in_use = None;
         self.lanes.let_go(limit, |berth, lane| {
             let spare = !in_use.get_or_insert_with(|| collector.lanes_in_use()).contains(&berth.id);

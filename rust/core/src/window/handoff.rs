@@ -114,6 +114,17 @@ impl Lane {
         self.open_windows().map(|open| open.window.end).max()
     }
 
+    /// The end up to which the first windows that are open have so many cells; none where all have fewer.
+    pub fn end_of_some(&self, cells: usize) -> Option<Timestamp> {
+        let mut so_far = 0;
+        let mut windows = self.open_windows();
+        let enough = |open: &&Open| {
+            so_far += open.cells.len();
+            so_far >= cells
+        };
+        windows.find(enough).map(|open| open.window.end)
+    }
+
     /// The end of the first window that is open, if one is.
     pub fn first_end(&self) -> Option<Timestamp> {
         self.open_windows().map(|open| open.window.end).min()

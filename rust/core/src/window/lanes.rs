@@ -287,6 +287,15 @@ impl<P: Producer> Lanes<P> {
             && matches!(berth.hold(), Hold::At(_))
     }
 
+    /// Event time has come to `time` on the only lane; whether it still is the only one. Another that wakes meanwhile starts
+    /// there, or is seen here.
+    pub fn come_alone_to(&self, time: Timestamp) -> bool {
+        self.come_to(time);
+        // Pairs with the fence in `Session::wake`, as in `settle`.
+        fence(Ordering::SeqCst);
+        self.list().len() == 1
+    }
+
     /// The least watermark of lanes that are `counted` and hold one, or the furthest where none does.
     fn least(&self, berths: &[Arc<Berth<P>>], counted: impl Fn(&Berth<P>) -> bool) -> Timestamp {
         let least = berths.iter().filter(|berth| counted(berth)).filter_map(|berth| at(berth.hold())).min();

@@ -29,7 +29,7 @@ pub(super) struct Row {
 }
 
 /// Rows on their way out, and the cells that they show.
-pub(super) struct Out {
+pub struct Out {
     starts: Vec<Timestamp>,
     ends: Vec<Timestamp>,
     keys: Vec<u32>,
@@ -67,8 +67,13 @@ impl Out {
         self.keys.len()
     }
 
+    /// Rows that there is room for.
+    pub fn room(&self) -> usize {
+        self.keys.capacity()
+    }
+
     /// Adds a row; it may belong before others.
-    pub fn push(&mut self, row: Row) {
+    pub(super) fn push(&mut self, row: Row) {
         self.in_order = false;
         self.starts.push(row.window.start);
         self.ends.push(row.window.end);

@@ -4,6 +4,7 @@
 //! a cell's share of all lies in one line of the cache from the first float on, and one pass adds a row to all of it.
 
 use arrow_array::Float64Array;
+use bytemuck::{Pod, Zeroable};
 
 use super::count::Counts;
 use super::extrema::{Extrema, FloatRange};
@@ -13,6 +14,7 @@ use super::run;
 use super::sum::{FloatSum, Sums};
 use super::{Block, Store, number, scalar_number};
 use crate::column::{Scalar, Values};
+use crate::large::Large;
 
 /// Accumulators that one pass can feed: of the same column and filter, by their place in the plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,7 +39,7 @@ impl Group {
 }
 
 /// One cell: a line of the cache. What is added to with every value is half of it, for one instruction.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 #[repr(C, align(64))]
 pub struct Number {
     /// Least value, and least of the values' negatives.
@@ -191,7 +193,7 @@ impl Number {
 pub struct Numbers {
     group: Group,
     /// None before the first float column: until then its accumulators hold their state themselves.
-    cells: Option<Vec<Number>>,
+    cells: Option<Large<Number>>,
 }
 
 impl Numbers {
@@ -215,8 +217,8 @@ impl Numbers {
         if self.cells.is_some() {
             return;
         }
-        self.cells =
-            Some((0..room as u32).map(|cell| Number::from_stores(&self.group, stores, cell)).collect());
+        let number = |cell| Number::from_stores(&self.group, stores, cell);
+        self.cells = Some((0..room as u32).map(number).collect::<Vec<_>>().into());
         self.group.members().for_each(|member| stores[member] = Store::Grouped);
     }
 
@@ -246,11 +248,7 @@ impl Numbers {
 
     /// Makes room; where that moves the cells, sets more aside.
     pub fn resize(&mut self, cells: usize, aside: usize) {
-        let Some(known) = &mut self.cells else { return };
-        if known.capacity() < cells {
-            known.reserve_exact(aside.max(cells).saturating_sub(known.len()));
-        }
-        known.resize(cells, EMPTY);
+        self.cells.iter_mut().for_each(|known| known.lengthen(cells, aside, EMPTY));
     }
 
     /// Forgets what a cell holds.
@@ -260,17 +258,18 @@ impl Numbers {
 
     /// The chosen cells, behind a sink.
     pub fn gather(&self, cells: &[u32]) -> Self {
-        let gather = |known: &Vec<Number>| super::gather(known, EMPTY, cells);
+        let gather = |known: &Large<Number>| super::gather(known, EMPTY, cells).into();
         Self { group: self.group, cells: self.cells.as_ref().map(gather) }
     }
 
     /// As [`Numbers::gather`], and forgets them here.
     pub fn extract(&mut self, cells: &[u32]) -> Self {
-        let extract = |known: &mut Vec<Number>| {
+        let extract = |known: &mut Large<Number>| {
+            let known = &mut known[..];
             let mut out = Vec::with_capacity(cells.len() + 1);
             out.push(EMPTY);
             out.extend(cells.iter().map(|cell| std::mem::replace(&mut known[*cell as usize], EMPTY)));
-            out
+            out.into()
         };
         Self { group: self.group, cells: self.cells.as_mut().map(extract) }
     }
@@ -290,7 +289,10 @@ impl Numbers {
         let Some(known) = &mut self.cells else { return };
         let into = known[at as usize..].iter_mut().zip(cells);
         match &other.cells {
-            Some(others) => into.for_each(|(into, cell)| *into = others[cell as usize]),
+            Some(others) => {
+                let others = &others[..];
+                into.for_each(|(into, cell)| *into = others[cell as usize]);
+            }
             None => into.for_each(|(into, cell)| *into = Number::from_stores(&self.group, stores, cell)),
         }
     }
