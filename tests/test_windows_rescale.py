@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -236,3 +237,25 @@ def test_a_deadline_is_not_early() -> None:
     assert deadline.microsecond == 1
     w.watermark(deadline)
     assert w.drain().to_pydict()["n"] == [1]
+
+
+@pytest.mark.parametrize("series", [3, 5_000], ids=["at once", "in parts"])
+def test_a_flush_leaves_nothing_behind_that_a_merge_has_passed(series: int) -> None:
+    """A silent source's windows are open; what is merged brings event time far beyond them."""
+
+    def windows() -> wr.TumblingWindows:
+        return wr.TumblingWindows(
+            every="10s", by="key", source="camera", aggregates={"mean": wr.mean("x")}, time_unit="s",
+            out_of_orderness="1h", idle_timeout="1m",
+        )  # fmt: skip
+
+    here, there = windows(), windows()
+    times = [at for at in range(0, 50, 10) for _ in range(series)]
+    keys = list(range(series)) * 5
+    columns = {"time": times, "key": keys, "camera": ["a"] * len(keys), "x": [1.0] * len(keys)}
+    here.push(columns, now=datetime.fromtimestamp(0, UTC))
+    here.advance(datetime.fromtimestamp(120, UTC))
+    there.alive("c", datetime.fromtimestamp(10_000, UTC))
+    here.merge(there.snapshot())
+    assert len(here.flush()) == len(keys)
+    assert here.stats["open"] == 0

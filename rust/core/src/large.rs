@@ -49,7 +49,8 @@ impl<T: AnyBitPattern + NoUninit> Large<T> {
     /// Makes room for so many.
     fn move_to(&mut self, room: usize) {
         let len = self.len();
-        if let Some(mut bytes) = large_pages(room.saturating_mul(size_of::<T>())) {
+        let bytes = room.saturating_mul(size_of::<T>());
+        if let Some(mut bytes) = (bytes >= LARGE).then(|| large_pages(bytes)).flatten() {
             bytemuck::cast_slice_mut(&mut bytes)[..len].copy_from_slice(self);
             *self = Self { list: Vec::new(), map: Some(Map { bytes, len }) };
             return;
@@ -63,7 +64,7 @@ impl<T: AnyBitPattern + NoUninit> Large<T> {
 
 #[cfg(target_os = "linux")]
 fn large_pages(bytes: usize) -> Option<MmapMut> {
-    let map = (bytes >= LARGE).then(|| MmapMut::map_anon(bytes).ok()).flatten()?;
+    let map = MmapMut::map_anon(bytes).ok()?;
     map.advise(memmap2::Advice::HugePage).is_ok().then_some(map)
 }
 

@@ -3,7 +3,7 @@
 //! Owns at most [`CAPACITY`] remembered values, sorted, each standing for its neighbourhood; the one that was met
 //! the longest ago makes room. What a distance means is the affair of [`super::novelty`].
 
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::lesser;
@@ -69,7 +69,7 @@ pub fn less_than<const S: usize, const N: usize>(
     shown: &[f64; S],
 ) -> [[usize; N]; S] {
     #[cfg(target_arch = "x86_64")]
-    if let Arch::V3(vectors) = Arch::new() {
+    if let pulp::Arch::V3(vectors) = pulp::Arch::new() {
         return vectors.vectorize(Search { counter: vectors, sketches, shown });
     }
     Search { counter: Plain, sketches, shown }.call()
@@ -102,7 +102,7 @@ trait Counter: Copy {
     fn less(self, numbers: &[f64; 4], value: f64) -> u32;
 }
 
-// No closure from here on: it would not be compiled for the wider vectors.
+// Without a closure, which would not be compiled for the wider vectors.
 #[inline(always)]
 fn count_less(counter: impl Counter, numbers: &[f64], value: f64) -> usize {
     let mut count = 0;

@@ -83,16 +83,20 @@ impl Collector {
         parts.then(|| Out::new(plan, cells.in_use(), true))
     }
 
-    /// Adds the rows of windows that come out as they are, as far as the watermark has passed them; others stay due.
+    /// Adds the rows of windows that come out as they are, as far as the watermark has passed them; from the first that
+    /// doesn't on, they stay due.
     pub fn drain_part(&mut self, spec: &Spec, plan: &Plan, reached: Timestamp, out: &mut Out) {
         self.rank(out.room());
-        for start in self.take_due(reached) {
+        let mut due = self.take_due(reached).into_iter();
+        while let Some(start) = due.next() {
             match self.windows.get(&start) {
                 Some(Pending { end, whole: Some(whole), .. }) if plan.is_of_numbers(&whole.cells) => {
                     self.emit((spec, plan), Window { start, end: *end }, false, out);
                 }
                 _ => {
                     self.due.insert(start);
+                    self.due.extend(due);
+                    return;
                 }
             }
         }

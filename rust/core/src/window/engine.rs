@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_select::concat::concat_batches;
 
 use super::aggregate::Plan;
 use super::assign::Assigner;
@@ -291,7 +292,9 @@ impl TumblingWindows {
         out: &mut Out,
     ) {
         const CELLS: usize = 1 << 12;
-        while let Some(end) = only.end_of_some(CELLS).filter(|end| *end < last) {
+        let further =
+            |only: &Lane| only.end_of_some(CELLS).filter(|end| only.watermark.get() < *end && *end < last);
+        while let Some(end) = further(only) {
             only.raise(end);
             if !self.lanes.come_alone_to(end) {
                 return;
@@ -302,7 +305,7 @@ impl TumblingWindows {
     }
 
     /// Lets a collector work, and counts what it holds afterwards.
-    fn holding<T>(&self, collector: &mut Collector, work: impl FnOnce(&mut Collector) -> T) -> T {
+    pub(super) fn holding<T>(&self, collector: &mut Collector, work: impl FnOnce(&mut Collector) -> T) -> T {
         let before = collector.held();
         let worked = work(collector);
         self.lanes.add_held(collector.held() as i64 - before as i64);
@@ -335,7 +338,12 @@ impl TumblingWindows {
         let rows = self.holding(collector, |collector| match out {
             Some(mut out) => {
                 collector.drain_part(spec, plan, limit, &mut out);
-                collector.columns(spec, plan, out)
+                let parts =
+                    [collector.columns(spec, plan, out)?, collector.drain(spec, plan, &mut assigner, limit)?];
+                if parts[1].num_rows() == 0 {
+                    return Ok(parts[0].clone());
+                }
+                concat_batches(parts[0].schema_ref(), &parts).map_err(|error| Error::data(error.to_string()))
             }
             None => collector.drain(spec, plan, &mut assigner, limit),
         });

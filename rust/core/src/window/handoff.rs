@@ -48,15 +48,18 @@ impl Lane {
 
     /// Hands over the windows that were set aside.
     pub(super) fn close_aside(&mut self, partials: &mut Vec<Partial>) {
+        let last = self.closing.last().copied();
         for at in std::mem::take(&mut self.closing) {
             self.vacant.push(at);
-            if let Some(open) = self.open[at].take() {
+            if let Some(mut open) = self.open[at].take() {
                 let cells = self.cells.extract(&open.cells);
                 if open.on_time {
                     self.room = open.room();
                 }
-                let (mut partial, spare) = open.into_partial(cells);
-                self.spare = spare;
+                if Some(at) == last {
+                    self.spare = open.spare();
+                }
+                let mut partial = open.into_partial(cells);
                 if !self.renames.is_empty() {
                     let names = Names { keys: &self.keys, kinds: &self.types.inputs() };
                     self.renames.join(&mut partial, &names, &self.memories);

@@ -87,6 +87,7 @@ pub struct Lane {
     pub(super) opened: u64,
     /// What the last window took that was handed over.
     pub(super) room: Room,
+    /// Its lists, for the next one that opens.
     pub(super) spare: Spare,
     /// The least end of the windows that are open on time.
     pub(super) next_end: Timestamp,

@@ -134,8 +134,16 @@ struct Reader {
 
 impl Reader {
     fn drain(&mut self, lanes: &Lanes<Small>) {
+        let limit = lanes.settle(self.fired.unwrap_or(NEVER));
+        self.fire(lanes, limit);
+        lanes.let_go(limit, |berth, _| {
+            berth.let_go();
+        });
+    }
+
+    /// Takes what lanes handed over, and fires as far as `limit`.
+    fn fire(&mut self, lanes: &Lanes<Small>, limit: Timestamp) {
         let before = self.fired.unwrap_or(NEVER);
-        let limit = lanes.settle(before);
         assert!(limit >= before, "event time goes back");
         for berth in lanes.list().iter() {
             for row in lanes.take_outbox(berth).into_iter().flatten() {
@@ -148,9 +156,6 @@ impl Reader {
         self.waiting = waiting;
         self.out.extend::<Vec<_>>(due);
         self.fired = Some(limit);
-        lanes.let_go(limit, |berth, _| {
-            berth.let_go();
-        });
     }
 
     /// What came out in the end, once all lanes are closed: each row once.
@@ -229,6 +234,42 @@ fn a_lane_that_opens_starts_where_windows_have_fired() {
         let out = reader.finish(&lanes);
         assert_eq!(out.get(&5).copied().unwrap_or(0), on_time);
         assert_eq!((out[&1], out[&25]), (1, 1));
+    });
+}
+
+/// Watermark: a lane opens while windows fire part by part on the account of one that is the only one.
+#[test]
+fn a_lane_that_opens_between_two_parts_loses_nothing() {
+    check(3, || {
+        let lanes = Arc::new(Lanes::new(None));
+        let only = lane(&lanes, "a");
+        push(&lanes, &only, 1);
+        push(&lanes, &only, 12);
+        let opens = {
+            let lanes = Arc::clone(&lanes);
+            thread::spawn(move || {
+                let berth = lane(&lanes, "b");
+                let late = push(&lanes, &berth, 5);
+                lanes.leave(&berth);
+                1 - late
+            })
+        };
+        let mut reader = Reader::default();
+        let mut session = lanes.look(&only);
+        for part in [10, 20] {
+            session.raise(part);
+            if !lanes.come_alone_to(part) {
+                break;
+            }
+            reader.fire(&lanes, part);
+        }
+        drop(session);
+        reader.drain(&lanes);
+        let on_time = opens.join().unwrap();
+        lanes.leave(&only);
+        let out = reader.finish(&lanes);
+        assert_eq!(out.get(&5).copied().unwrap_or(0), on_time);
+        assert_eq!((out[&1], out[&12]), (1, 1));
     });
 }
 

@@ -260,20 +260,25 @@ impl Open {
         }
     }
 
-    /// The share to hand over, with these cells; and the lists to go on with, as far as the next window may need them.
-    pub fn into_partial(self, cells: Cells) -> (Partial, Spare) {
-        let Self { window, on_time, mut pages, keys, cells: places, alive, .. } = self;
-        let mut spare = Spare::default();
-        let partial = |keys| Partial { start: window.start, end: window.end, on_time, keys, cells, alive };
-        if keys.len() > FLAT || pages.flat.len() > FLAT {
-            return (partial(keys), spare);
+    /// The share to hand over, with these cells.
+    pub fn into_partial(self, cells: Cells) -> Partial {
+        let Self { window, on_time, keys, alive, .. } = self;
+        Partial { start: window.start, end: window.end, on_time, keys, cells, alive }
+    }
+
+    /// Its lists for the next window, unless they are large; what is to be handed over stays.
+    pub fn spare(&mut self) -> Spare {
+        if self.keys.len() > FLAT || self.pages.flat.len() > FLAT {
+            return Spare::default();
         }
-        let handed = partial(keys.clone());
+        let copy = self.keys.clone();
+        let (mut keys, mut cells) =
+            (std::mem::replace(&mut self.keys, copy), std::mem::take(&mut self.cells));
+        let mut pages = std::mem::take(&mut self.pages);
+        keys.clear();
+        cells.clear();
         pages.clear();
-        (spare.pages, spare.keys, spare.cells) = (pages, keys, places);
-        spare.keys.clear();
-        spare.cells.clear();
-        (handed, spare)
+        Spare { pages, keys, cells }
     }
 }
 

@@ -58,9 +58,7 @@ impl TumblingWindows {
         moved.absorb(&Self::wake(state)?, meant, false)?;
         let bytes = moved.snapshot()?;
         sessions.iter_mut().for_each(|session| session.remove(meant));
-        let before = collector.held();
-        collector.remove(&self.spec, meant);
-        self.lanes.add_held(collector.held() as i64 - before as i64);
+        self.holding(&mut collector, |collector| collector.remove(&self.spec, meant));
         Ok(bytes)
     }
 
@@ -88,13 +86,13 @@ impl TumblingWindows {
             let mut into = self.lanes.look(&mine);
             into.is_open |= was_open;
             into.absorb(&mut from, collector.fired(), meant, counts)?;
+            // It may have come further than windows that it holds open.
+            let handoff = into.settle();
+            into.hand_over(handoff.some());
             ids.insert(berth.id, mine.id);
         }
         let theirs = std::mem::replace(&mut *theirs, Collector::new(&self.spec, &self.plan));
-        let before = collector.held();
-        collector.absorb(theirs, &ids, meant, counts)?;
-        self.lanes.add_held(collector.held() as i64 - before as i64);
-        Ok(())
+        self.holding(&mut collector, |collector| collector.absorb(theirs, &ids, meant, counts))
     }
 }
 

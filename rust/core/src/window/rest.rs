@@ -50,7 +50,7 @@ impl Lane {
             .index
             .values()
             .filter_map(|at| self.open[*at].as_ref())
-            .map(|open| open.clone().into_partial(self.cells.copy(&open.cells).parted()).0)
+            .map(|open| open.clone().into_partial(self.cells.copy(&open.cells).parted()))
             .collect();
         Resting {
             is_open: self.is_open,

@@ -55,9 +55,9 @@ pub(super) fn add_floats<const STOP: bool>(
         let count = if unknown { into.iter().take_while(|cell| **cell != SINK).count() } else { rows.len() };
         let (into, values) = (&mut into[..count], &values[..count]);
         let (first, last) =
-            into.iter().fold((SINK, SINK), |(first, last), cell| (first.max(!cell), last.max(*cell)));
-        if STOP && last.saturating_sub(!first) >= FAR {
-            // From any cell once, so that rows wait for memory together and not one after the other, and none of them
+            into.iter().fold((u32::MAX, 0), |(first, last), cell| (first.min(*cell), last.max(*cell)));
+        if STOP && last.saturating_sub(first) >= FAR {
+            // From each cell once, so that rows wait for memory together and not one after the other, and none of them
             // with the guess whether its cell has begun.
             black_box(into.iter().fold(false, |any, cell| any | cells[*cell as usize].has_begun()));
         }
