@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 import windrow as wr
+from test_sinks import Hook
 from windrow.config.check import check
 from windrow.lookout import message
 
@@ -30,10 +31,12 @@ def pipeline(tmp_path, **sink):
         tmp_path / "in.csv",
         {"time": [f"{time}Z" for time in start], "camera": ["a", "b", "c"] * (len(hours) // 3), "cars": cars},
     )
+    file = {"kind": "file", "path": str(tmp_path / "out.jsonl")}
     return wr.Pipeline.from_dict({
         "source": {"kind": "file", "path": str(tmp_path / "in.csv")},
         "detect": {"measures": ["cars"], "by": "camera", "method": "counts", "every": "1h", "zone": "Europe/Berlin"},
-        "sink": [{"kind": "file", "path": str(tmp_path / "out.jsonl"), "what": "groups", **sink}],
+        "sink": [{"what": "groups", **({} if "kind" in sink else file), **sink}],
+        "state": {"path": str(tmp_path / "state")},
     })  # fmt: skip
 
 
@@ -104,3 +107,17 @@ def test_the_format_is_one_of_groups():
     assert [str(problem) for problem in problems] == [
         '[[sink]] 1 `format = "lookout"` goes with `what = "groups"`'
     ]
+
+
+def test_it_goes_where_other_results_go(tmp_path):
+    """Each once, under the group's name; the worst are the last to be given up."""
+    with Hook() as hook:
+        outcome = pipeline(tmp_path, kind="webhook", url=hook.url, format="lookout").run()
+    assert sorted(one["alertEventId"] for one in hook.rows) == sorted(outcome.groups)
+    for _, headers, body in hook.requests:
+        assert headers["Idempotency-Key"] == json.loads(body)["alertEventId"]
+
+
+def test_our_own_form_has_its_name(tmp_path):
+    outcome = pipeline(tmp_path, format="windrow").run()
+    assert {one["id"] for one in lines(tmp_path)} == set(outcome.groups)

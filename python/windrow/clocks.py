@@ -75,6 +75,8 @@ class Clocks:
         self.changed = False
         #: Messages dropped or let go because their source's clock had leapt.
         self.dropped = 0
+        #: The newest time of all that was believed.
+        self.latest = now
         self._clocks: dict[Any, _Clock] = {}
         #: How far event time had come when this began, and when that was.
         self.before = None if now is None else (now, time.monotonic())
@@ -163,6 +165,7 @@ class Clocks:
     def lend(self, other: Clocks) -> None:
         """Give what was set here to clocks that were taken up from a state."""
         other.bound, other.column, other.before = self.bound, self.column, self.before
+        other.latest = self.latest
 
     # ---- the rule
 
@@ -241,6 +244,7 @@ class Clocks:
         ]
 
     def _believe(self, source: Any, at: float, now: float) -> None:
+        self.latest = at if self.latest is None else max(self.latest, at)
         one = self._clocks.get(source)
         if one is not None:
             one.newest, one.arrived = max(one.newest, at), now
@@ -250,6 +254,7 @@ class Clocks:
     def _let_in(self, source: Any, one: _Clock, at: float, now: float, why: str) -> None:
         log.warning("source %s is let in again: %s", source, why, extra={"source": source})
         one.newest, one.arrived = at, now
+        self.latest = at
 
     def _release(self, one: _Clock, *, wanted: bool) -> list[_Line]:
         kept = self._freed(one)

@@ -18,6 +18,7 @@ from typing import Any
 import windrow as wr
 from windrow.clocks import Clocks
 from windrow.config.sections import Config, nanoseconds
+from windrow.device_clock import DeviceClock
 from windrow.service.reload import reload, settle
 from windrow.service.service import Service
 from windrow.sinks.outgoing import Outgoing
@@ -96,6 +97,7 @@ class Run:
             undo.pop_all()
         #: Whether the engine itself reads the input, and so knows what in it is no number.
         self.raw = False
+        self.device = DeviceClock()
         self.outcome = Outcome()
         self.history = History() if keep else None
         self.before = dict(self.windows.stats) if self.windows is not None else {}
@@ -262,7 +264,7 @@ class Run:
         )
         for piece in self.source:
             fired = False
-            now = dt.datetime.now(dt.UTC) if clock else None
+            now = self.now() if clock else None
             if self.windows is None:
                 if piece is not None:
                     self.outcome.read += _rows(piece)
@@ -290,6 +292,10 @@ class Run:
             progress(self.source.done, self.source.total)
         self.outcome.interrupted = self.stop.requested
 
+    def now(self) -> dt.datetime | None:
+        """Tell the time, as far as this device knows it."""
+        return self.device.now(None if self.clocks is None else self.clocks.latest)
+
     def push(self, piece: Any, now: dt.datetime | None) -> None:
         """Rows or messages for the windows."""
         assert self.windows is not None
@@ -299,7 +305,9 @@ class Run:
                 self.raw = True
                 self._messages(piece if isinstance(piece, Messages) else Messages(piece), now)
             elif isinstance(piece, Alive):
-                self.windows.alive(piece.source, piece.time)
+                # Without a time to believe, nobody can say when that was.
+                if (at := now or self.now()) is not None:
+                    self.windows.alive(piece.source, at)
                 if now is not None:
                     self.windows.advance(now)
             else:

@@ -23,8 +23,8 @@ __all__ = [
 SINK_KINDS = "command, file, mqtt, object, shadow, stdout or webhook"
 WHAT = "events (alarms that begin or end), groups (of one measure and time), anomalies (rows in alarm) or windows"
 What: TypeAlias = Literal["events", "groups", "anomalies", "windows"]
-FORMAT = "groups: plain rows, or the alert message of Amazon Lookout for Metrics"
-Format: TypeAlias = Literal["rows", "lookout"]
+FORMAT = "groups: windrow's own rows, or lookout: the alert message of Amazon Lookout for Metrics"
+Format: TypeAlias = Literal["windrow", "lookout"]
 
 
 class Results(Section):
@@ -32,7 +32,7 @@ class Results(Section):
 
     kind: str = option(..., SINK_KINDS)
     what: What = option("events", WHAT)
-    format: Format = option("rows", FORMAT)
+    format: Format = option("windrow", FORMAT)
     alert: Name = option("windrow", "lookout: the alert's name")
 
 

@@ -104,7 +104,7 @@ class Outgoing:
         for section, sink in self._opened:
             if sink.what != "groups":
                 continue
-            if getattr(section, "format", "rows") == "lookout":
+            if getattr(section, "format", None) == "lookout":
                 alerts = self._alerts.setdefault(section.alert, Lookout(section.alert, self._zone))
                 sink.write(list(alerts.messages(groups)))
             else:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from windrow.backoff import Backoff
 from windrow.sinks.lines import line
+from windrow.state.message_id import of_row
 from windrow.state.spool import Message, Spool
 
 __all__ = ["Delivery", "RefusedError", "Spooled", "UnreachableError"]
@@ -83,7 +84,12 @@ class Spooled:
     def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Hold rows until the next checkpoint takes them."""
         self._held += [
-            Message(self.name, str(row["message_id"]), float(row.get("severity") or 0.0), line(row))
+            Message(
+                self.name,
+                of_row(row),
+                float(row.get("severity") or row.get("anomalyScore") or 0.0),
+                line(row),
+            )
             for row in rows
         ]
 

@@ -61,7 +61,9 @@ def open_source(
     if isinstance(source, StdinSource):
         from windrow.sources.stdin import Stdin
 
-        return Stdin(source, needs, stop, tick=None if idle is None else 1.0)
+        # Whoever has a clock to look at, or is looked after, can't wait for the next line for ever.
+        waits = idle is None and config.service is None and config.state is None
+        return Stdin(source, needs, stop, tick=None if waits else 1.0)
     from windrow.sources.simulate import Simulate
 
     return Simulate(source, needs, stop)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-__all__ = ["of_event", "of_group", "of_verdict", "of_window", "series"]
+__all__ = ["of_event", "of_group", "of_row", "of_verdict", "of_window", "series"]
 
 
 def series(row: Mapping[str, Any], by: Sequence[str]) -> str:
@@ -22,6 +22,11 @@ def series(row: Mapping[str, Any], by: Sequence[str]) -> str:
     'north%2F1/*'
     """
     return "/".join("*" if row[name] is None else quote(str(row[name]), safe="") for name in by)
+
+
+def of_row(row: Mapping[str, Any]) -> str:
+    """Give the name that a row brings along: its own, or an alert's of the group that it tells of once."""
+    return str(row["alertEventId"] if "alertEventId" in row else row["message_id"])
 
 
 def of_window(row: Mapping[str, Any], by: Sequence[str]) -> str:

@@ -181,6 +181,17 @@ fn push(lanes: &Lanes<Small>, berth: &Berth<Small>, time: Timestamp) -> usize {
     session.late
 }
 
+/// A thread that opens a lane, pushes one row and closes it; gives how many rows were on time.
+fn visit(lanes: &Arc<Lanes<Small>>, name: &'static str, row: Timestamp) -> thread::JoinHandle<usize> {
+    let lanes = Arc::clone(lanes);
+    thread::spawn(move || {
+        let berth = lane(&lanes, name);
+        let late = push(&lanes, &berth, row);
+        lanes.leave(&berth);
+        1 - late
+    })
+}
+
 fn each_once(rows: &[Timestamp]) -> BTreeMap<Timestamp, usize> {
     rows.iter().map(|row| (*row, 1)).collect()
 }
@@ -217,15 +228,7 @@ fn a_lane_that_opens_starts_where_windows_have_fired() {
         let lanes = Arc::new(Lanes::new(None));
         let first = lane(&lanes, "a");
         push(&lanes, &first, 1);
-        let opens = {
-            let lanes = Arc::clone(&lanes);
-            thread::spawn(move || {
-                let berth = lane(&lanes, "b");
-                let late = push(&lanes, &berth, 5);
-                lanes.leave(&berth);
-                1 - late
-            })
-        };
+        let opens = visit(&lanes, "b", 5);
         push(&lanes, &first, 25);
         let mut reader = Reader::default();
         reader.drain(&lanes);
@@ -245,15 +248,7 @@ fn a_lane_that_opens_between_two_parts_loses_nothing() {
         let only = lane(&lanes, "a");
         push(&lanes, &only, 1);
         push(&lanes, &only, 3);
-        let opens = {
-            let lanes = Arc::clone(&lanes);
-            thread::spawn(move || {
-                let berth = lane(&lanes, "b");
-                let late = push(&lanes, &berth, 5);
-                lanes.leave(&berth);
-                1 - late
-            })
-        };
+        let opens = visit(&lanes, "b", 5);
         let mut reader = Reader::default();
         let mut session = lanes.look(&only);
         for part in [10, 20] {
@@ -485,15 +480,7 @@ fn many_lanes_at_once() {
                 })
             })
             .collect();
-        producers.push({
-            let lanes = Arc::clone(&lanes);
-            thread::spawn(move || {
-                let berth = lane(&lanes, "d");
-                let late = push(&lanes, &berth, 20);
-                lanes.leave(&berth);
-                1 - late
-            })
-        });
+        producers.push(visit(&lanes, "d", 20));
         let mut reader = Reader::default();
         for _ in 0..4 {
             reader.drain(&lanes);
