@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
+import subprocess
 import threading
 import time
 
@@ -12,7 +14,8 @@ import pytest
 import windrow as wr
 from faults import PATIENCE, clients
 from faults.broker import Broker, Certificates
-from faults.clients import client
+from faults.clients import client, listen
+from faults.service import Service
 from windrow.config.sections import MqttSink
 from windrow.mqtt import Connection
 from windrow.pipeline import Pipeline
@@ -287,6 +290,51 @@ def test_a_certificate_that_is_renewed_on_disk_lets_us_in_again(tmp_path, caplog
         assert connection.up.wait(15 * PATIENCE)
         assert "were read anew" in caplog.text
         connection.close()
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+def test_a_password_lets_in_and_no_other_does(tmp_path, monkeypatch, version):
+    names = tmp_path / "names"
+    if shutil.which("mosquitto_passwd") is None:
+        pytest.skip("MOSQUITTO IS MISSING: no broker can be tested against (make tools installs it)")
+    subprocess.run(["mosquitto_passwd", "-c", "-b", str(names), "windrow", "right"], check=True)
+    monkeypatch.setenv("BROKER_PASSWORD", "right")
+    (tmp_path / "wrong").write_text("left\n")
+    with Broker(tmp_path / "broker", f"allow_anonymous false\npassword_file {names}\n") as broker:
+
+        def fault(**given):
+            link = MqttSink(kind="mqtt", url=broker.url, topic="x", version=version, **given)
+            connection = Connection(link, "test")
+            connection.start()
+            until(lambda: connection.up.is_set() or connection.fault != "not yet connected", 10)
+            found = None if connection.up.is_set() else connection.fault
+            connection.close()
+            return found
+
+        assert fault(user="windrow", password_env="BROKER_PASSWORD") is None
+        for given in ({"user": "windrow", "password_file": str(tmp_path / "wrong")}, {}):
+            assert "ot authori" in fault(**given)
+
+
+def test_who_is_killed_is_said_to_be_offline_by_the_last_will(broker, tmp_path):
+    heard = listen(broker, f"{tmp_path.name}/status", f"{tmp_path.name}-ear", bytes.decode)
+    text = f"""
+[source]
+kind = "mqtt"
+url = "{broker.url}"
+topics = ["{tmp_path.name}/in"]
+client_id = "{tmp_path.name}"
+status_topic = "{tmp_path.name}/status"
+[window]
+every = "1m"
+by = ["camera"]
+aggregate = [{{ name = "n", count = true }}]
+[service]
+"""
+    with Service(tmp_path, text) as service:
+        assert until(lambda: heard == ["online"])
+        service.process.kill()
+        assert until(lambda: heard == ["online", "offline"])
 
 
 def test_names_and_passwords_come_from_where_they_are_said_to_be(tmp_path, monkeypatch):
