@@ -109,6 +109,16 @@ def test_windows_take_the_place_of_rows() -> None:
     assert times_of(rows)[0] == np.datetime64("2026-01-01T00:10", "ns")
 
 
+@pytest.mark.parametrize(
+    "kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str
+)
+def test_text_is_text_however_a_file_keeps_it(kind: pa.DataType) -> None:
+    plain = table()
+    rows = plain.set_column(3, "gear", plain.column("gear").cast(kind))
+    assert kept(rows, where=["gear == low"]).num_rows == 100
+    assert aggregated(rows, "10m").to_pydict() == aggregated(plain, "10m").to_pydict()
+
+
 def test_commands_curate(tmp_path: Path, capsys: Any) -> None:
     rows = table(3000)
     csv.write_csv(rows, tmp_path / "rows.csv")

@@ -45,8 +45,9 @@ def hits(events: list[dict[str, Any]], faults: Any) -> tuple[list[int], int]:
     return [sum(column) for column in zip(*of, strict=True)], sum(not any(row) for row in of)
 
 
-def test_four_commands_find_three_faults(folder: Path, capsys: Any) -> None:
-    found = scored(folder, capsys, "-o", str(folder / "out.parquet"), "--report", str(folder / "report.html"))
+def test_four_commands_find_three_faults(folder: Path, capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(folder)
+    found = scored(folder, capsys, "-o", "out.parquet", "--report")
     assert found["rows"] == 20160
     assert {"start", "end", "peak", "kind", "reason"} <= set(found["events"][0])
     assert len(found["events"]) == 3

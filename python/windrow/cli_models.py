@@ -62,7 +62,14 @@ def register(commands: Any) -> None:
         metavar="LENGTH",
         help='tell of drift over stretches of this length (default: 7d), or "off"',
     )
-    score.add_argument("--report", type=Path, metavar="PATH", help="write a report page here")
+    score.add_argument(
+        "--report",
+        type=Path,
+        nargs="?",
+        const=Path("report.html"),
+        metavar="PATH",
+        help="write a report page here (default: report.html)",
+    )
     score.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     score.set_defaults(run=_score)
 

@@ -15,7 +15,7 @@ import numpy as np
 import windrow as wr
 from windrow.config.problem import near
 from windrow.errors import ConfigError, DataError
-from windrow.model.training_data import need
+from windrow.model.training_data import is_text, need
 
 __all__ = ["AGGREGATES", "aggregated", "kept", "times_of"]
 
@@ -80,6 +80,7 @@ def kept(
         Nothing is left.
     """
     pa, pc = need("pyarrow", "train"), need("pyarrow.compute", "train")
+    table = _plain(pa, table)
     rows = np.ones(len(table), bool)
     for condition in where:
         rows &= _holds(pa, pc, table, condition)
@@ -127,6 +128,15 @@ def _within(times: Any, stretch: str, option: str) -> Any:
     return rows
 
 
+def _plain(pa: Any, table: Any) -> Any:
+    """Write all text alike: not every way that Arrow keeps it can be chosen from."""
+    for at, name in enumerate(table.column_names):
+        column = table.column(at)
+        if is_text(pa, column) and not pa.types.is_string(column.type):
+            table = table.set_column(at, name, column.cast(pa.string()))
+    return table
+
+
 def _time(text: str, option: str) -> np.datetime64:
     try:
         time = dt.datetime.fromisoformat(text.strip())
@@ -143,6 +153,7 @@ def aggregated(table: Any, every: str, *, by: Sequence[str] = (), time: str = "t
     A window's time is its end, when all of it is known.
     """
     pa = need("pyarrow", "train")
+    table = _plain(pa, table)
     aggregates: dict[str, Any] = {}
     for name in table.column_names:
         if name == time or name in by:

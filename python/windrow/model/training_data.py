@@ -230,7 +230,8 @@ def _is_in_order(time: Integers, machine: Integers) -> bool:
     return bool((np.diff(time[order])[np.diff(machine[order]) == 0] >= 0).all())
 
 
-def _is_text(pa: Any, column: Any) -> bool:
+def is_text(pa: Any, column: Any) -> bool:
+    """Tell whether a column holds text, in whatever way Arrow keeps it."""
     kind = column.type
     while pa.types.is_dictionary(kind):
         kind = kind.value_type
@@ -238,7 +239,7 @@ def _is_text(pa: Any, column: Any) -> bool:
 
 
 def _numbers(pa: Any, column: Any, name: str, notes: list[str]) -> Floats:
-    if _is_text(pa, column):
+    if is_text(pa, column):
         raise DataError(f"column {name!r} must hold numbers, got text such as {_first(column)!r}")
     try:
         values = column.cast(pa.float64())
@@ -257,7 +258,7 @@ def _numbers(pa: Any, column: Any, name: str, notes: list[str]) -> Floats:
 
 def _input(pa: Any, column: Any, name: str, notes: list[str]) -> dict[str, Any]:
     """Describe an input as the model's file does."""
-    if _is_text(pa, column):
+    if is_text(pa, column):
         texts = sorted({text for text in column.to_pylist() if text is not None})
         if not texts:
             raise DataError(f"column {name!r} must hold something, got nulls only")
