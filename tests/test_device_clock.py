@@ -114,7 +114,7 @@ def send(run, *times):
 
 def test_a_device_in_1970_loses_no_row(device, street):
     now = device(12.0)
-    street.push(Alive("a", dt.datetime.fromtimestamp(12, dt.UTC)), street.now())
+    street.push(Alive("a"), street.now())
     send(street, DAY, DAY + 1)
     now.pass_by(5)
     send(street, DAY + 6)

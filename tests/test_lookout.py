@@ -110,7 +110,7 @@ def test_the_format_is_one_of_groups():
 
 
 def test_it_goes_where_other_results_go(tmp_path):
-    """Each once, under the group's name; the worst are the last to be given up."""
+    """Each once, under the group's name."""
     with Hook() as hook:
         outcome = pipeline(tmp_path, kind="webhook", url=hook.url, format="lookout").run()
     assert sorted(one["alertEventId"] for one in hook.rows) == sorted(outcome.groups)

@@ -121,6 +121,19 @@ def test_a_reload_changes_sinks_without_losing_a_window(tmp_path):
     assert windows(tmp_path / "b.jsonl") == [("gate", "00:01", 2), ("gate", "00:02", 1)]
 
 
+def test_a_pipe_that_is_silent_feeds_the_watchdog_and_makes_its_rows_safe(tmp_path):
+    """Without `idle_timeout` nothing but that needs to look up."""
+    text = config(tmp_path).replace('idle_timeout = "1h"\n', "").replace('max_leap = "1h"\n', "")
+    text = text.replace(f'kind = "file"\npath = "{tmp_path}/in.jsonl"\nfollow = true', 'kind = "stdin"')
+    with Service(tmp_path, text, watchdog=4) as service:
+        service.process.stdin.write(b'{"time": "2026-01-05T00:00:00Z", "camera": "gate"}\n')
+        service.process.stdin.flush()
+        for _ in range(2):
+            service.hear("WATCHDOG=1", 10)
+        assert until(lambda: any(tmp_path.glob("state/windows.*")))
+        assert service.stop() < 1.5 * PATIENCE
+
+
 def test_the_watchdog_is_fed_and_the_status_told(tmp_path):
     with Service(tmp_path, config(tmp_path), watchdog=0.6) as service:
         begin = time.monotonic()

@@ -43,7 +43,6 @@ def open_source(
         else:
             form = source.format if isinstance(source, FileSource) else None
             source = FileSource.model_validate({"kind": "file", **shared, "path": override, "format": form})
-    idle = None if config.window is None else config.window.idle_timeout
     if isinstance(source, FileSource):
         from windrow.sources.file import File
 
@@ -61,9 +60,7 @@ def open_source(
     if isinstance(source, StdinSource):
         from windrow.sources.stdin import Stdin
 
-        # Whoever has a clock to look at, or is looked after, can't wait for the next line for ever.
-        waits = idle is None and config.service is None and config.state is None
-        return Stdin(source, needs, stop, tick=None if waits else 1.0)
+        return Stdin(source, needs, stop)
     from windrow.sources.simulate import Simulate
 
     return Simulate(source, needs, stop)

@@ -7,7 +7,6 @@ kept in the checkpoint, and not read twice. A full queue stops the reading, and 
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import threading
 import time
@@ -82,7 +81,7 @@ class Mqtt:
         self._changed = threading.Condition()
         self._queue: deque[tuple[str | None, dict[str, str], bytes, int]] = deque()
         self._queued = 0
-        self._lives: dict[str, dt.datetime] = {}
+        self._lives: dict[str, None] = {}
         self._known: OrderedDict[str, _Known] = OrderedDict()
         #: Keys of messages that the engine has, but no state on disk.
         self._taken: list[str] = []
@@ -228,13 +227,13 @@ class Mqtt:
         source, word = columns.get("camera"), bytes(message.payload).strip().lower()
         if source is not None and not message.retain and word not in (b"", b"offline", b"0", b"false"):
             with self._changed:
-                self._lives[source] = dt.datetime.now(dt.UTC)
+                self._lives[source] = None
                 while len(self._lives) > MOST_LIVES:
                     self._lives.pop(next(iter(self._lives)))
                 self._changed.notify_all()
 
     def _living(self) -> list[Alive]:
-        lives = [Alive(source, at) for source, at in self._lives.items()]
+        lives = [Alive(source) for source in self._lives]
         self._lives.clear()
         return lives
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -18,10 +17,9 @@ Decoder: TypeAlias = "str | dict[str, Any]"
 
 @dataclass(frozen=True)
 class Alive:
-    """A piece that holds no rows: word that a source lives, at a time of the clock."""
+    """A piece that holds no rows: word that a source lives."""
 
     source: str
-    time: dt.datetime
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,9 @@ from windrow.stopping import Stop
 
 __all__ = ["Stdin"]
 
+#: Seconds of silence after which the run looks up.
+TICK = 1.0
+
 
 class Stdin:
     """Lines from standard input; ends with it, or when asked to."""
@@ -23,16 +26,16 @@ class Stdin:
     live = True
     total: int | None = None
 
-    def __init__(self, source: StdinSource, needs: Needs, stop: Stop, tick: float | None = None) -> None:
+    def __init__(self, source: StdinSource, needs: Needs, stop: Stop) -> None:
         self.lines = Lines(source, needs, source.format, "CSV" if source.format == "csv" else "rows")
         self.decoder = decoder(source)
         self.time_unit: Unit = source.time_unit or "ns"
         self.done = 0
         self.unreadable = 0
-        self._stop, self._tick = stop, tick
+        self._stop = stop
 
     def __iter__(self) -> Iterator[Any]:
-        """Pieces; `None` after each `tick` seconds of silence."""
+        """Pieces; `None` after each second of silence, so that whoever has a clock to look at can."""
         try:
             for piece in self.lines.pieces(self._read):
                 self.unreadable = self.lines.unreadable
@@ -43,7 +46,7 @@ class Stdin:
 
     def _read(self) -> bytes | None:
         descriptor = sys.stdin.fileno()
-        if not self._stop.wait(descriptor, self._tick):
+        if not self._stop.wait(descriptor, TICK):
             return b"" if self._stop.requested else None
         data = os.read(descriptor, BLOCK)
         self.done += len(data)
